@@ -1,0 +1,195 @@
+/**
+ * One node's data directory, opened as a whole. The order at a first start makes every crash
+ * between two steps harmless, and makes a missing piece after it an error instead of a fresh start:
+ * format, identity, log, state, pointer, and only then `founded`. The lock is the one LevelDB holds
+ * on the log, so nothing is changed before the log is open. It never repairs by itself.
+ */
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isMainThread } from "node:worker_threads";
+import type { NodeId } from "task-queue-raft";
+import type { Identity } from "../ports.ts";
+import { type BootVerdict, bootVerdict } from "./boot-verdict.ts";
+import { syncDirectory, writeDurably } from "./durable-file.ts";
+import { checkFileLimit } from "./file-limit.ts";
+import {
+  createIdentity,
+  type FileIdentityStore,
+  openIdentityStore,
+  peekIdentity,
+} from "./identity-store.ts";
+import type { OpenMode } from "./level.ts";
+import { type LevelLogStore, openLogStore } from "./log-store.ts";
+import { readStatePointer, STATE_POINTER, writeStatePointer } from "./state-pointer.ts";
+import { type LevelStateStore, openStateStore } from "./state-store.ts";
+import { DataDirError, StorageDamage, StorageFault } from "./storage-error.ts";
+
+export interface DataDirOptions {
+  readonly path: string;
+  readonly nodeId: NodeId;
+  /** Connections that the file limit must allow for. */
+  readonly maxConnections: number;
+}
+
+/** An open data directory; `identity.boots` already counts this start. */
+export interface DataDir {
+  readonly path: string;
+  readonly identity: FileIdentityStore;
+  readonly log: LevelLogStore;
+  readonly state: LevelStateStore;
+  /** Anything but clean: this node has lost entries and must not vote. */
+  readonly verdict: BootVerdict;
+  close(): Promise<void>;
+}
+
+const FORMAT_FILE = "format";
+const FORMAT = 1;
+const IDENTITY_FILE = "identity";
+const LOG_DIRECTORY = "log";
+
+/**
+ * Opens or founds the data directory. Throws `DataDirError` (in use, not writable, another node's,
+ * too new), `StorageDamage` (with instructions) or `StorageFault`.
+ */
+export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
+  await checkFileLimit(options.maxConnections);
+  await prepareDirectory(options.path);
+  await checkFormat(options.path);
+  const mode = await findOrCreateIdentity(options);
+  const opened: Closable[] = [];
+  try {
+    return await openStores(options.path, mode, opened);
+  } catch (error) {
+    for (const store of opened.reverse()) {
+      await store.close();
+    }
+    throw error;
+  }
+}
+
+interface Closable {
+  close(): Promise<void>;
+}
+
+async function openStores(path: string, mode: OpenMode, opened: Closable[]): Promise<DataDir> {
+  const log = await openLogStore(join(path, LOG_DIRECTORY), { mode });
+  opened.push(log);
+  const identity = await openIdentityStore(join(path, IDENTITY_FILE));
+  opened.push(identity);
+  const pointed = await statePath(path, mode);
+  const state = await openStateStore(join(path, pointed), { mode });
+  opened.push(state);
+  if (mode === "create") {
+    await syncDirectory(path);
+  }
+  await identity.save({ founded: true, boots: identity.identity.boots + 1 });
+  const close = async () => {
+    await state.close();
+    await identity.close();
+    await log.close();
+  };
+  return { path, identity, log, state, verdict: bootVerdict(log, state.mark), close };
+}
+
+/** Creates the directory, closes it to other users, and makes sure that it can be written. */
+async function prepareDirectory(path: string): Promise<void> {
+  if (isMainThread) {
+    // LevelDB creates its files with mode 0644: payloads are nobody else's business.
+    process.umask(0o077);
+  }
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    // A mounted volume may belong to somebody else; then its mode is its owner's business.
+    await chmod(path, 0o700).catch(() => undefined);
+    const probe = join(path, `.write-test.${randomBytes(4).toString("hex")}`);
+    await writeFile(probe, "");
+    await rm(probe);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new DataDirError(
+      `the data directory ${path} cannot be written: ${message}. ` +
+        "Give it to the user that runs tq-broker, or set data_dir to another directory.",
+      { cause: error },
+    );
+  }
+}
+
+/** Writes the format version of a new directory, refuses one that a newer broker has written. */
+async function checkFormat(path: string): Promise<void> {
+  const where = join(path, FORMAT_FILE);
+  const content = await readFile(where, "latin1").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") {
+      return undefined;
+    }
+    throw new StorageFault("data directory", `reading ${where}`, error);
+  });
+  if (content === undefined) {
+    await refuseLeftovers(path, FORMAT_FILE);
+    await writeDurably(where, `tq data ${FORMAT}\n`);
+    return;
+  }
+  const version = /^tq data (\d+)\n$/.exec(content)?.[1];
+  if (version === undefined) {
+    throw new StorageDamage("data directory", { what: "the format file is not valid", where });
+  }
+  if (Number(version) > FORMAT) {
+    throw new DataDirError(
+      `${path} has data format ${version}, this tq-broker knows formats up to ${FORMAT}: ` +
+        "start the newer tq-broker that wrote it",
+    );
+  }
+}
+
+/** `create` until the node is founded: only then may a missing store be made. */
+async function findOrCreateIdentity(options: DataDirOptions): Promise<OpenMode> {
+  const where = join(options.path, IDENTITY_FILE);
+  let identity = await peekIdentity(where);
+  if (identity === undefined) {
+    await refuseLeftovers(options.path, IDENTITY_FILE);
+    await createIdentity(where, newIdentity(options.nodeId));
+    identity = await peekIdentity(where);
+  }
+  if (identity === undefined || identity.nodeId !== options.nodeId) {
+    throw new DataDirError(
+      `${options.path} belongs to node ${identity?.nodeId}, but this node is called ` +
+        `${options.nodeId}: set node_id or data_dir to the right one`,
+    );
+  }
+  return identity.founded ? "existing" : "create";
+}
+
+/** What was made after `file` without `file` is a directory that lost a piece, never a new one. */
+async function refuseLeftovers(path: string, file: string): Promise<void> {
+  const later = /^(identity|log|state-\d+|state\.pointer)$/;
+  const found = (await readdir(path)).filter((name) => later.test(name));
+  // Looked for again, because another broker may be founding this directory just now.
+  if (found.length > 0 && !(await readdir(path)).includes(file)) {
+    const what = `the ${file} file is missing, but there is ${found.join(", ")}`;
+    throw new StorageDamage("data directory", { what, where: path });
+  }
+}
+
+function newIdentity(nodeId: NodeId): Identity {
+  return {
+    nodeId,
+    incarnation: randomBytes(16).toString("hex"),
+    formation: undefined,
+    founded: false,
+    boots: 0,
+    hardState: { term: 0, vote: undefined },
+  };
+}
+
+async function statePath(path: string, mode: OpenMode): Promise<string> {
+  const pointed = await readStatePointer(path);
+  if (pointed !== undefined) {
+    return pointed;
+  }
+  if (mode === "existing") {
+    const where = join(path, STATE_POINTER);
+    throw new StorageDamage("state", { what: "the state pointer is missing", where });
+  }
+  await writeStatePointer(path, 1);
+  return "state-1";
+}

@@ -1,0 +1,96 @@
+/**
+ * How this broker opens LevelDB: binary keys and values, never created by accident, and with
+ * LevelDB's errors sorted into "in use", "damaged" and "the disk refuses". Opening a directory
+ * whose CURRENT file is gone would otherwise start an empty database and delete the old tables.
+ */
+import { readdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { ClassicLevel } from "classic-level";
+import {
+  DataDirInUse,
+  messageOf,
+  StorageDamage,
+  StorageFault,
+  type StoreName,
+} from "./storage-error.ts";
+import { checkTables } from "./table-check.ts";
+import { checkWal } from "./wal-check.ts";
+
+export type Level = ClassicLevel<Buffer, Buffer>;
+
+/** `create`: may be made if absent (a first start only). `existing`: must be there. */
+export type OpenMode = "create" | "existing";
+
+export interface LevelOptions {
+  readonly compression: boolean;
+  /** Bytes; LevelDB keeps up to two such buffers in memory. */
+  readonly writeBufferSize: number;
+  /** Bytes of uncompressed blocks kept for reads. */
+  readonly cacheSize: number;
+}
+
+/** File descriptors LevelDB may hold for tables, for each of the two stores. */
+export const MAX_OPEN_FILES = 256;
+
+/**
+ * Opens the database or throws `DataDirInUse`, `StorageDamage` or `StorageFault`. Its files are
+ * checked first: on some damaged tables LevelDB does not fail but aborts the process.
+ */
+export async function openLevel(
+  store: StoreName,
+  directory: string,
+  mode: OpenMode,
+  options: LevelOptions,
+): Promise<Level> {
+  await requireFiles(store, directory, mode);
+  await checkWal(store, directory);
+  await checkTables(store, directory);
+  const level: Level = new ClassicLevel<Buffer, Buffer>(directory, {
+    keyEncoding: "buffer",
+    valueEncoding: "buffer",
+    createIfMissing: mode === "create",
+    maxOpenFiles: MAX_OPEN_FILES,
+    ...options,
+  });
+  try {
+    await level.open();
+  } catch (error) {
+    throw sorted(store, directory, error);
+  }
+  return level;
+}
+
+/**
+ * What LevelDB does not check for itself: a directory without a write-ahead log opens without
+ * error and without the newest records. From its first open on there always is one.
+ */
+async function requireFiles(store: StoreName, directory: string, mode: OpenMode): Promise<void> {
+  const names: string[] = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") {
+      return [];
+    }
+    throw new StorageFault(store, `reading ${directory}`, error);
+  });
+  const present = names.includes("CURRENT");
+  if (!present && (mode === "existing" || names.some((name) => name.endsWith(".ldb")))) {
+    const what = names.length === 0 ? "the database is missing" : "its CURRENT file is missing";
+    throw new StorageDamage(store, { what, where: directory });
+  }
+  if (mode === "existing" && !names.some((name) => name.endsWith(".log"))) {
+    const what = "its write-ahead log (a file ending in .log) is missing";
+    throw new StorageDamage(store, { what, where: directory });
+  }
+}
+
+function sorted(store: StoreName, directory: string, error: unknown): Error {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const code = (cause as { readonly code?: unknown }).code;
+  if (code === "LEVEL_LOCKED") {
+    return new DataDirInUse(dirname(directory), cause);
+  }
+  if (/No space left|Permission denied|Read-only|Too many open files/.test(messageOf(cause))) {
+    return new StorageFault(store, `opening ${directory}`, cause);
+  }
+  const what = `the database does not open: ${messageOf(cause)}`;
+  return new StorageDamage(store, { what, where: directory }, error);
+}

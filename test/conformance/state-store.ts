@@ -1,0 +1,176 @@
+/**
+ * What every StateStore must do, whatever it stands on. Called by the tests of each implementation
+ * with a way to make one; `reopen` is given where the store outlives its object.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { FlushMark, StateStore } from "../../packages/broker/src/ports.ts";
+
+export interface StateStoreFixture {
+  readonly store: StateStore;
+  /** Closes the store and opens it again. */
+  readonly reopen?: () => Promise<StateStore>;
+  dispose(): Promise<void>;
+}
+
+export function markAt(applied: number): FlushMark {
+  return {
+    applied,
+    logDurable: { term: 3, index: applied + 2 },
+    membership: Uint8Array.from([1, 2, applied & 255]),
+  };
+}
+
+export function bytes(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text));
+}
+
+/** One flush of text records; null deletes. */
+export async function flushTexts(
+  store: StateStore,
+  applied: number,
+  records: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  const writes = Object.entries(records).map(([key, value]) => ({
+    key: bytes(key),
+    value: value === null ? undefined : bytes(value),
+  }));
+  await store.flush({ applied, writes }, markAt(applied));
+}
+
+export function stateStoreConformance(name: string, make: () => Promise<StateStoreFixture>): void {
+  async function using(body: (fixture: StateStoreFixture) => Promise<void>): Promise<void> {
+    const fixture = await make();
+    try {
+      await body(fixture);
+    } finally {
+      await fixture.dispose();
+    }
+  }
+
+  describe(`${name} is a StateStore`, () => {
+    test("a new state is empty and vouches for nothing", () =>
+      using(async ({ store }) => {
+        expect(store.mark.applied).toBe(0);
+        expect(store.mark.logDurable).toEqual({ term: 0, index: 0 });
+        expect(store.get(bytes("a"))).toBeUndefined();
+        expect(await store.load(bytes("a"))).toBeUndefined();
+        expect(await store.scan({ gte: bytes(""), lt: bytes("z") }, 10)).toEqual([]);
+      }));
+
+    test("get and load give the newest flushed value, empty ones too; undefined deletes", () =>
+      using(async ({ store }) => {
+        await flushTexts(store, 1, { a: "1", b: "2", empty: "" });
+        await flushTexts(store, 2, { a: "one", b: null });
+        expect(store.get(bytes("a"))).toEqual(bytes("one"));
+        expect(await store.load(bytes("a"))).toEqual(bytes("one"));
+        expect(store.get(bytes("b"))).toBeUndefined();
+        expect(store.get(bytes("empty"))).toEqual(bytes(""));
+      }));
+
+    test("the mark moves with the flush, and survives", () =>
+      using(async ({ store, reopen }) => {
+        await flushTexts(store, 7, { a: "1" });
+        expect(store.mark).toEqual(markAt(7));
+        const after = (await reopen?.()) ?? store;
+        expect(after.mark).toEqual(markAt(7));
+        expect(after.get(bytes("a"))).toEqual(bytes("1"));
+      }));
+
+    test("a flush without records moves the mark", () =>
+      using(async ({ store }) => {
+        await flushTexts(store, 9, {});
+        expect(store.mark.applied).toBe(9);
+      }));
+
+    test("keeps no reference to the caller's bytes", () =>
+      using(async ({ store }) => {
+        const value = bytes("mine");
+        const membership = bytes("m");
+        const mark = { ...markAt(1), membership };
+        await store.flush({ applied: 1, writes: [{ key: bytes("k"), value }] }, mark);
+        value.fill(0);
+        membership.fill(0);
+        expect(store.get(bytes("k"))).toEqual(bytes("mine"));
+        expect(store.mark.membership).toEqual(bytes("m"));
+      }));
+
+    test("scans in byte order within bounds, both ways, up to the limit", () =>
+      using(async ({ store }) => {
+        await flushTexts(store, 1, { b: "2", a: "1", c: "3", ca: "4", d: "5" });
+        const range = { gte: bytes("b"), lt: bytes("d") };
+        expect(texts(await store.scan(range, 10))).toEqual(["b=2", "c=3", "ca=4"]);
+        expect(texts(await store.scan(range, 2))).toEqual(["b=2", "c=3"]);
+        const backwards = await store.scan({ ...range, reverse: true }, 2);
+        expect(texts(backwards)).toEqual(["ca=4", "c=3"]);
+        expect(await store.scan(range, 0)).toEqual([]);
+      }));
+
+    test("keys of any bytes, in byte order", () =>
+      using(async ({ store }) => {
+        const keys = [[], [0], [0, 0], [0, 1], [1], [127], [128], [255], [255, 255]];
+        const writes = keys.map((key) => ({ key: Uint8Array.from(key), value: bytes("v") }));
+        await store.flush({ applied: 1, writes: writes.toReversed() }, markAt(1));
+        const range = { gte: Uint8Array.from([]), lt: Uint8Array.from([255, 255, 1]) };
+        const found = await store.scan(range, 100);
+        expect(found.map(([key]) => [...key])).toEqual(keys);
+      }));
+
+    test("a second flush while one runs is refused and changes nothing", () =>
+      using(async ({ store }) => {
+        const first = flushTexts(store, 1, { a: "1" });
+        await expect(flushTexts(store, 2, { a: "2" })).rejects.toThrow(/already running/);
+        await first;
+        expect(store.get(bytes("a"))).toEqual(bytes("1"));
+        await flushTexts(store, 2, { a: "3" });
+        expect(store.get(bytes("a"))).toEqual(bytes("3"));
+      }));
+
+    test("refuses a flush that goes back or does not fit its mark", () =>
+      using(async ({ store }) => {
+        await flushTexts(store, 5, { a: "1" });
+        await expect(flushTexts(store, 4, { a: "2" })).rejects.toThrow(/goes back/);
+        const odd = store.flush({ applied: 6, writes: [] }, markAt(7));
+        await expect(odd).rejects.toThrow(/mark of 7/);
+      }));
+
+    test("any sequence of flushes leaves what a map would hold", async () => {
+      const write = fc.record({
+        key: fc.uint8Array({ maxLength: 4 }),
+        value: fc.option(fc.uint8Array({ maxLength: 20 }), { nil: undefined }),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.array(write, { maxLength: 8 }), { maxLength: 8 }), (flushes) =>
+          using(async (fixture) => {
+            const model = new Map<string, string>();
+            for (const [ordinal, writes] of flushes.entries()) {
+              const applied = ordinal + 1;
+              await fixture.store.flush({ applied, writes }, markAt(applied));
+              for (const { key, value } of writes) {
+                if (value === undefined) {
+                  model.delete(hex(key));
+                } else {
+                  model.set(hex(key), hex(value));
+                }
+              }
+            }
+            const store = (await fixture.reopen?.()) ?? fixture.store;
+            const range = { gte: new Uint8Array(), lt: new Uint8Array(5).fill(255) };
+            const found = await store.scan(range, 1000);
+            const sorted = [...model].sort(([a], [b]) => (a < b ? -1 : 1));
+            expect(found.map(([key, value]) => [hex(key), hex(value)])).toEqual(sorted);
+          }),
+        ),
+        { numRuns: 25 },
+      );
+    });
+  });
+}
+
+function texts(rows: readonly (readonly [Uint8Array, Uint8Array])[]): readonly string[] {
+  return rows.map(([key, value]) => `${Buffer.from(key)}=${Buffer.from(value)}`);
+}
+
+function hex(data: Uint8Array): string {
+  return Buffer.from(data).toString("hex");
+}
