@@ -1,0 +1,83 @@
+/** Rules between settings: each value is allowed by itself, and yet they do not go together. */
+import { isWildcard } from "./address.ts";
+import type { Collector } from "./collect.ts";
+import type { Settings } from "./schema.ts";
+
+/** The bus between brokers is this far above the worker port unless `raft.port` says otherwise. */
+export const BUS_PORT_OFFSET = 10_000;
+
+/** A follower must miss several heartbeats before it doubts its leader. */
+const HEARTBEATS_PER_ELECTION_MIN = 5;
+const PORT_MAX = 65_535;
+
+export function checkTogether(settings: Settings, collector: Collector): void {
+  checkSecurity(settings, collector);
+  checkPorts(settings, collector);
+  checkCluster(settings, collector);
+  const { concurrency, pool_size: poolSize } = settings.worker;
+  if (poolSize === undefined || poolSize === concurrency) return;
+  if (!collector.said.has("worker.concurrency")) return;
+  const text = `a synonym of worker.concurrency, which says ${concurrency}; keep one of the two`;
+  complain(collector, "worker.pool_size", text);
+}
+
+function checkSecurity(settings: Settings, collector: Collector): void {
+  const instead = "set it to false, and let only trusted machines reach the broker's ports";
+  if (settings.api.enable_tls) {
+    complain(collector, "api.enable_tls", `this version has no TLS; ${instead}`);
+  }
+  if (settings.auth.enabled) {
+    complain(collector, "auth.enabled", `this version does not check API keys; ${instead}`);
+  }
+}
+
+function checkPorts({ broker, api, raft }: Settings, collector: Collector): void {
+  if (broker.port > PORT_MAX - BUS_PORT_OFFSET && raft.port === undefined) {
+    const rule = `the bus would be on port ${broker.port + BUS_PORT_OFFSET}`;
+    const text = `${rule}; set raft.port, or a port up to ${PORT_MAX - BUS_PORT_OFFSET}`;
+    complain(collector, "broker.port", text);
+  }
+  const ports: (readonly [string, number])[] = [
+    ["broker.port", broker.port],
+    ["api.rest_port", api.rest_port],
+  ];
+  if (raft.port !== undefined || isClustered(raft)) {
+    ports.push(["raft.port", raft.port ?? broker.port + BUS_PORT_OFFSET]);
+  }
+  for (const [index, [key, port]] of ports.entries()) {
+    const earlier = ports.slice(0, index).find(([, other]) => other === port && port !== 0);
+    if (earlier !== undefined) complain(collector, key, `port ${port} is also ${earlier[0]}`);
+  }
+}
+
+function checkCluster({ broker, raft }: Settings, collector: Collector): void {
+  if (raft.election_timeout_ms < HEARTBEATS_PER_ELECTION_MIN * raft.heartbeat_interval_ms) {
+    const least = HEARTBEATS_PER_ELECTION_MIN * raft.heartbeat_interval_ms;
+    const why = `${HEARTBEATS_PER_ELECTION_MIN} times raft.heartbeat_interval_ms`;
+    const key = "raft.election_timeout_ms";
+    complain(collector, key, `${raft.election_timeout_ms} is less than ${least}, ${why}`);
+  }
+  const repeated = raft.peers.find((peer, index) => raft.peers.indexOf(peer) !== index);
+  if (repeated !== undefined) complain(collector, "raft.peers", `"${repeated}" stands there twice`);
+  if (raft.enabled === false && raft.peers.length > 0) {
+    const text = "peers are given, but raft.enabled is false; set it to true, or remove the peers";
+    complain(collector, "raft.peers", text);
+  }
+  if (!isClustered(raft)) return;
+  if (isWildcard(broker.host) && broker.advertise === undefined) {
+    const text = `peers cannot dial ${broker.host}; set broker.advertise to this node's address`;
+    complain(collector, "broker.host", text);
+  }
+  if (broker.port === 0) {
+    complain(collector, "broker.port", "0 takes a free port, which peers could not know");
+  }
+}
+
+/** One of several brokers: because it says so, or because it names others and does not deny it. */
+export function isClustered(raft: Settings["raft"]): boolean {
+  return raft.enabled ?? raft.peers.length > 0;
+}
+
+function complain(collector: Collector, key: string, message: string): void {
+  collector.complain(collector.whereOf(key), key, message);
+}

@@ -1,0 +1,68 @@
+/**
+ * What a broker runs with: every setting resolved, in units that the name states. Made by
+ * `loadConfig` alone, so whoever holds one may rely on every check having passed.
+ */
+import type { RetryPolicy } from "../queue/index.ts";
+
+export interface Config {
+  /** The file that was read; undefined = none. */
+  readonly file: string | undefined;
+  readonly broker: {
+    readonly host: string;
+    readonly port: number;
+    /** `host:port` under which workers, clients and peers reach this node. */
+    readonly advertise: string;
+    readonly maxConnections: number;
+    /** 0 = no limit. */
+    readonly queueDepthThreshold: number;
+    readonly maxPayloadBytes: number;
+  };
+  readonly persistence: {
+    /** Absolute. */
+    readonly dataDir: string;
+    readonly walSyncIntervalMs: number;
+    readonly writeBufferBytes: number;
+  };
+  readonly raft: {
+    readonly enabled: boolean;
+    readonly nodeId: string;
+    /** As written; empty unless enabled. */
+    readonly peers: readonly string[];
+    /** Of the bus. */
+    readonly port: number;
+    readonly heartbeatIntervalMs: number;
+    readonly electionTimeoutMs: number;
+  };
+  readonly api: {
+    readonly host: string;
+    readonly restPort: number;
+  };
+  readonly monitoring: {
+    readonly logLevel: LogLevel;
+    /** undefined = standard output. */
+    readonly logFile: string | undefined;
+  };
+  readonly worker: {
+    /** How often workers are asked to beat. */
+    readonly heartbeatIntervalMs: number;
+    readonly leaseTimeoutMs: number;
+  };
+  readonly retry: RetryPolicy;
+  /** Said once in the log at start, a line each: keys without effect, open doors. */
+  readonly notices: readonly Notice[];
+  /** Every setting that was said somewhere, by its key. */
+  readonly said: ReadonlyMap<string, Said>;
+}
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+/** A setting as it would stand in a file, and where it was said: `config.yaml:7`. */
+export interface Said {
+  readonly value: string;
+  readonly where: string;
+}
+
+export interface Notice {
+  readonly level: "info" | "warn";
+  readonly text: string;
+}

@@ -1,0 +1,140 @@
+/**
+ * The kinds of values that settings have. Each reads a YAML value or the text of a variable or
+ * flag, says what is allowed when it cannot, and writes a value back as a file would have it.
+ */
+import { formatDuration, parseDuration } from "../operations/duration.ts";
+import { formatSize, parseSize } from "./size.ts";
+
+/** Thrown by `parse`: the part of the message that follows the value. */
+export class NotAllowed extends Error {}
+
+export interface Kind<T> {
+  /** What may stand there, for messages and the reference: "a whole number from 0 to 65535". */
+  readonly allowed: string;
+  /** Throws `NotAllowed`. */
+  parse(value: unknown): T;
+  /** As YAML. */
+  format(value: T): string;
+}
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export function text(allowed: string, pattern: RegExp): Kind<string> {
+  return {
+    allowed,
+    parse(value) {
+      const plain = typeof value === "number" ? String(value) : value;
+      if (typeof plain === "string" && pattern.test(plain)) return plain;
+      throw new NotAllowed(allowed);
+    },
+    format: (value) => value,
+  };
+}
+
+export function integer(range: Range): Kind<number> {
+  const allowed = `a whole number from ${range.min} to ${range.max}`;
+  return numeric(allowed, range, (value) => (/^\d{1,15}$/.test(value) ? Number(value) : undefined));
+}
+
+export function decimal(range: Range): Kind<number> {
+  const allowed = `a number from ${range.min} to ${range.max}`;
+  return numeric(allowed, range, (value) =>
+    /^\d+(\.\d+)?$/.test(value) ? Number(value) : undefined,
+  );
+}
+
+/** A share, written as `10%` or as `0.1`. */
+export function share(): Kind<number> {
+  const allowed = "a share such as 10% or 0.1, from 0 to 100%";
+  const kind = numeric(allowed, { min: 0, max: 1 }, (value) => {
+    const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(value);
+    return match === null ? undefined : Number(match[1]) / (match[2] === "%" ? 100 : 1);
+  });
+  return { ...kind, format: (value) => `${value * 100}%` };
+}
+
+/** Milliseconds. `bareUnitMs`: what a number without a unit counts; without it a unit is needed. */
+export function duration(range: Range, bareUnitMs?: number): Kind<number> {
+  const bounds = `from ${formatDuration(range.min)} to ${formatDuration(range.max)}`;
+  const unit = bareUnitMs === 1 ? "milliseconds or " : bareUnitMs === 1000 ? "seconds or " : "";
+  const allowed = `${unit}a duration such as 500ms, 30s, 1m30s, ${bounds}`;
+  const kind = numeric(allowed, range, (value) => parseDuration(value, bareUnitMs));
+  const format = (value: number) =>
+    bareUnitMs === undefined ? formatDuration(value) : String(value / bareUnitMs);
+  return { ...kind, format };
+}
+
+/** Bytes. */
+export function size(range: Range): Kind<number> {
+  const bounds = `from ${formatSize(range.min)} to ${formatSize(range.max)}`;
+  const kind = numeric(`a size such as 64KB or 128MB, ${bounds}`, range, parseSize);
+  return { ...kind, format: formatSize };
+}
+
+export function flag(): Kind<boolean> {
+  const allowed = "true or false";
+  return {
+    allowed,
+    parse(value) {
+      const plain = String(value).toLowerCase();
+      if (plain === "true" || plain === "1") return true;
+      if (plain === "false" || plain === "0") return false;
+      throw new NotAllowed(allowed);
+    },
+    format: String,
+  };
+}
+
+export function oneOf<T extends string>(values: readonly T[]): Kind<T> {
+  const allowed = values.join(", ");
+  return {
+    allowed,
+    parse(value) {
+      const found = values.find((candidate) => candidate === String(value).toLowerCase());
+      if (found !== undefined) return found;
+      throw new NotAllowed(allowed);
+    },
+    format: (value) => value,
+  };
+}
+
+/** A YAML list, or a text with commas between its items. */
+export function list(what: string): Kind<readonly string[]> {
+  const allowed = `a list of ${what}`;
+  return {
+    allowed,
+    parse(value) {
+      const items = typeof value === "string" ? value.split(",") : (value ?? []);
+      if (!Array.isArray(items)) throw new NotAllowed(allowed);
+      const texts = items.map((item) => (typeof item === "string" ? item.trim() : ""));
+      if (texts.some((item) => item === "")) throw new NotAllowed(allowed);
+      return texts;
+    },
+    format: (value) => `[${value.join(", ")}]`,
+  };
+}
+
+/** Anything; for keys of other programs that share the file. */
+export function anything(): Kind<unknown> {
+  return { allowed: "any value", parse: (value) => value, format: () => "(not shown)" };
+}
+
+function numeric(
+  allowed: string,
+  range: Range,
+  read: (text: string) => number | undefined,
+): Kind<number> {
+  return {
+    allowed,
+    parse(value) {
+      const plain = typeof value === "number" || typeof value === "string" ? String(value) : "";
+      const number = read(plain.trim());
+      if (number !== undefined && number >= range.min && number <= range.max) return number;
+      throw new NotAllowed(allowed);
+    },
+    format: String,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * From command line, environment and file to a `Config`. Order: defaults, file, environment, flags;
+ * later wins. All problems are told together; a promise of security that this version cannot keep
+ * is one of them, because starting without it would be worse than not starting.
+ */
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { formatHostPort, isLoopback, isWildcard, parseHostPort } from "./address.ts";
+import { BUS_PORT_OFFSET, checkTogether, isClustered } from "./check-together.ts";
+import { Collector } from "./collect.ts";
+import type { Config, Notice, Said } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
+import { parseFlags, readFlags } from "./flags.ts";
+import { readEnvironment } from "./read-environment.ts";
+import { readConfigFile } from "./read-file.ts";
+import { KEYS, type Settings } from "./schema.ts";
+
+export interface ConfigSources {
+  /** Without node and script. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of this program, for `--version`. */
+  readonly version?: string;
+}
+
+/** Throws `ConfigError` or `UsageError`; both carry the exit status they ask for. */
+export function loadConfig({ argv, env, version = "0.0.0" }: ConfigSources): Config {
+  const flags = parseFlags(argv, version);
+  const collector = new Collector();
+  if (flags.config !== undefined) readConfigFile(flags.config, collector);
+  readEnvironment(env, collector);
+  readFlags(flags, collector);
+  const settings = collector.settings();
+  checkTogether(settings, collector);
+  if (collector.problems.length > 0) throw new ConfigError(collector.problems);
+  return toConfig(settings, flags.config, collector.said);
+}
+
+function toConfig(
+  settings: Settings,
+  file: string | undefined,
+  said: ReadonlyMap<string, Said>,
+): Config {
+  const { broker, persistence, raft, api, monitoring, worker, retry } = settings;
+  const apiHost = api.host ?? broker.host;
+  return {
+    file,
+    broker: {
+      host: broker.host,
+      port: broker.port,
+      advertise: advertised(settings),
+      maxConnections: broker.max_connections,
+      queueDepthThreshold: broker.queue_depth_threshold,
+      maxPayloadBytes: broker.max_payload_bytes,
+    },
+    persistence: {
+      dataDir: resolve(persistence.data_dir),
+      walSyncIntervalMs: persistence.wal_sync_interval_ms,
+      writeBufferBytes: persistence.write_buffer_size,
+    },
+    raft: {
+      enabled: isClustered(raft),
+      nodeId: raft.node_id ?? hostname(),
+      peers: raft.peers,
+      port: raft.port ?? broker.port + BUS_PORT_OFFSET,
+      heartbeatIntervalMs: raft.heartbeat_interval_ms,
+      electionTimeoutMs: raft.election_timeout_ms,
+    },
+    api: { host: apiHost, restPort: api.rest_port },
+    monitoring: { logLevel: monitoring.log_level, logFile: monitoring.log_file },
+    worker: {
+      heartbeatIntervalMs: worker.heartbeat_interval_secs,
+      leaseTimeoutMs: worker.lease_timeout_secs,
+    },
+    retry: {
+      maxRetries: retry.max_retries,
+      initialDelayMs: retry.initial_delay,
+      multiplier: retry.backoff_multiplier,
+      maxDelayMs: retry.max_delay,
+      jitter: retry.jitter,
+    },
+    notices: [...withoutEffect(said), ...openDoors(broker.host, apiHost)],
+    said,
+  };
+}
+
+/** A wildcard address cannot be dialled: the machine's name is the best guess at one that can. */
+function advertised({ broker }: Settings): string {
+  const said = broker.advertise;
+  if (said === undefined) {
+    const host = isWildcard(broker.host) ? hostname() : broker.host;
+    return formatHostPort({ host, port: broker.port });
+  }
+  return parseHostPort(said) === undefined
+    ? formatHostPort({ host: said, port: broker.port })
+    : said;
+}
+
+function withoutEffect(said: ReadonlyMap<string, Said>): Notice[] {
+  const notices: Notice[] = [];
+  for (const [key, { where }] of said) {
+    const reason = KEYS.get(key)?.without;
+    if (reason === undefined) continue;
+    notices.push({ level: "info", text: `${where}: ${key} has no effect: ${reason}` });
+  }
+  return notices;
+}
+
+function openDoors(...hosts: readonly string[]): Notice[] {
+  const open = [...new Set(hosts)].filter((host) => !isLoopback(host));
+  if (open.length === 0) return [];
+  const danger = "whoever reaches this address can read and change every task";
+  const text = `listening on ${open.join(", ")} without TLS and without keys: ${danger}`;
+  return [{ level: "warn", text }];
+}

@@ -1,0 +1,211 @@
+/**
+ * Every setting there is: its kind, its default and what it does. The one table behind reading a
+ * file, the environment and the flags, behind the error messages, and behind the reference file. A
+ * key with `without` is accepted, because files that others wrote have it, and said to have no
+ * effect.
+ */
+import type { Kind } from "./kinds.ts";
+import {
+  anything,
+  decimal,
+  duration,
+  flag,
+  integer,
+  list,
+  oneOf,
+  share,
+  size,
+  text,
+} from "./kinds.ts";
+
+export interface Key<T> {
+  readonly kind: Kind<T>;
+  /** undefined: worked out from other settings, as `doc` says. */
+  readonly default: T | undefined;
+  /** One or two sentences for the reference. */
+  readonly doc: string;
+  /** Why it does nothing in this program: said once in the log when the key is set. */
+  readonly without?: string;
+}
+
+const DAY_MS = 86_400_000;
+const MIB = 1024 ** 2;
+const port = integer({ min: 0, max: 65535 });
+const host = text("a host name or IP address", /^[^\s:/@[\]]+$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/);
+const path = text("a path", /\S/);
+const logLevel = oneOf(["trace", "debug", "info", "warn", "error", "fatal"] as const);
+const retryDelay = duration({ min: 0, max: 365 * DAY_MS });
+
+const FOR_WORKERS = "it is a setting of tq-worker, not of the broker";
+const NOT_YET = "this version has no such feature";
+
+interface Fixed<T> extends Key<T> {
+  readonly default: T;
+}
+
+interface Derived<T> extends Key<T> {
+  readonly default: undefined;
+}
+
+function key<T>(kind: Kind<T>, fallback: NoInfer<T>, doc: string, without?: string): Fixed<T> {
+  const base = { kind, default: fallback, doc };
+  return without === undefined ? base : { ...base, without };
+}
+
+function derived<T>(kind: Kind<T>, doc: string, without?: string): Derived<T> {
+  const base = { kind, default: undefined, doc };
+  return without === undefined ? base : { ...base, without };
+}
+
+export const SCHEMA = {
+  broker: {
+    host: key(host, "127.0.0.1", "Where workers and clients are listened for."),
+    port: key(port, 6379, "Port of the worker protocol; 0 takes a free one (single node only)."),
+    advertise: derived(
+      text("HOST or HOST:PORT", /^\S+$/),
+      "Under which address others reach this node; default: host and port.",
+    ),
+    max_connections: key(
+      integer({ min: 1, max: 65535 }),
+      1000,
+      "Connections of workers and clients; one more is refused.",
+    ),
+    queue_depth_threshold: key(
+      integer({ min: 0, max: 100_000_000 }),
+      100_000,
+      "Unfinished tasks in one queue beyond which a submit is refused; 0 = no limit.",
+    ),
+    max_payload_bytes: key(size({ min: 1024, max: 3 * MIB }), MIB, "Largest payload of a task."),
+  },
+  persistence: {
+    data_dir: key(path, "./data", "Where everything is kept."),
+    wal_sync_interval_ms: key(
+      duration({ min: 0, max: 60_000 }, 1),
+      0,
+      "0: synced to disk before a task is acknowledged. Above: synced at most this often; " +
+        "faster, but what came since is lost if a majority of nodes loses power together.",
+    ),
+    write_buffer_size: key(
+      size({ min: MIB, max: 1024 * MIB }),
+      32 * MIB,
+      "Memory that LevelDB fills before it writes a table.",
+    ),
+    completed_task_retention_days: key(
+      integer({ min: 0, max: 36_500 }),
+      7,
+      "How long finished tasks are kept.",
+      "finished tasks are kept for ever in this version",
+    ),
+    max_write_buffer_number: key(
+      integer({ min: 1, max: 64 }),
+      2,
+      "Number of write buffers.",
+      "LevelDB always has two",
+    ),
+  },
+  raft: {
+    enabled: derived(flag(), "One of several brokers; default: true when peers are given."),
+    node_id: derived(
+      text("1 to 64 of A-Z a-z 0-9 . _ -", /^[A-Za-z0-9._-]{1,64}$/),
+      "This node's name for ever; default: the machine's host name.",
+    ),
+    peers: key(
+      list("addresses (HOST:PORT or ID@HOST:PORT/BUSPORT)"),
+      [],
+      "The other brokers: their broker.host and broker.port.",
+    ),
+    port: derived(port, "Port of the bus between brokers; default: broker.port + 10000."),
+    heartbeat_interval_ms: key(
+      duration({ min: 10, max: 10_000 }, 1),
+      100,
+      "How often the leader is heard of.",
+    ),
+    election_timeout_ms: key(
+      duration({ min: 50, max: 100_000 }, 1),
+      1000,
+      "Silence after which an election starts: 1 to 2 times this, at least 5 heartbeats.",
+    ),
+  },
+  api: {
+    host: derived(host, "Where REST requests are listened for; default: broker.host."),
+    rest_port: key(port, 8080, "Port of REST; 0 takes a free one."),
+    grpc_port: key(port, 9090, "Port of gRPC.", NOT_YET),
+    enable_tls: key(flag(), false, "TLS on every listener; true is refused in this version."),
+    tls_cert_path: derived(path, "Certificate.", NOT_YET),
+    tls_key_path: derived(path, "Private key.", NOT_YET),
+  },
+  auth: {
+    enabled: key(flag(), false, "API keys; true is refused in this version."),
+    api_keys: derived(anything(), "Hashed keys and their permissions.", NOT_YET),
+  },
+  monitoring: {
+    prometheus_port: key(port, 9091, "Port of metrics.", NOT_YET),
+    log_level: key(logLevel, "info", "What is logged: this level and those after it."),
+    log_file: derived(path, "Log file; default: standard output."),
+  },
+  worker: {
+    concurrency: key(integer({ min: 1, max: 10_000 }), 4, "Tasks at a time.", FOR_WORKERS),
+    pool_size: derived(integer({ min: 1, max: 10_000 }), "Synonym of concurrency.", FOR_WORKERS),
+    prefetch: derived(integer({ min: 0, max: 10_000 }), "Tasks held ready.", FOR_WORKERS),
+    heartbeat_interval_secs: key(
+      duration({ min: 1000, max: 3_600_000 }, 1000),
+      15_000,
+      "How often a worker is asked to beat; never less often than a third of the lease.",
+    ),
+    lease_timeout_secs: key(
+      duration({ min: 1000, max: DAY_MS }, 1000),
+      30_000,
+      "A worker that is not heard from for this long loses its tasks to others.",
+    ),
+    timeout: derived(duration({ min: 0, max: 365 * DAY_MS }), "Longest run.", FOR_WORKERS),
+    queues: derived(list("queue names"), "Queues to serve.", FOR_WORKERS),
+    types: derived(list("task types"), "Types to run.", FOR_WORKERS),
+    handlers: derived(path, "Module with handlers.", FOR_WORKERS),
+  },
+  retry: {
+    max_retries: key(
+      integer({ min: 0, max: 1000 }),
+      3,
+      "Retries of a task that does not say itself; one more attempt than that.",
+    ),
+    initial_delay: key(retryDelay, 5000, "Wait before the first retry."),
+    backoff_multiplier: key(
+      decimal({ min: 1, max: 100 }),
+      2,
+      "How many times longer each further wait is.",
+    ),
+    max_delay: key(retryDelay, 3_600_000, "Longest wait between two attempts."),
+    jitter: key(share(), 0.1, "Up to this share is added to each wait."),
+  },
+} satisfies Record<string, Record<string, AnyKey>>;
+
+/** A key of any kind, for code that walks the table. */
+export type AnyKey = Key<unknown>;
+
+type Schema = typeof SCHEMA;
+type ValueOf<K> = K extends Fixed<infer T> ? T : K extends Derived<infer T> ? T | undefined : never;
+
+/** Every setting's value under its own name; undefined where nothing was said and no default is. */
+export type Settings = {
+  readonly [S in keyof Schema]: { readonly [K in keyof Schema[S]]: ValueOf<Schema[S][K]> };
+};
+
+/** All keys as `section.name`, in the order of the table. */
+export const KEYS: ReadonlyMap<string, AnyKey> = new Map(
+  Object.entries(SCHEMA).flatMap(([section, keys]) =>
+    Object.entries(keys).map(([name, one]) => [`${section}.${name}`, one as AnyKey] as const),
+  ),
+);
+
+/**
+ * Environment variables of other programs' guides, and the keys they set. A number without a unit
+ * counts seconds there.
+ */
+export const ENVIRONMENT_SYNONYMS: ReadonlyMap<string, string> = new Map([
+  ["MAX_RETRIES", "retry.max_retries"],
+  ["INITIAL_RETRY_DELAY", "retry.initial_delay"],
+  ["RETRY_BACKOFF_MULTIPLIER", "retry.backoff_multiplier"],
+  ["MAX_RETRY_DELAY", "retry.max_delay"],
+  ["WORKER_COUNT", "worker.concurrency"],
+  ["TQ_LOG", "monitoring.log_level"],
+]);

@@ -1,0 +1,117 @@
+/**
+ * What the edges may ask of this node: the one interface behind REST, the worker protocol and gRPC.
+ * The runtime implements it. Callbacks rather than promises on the paths that carry every task.
+ */
+import type {
+  Command,
+  Delivery,
+  LeaseLostEvent,
+  LiveFilter,
+  QueueView,
+  SessionView,
+  TaskId,
+  TaskState,
+  TaskView,
+  Token,
+} from "../queue/index.ts";
+import type { Outcome } from "../replica/index.ts";
+
+export type { LiveFilter as TaskFilter } from "../queue/index.ts";
+export type { Outcome } from "../replica/index.ts";
+
+export type Consistency = "linearizable" | "stale";
+
+export interface MemberStatus {
+  readonly id: string;
+  /** Where workers and clients reach it. */
+  readonly address: string;
+  readonly role: "leader" | "follower" | "candidate" | "learner" | "unknown";
+  readonly matchIndex: number;
+  readonly lag: number;
+  readonly healthy: boolean;
+  readonly version: string;
+}
+
+export interface NodeStatus {
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly clusterVersion: number;
+  readonly role: "leader" | "follower" | "candidate";
+  readonly term: number;
+  readonly leader: { readonly id: string; readonly address: string } | undefined;
+  readonly applied: number;
+  readonly commit: number;
+  readonly effectHash: string;
+  /** Serves reads and writes: a leader is known and this node is not far behind it. */
+  readonly ready: boolean;
+  /** Why not, when not ready: one sentence. */
+  readonly reason: string;
+  readonly draining: boolean;
+  readonly durability: "quorum-fsync" | "quorum" | "single-fsync" | "single";
+  /** As far as this node knows; exact on the leader. */
+  readonly members: readonly MemberStatus[];
+}
+
+/** A worker's connection as the dispatcher sees it. Calls come in batches, once a turn. */
+export interface SessionChannel {
+  deliver(deliveries: readonly Delivery[]): void;
+  leaseLost(events: readonly LeaseLostEvent[]): void;
+  /** Every heartbeat up to now is committed. */
+  renewed(): void;
+  /** The session lapsed or was ended elsewhere; all its leases are gone. */
+  ended(): void;
+  /** This node no longer leads; `address` of the new leader where known. The session lives on. */
+  leaderChanged(address: string | undefined): void;
+}
+
+/** Answer to `attach`. Leases not in `held` are delivered again with the same token. */
+export interface Attached {
+  /** Tokens of `held` that are no longer the session's. */
+  readonly lost: readonly Token[];
+  readonly leaseMs: number;
+}
+
+export interface Broker {
+  readonly nodeId: string;
+  status(): NodeStatus;
+
+  /** A write, from any node; `done` is called once, never synchronously. */
+  request(command: Command, done: (outcome: Outcome) => void): void;
+
+  /**
+   * Resolves with this node's applied index once a local read satisfies the consistency, and
+   * `minIndex` where given. Rejects with `TqError` code `no_leader` after the read deadline.
+   */
+  readBarrier(consistency: Consistency, minIndex?: number): Promise<number>;
+  task(id: TaskId): Promise<TaskView | undefined>;
+  /** Live tasks in id order after `after`; examines at most `work` tasks, hence `next`. */
+  listLive(filter: LiveFilter, after: TaskId | undefined, limit: number): ListPage;
+  /** Finished tasks, newest id first, before `before`. */
+  listFinished(filter: LiveFilter, before: TaskId | undefined, limit: number): Promise<ListPage>;
+  queues(): readonly QueueView[];
+  sessions(): readonly SessionView[];
+  counts(): Readonly<Record<TaskState, number>>;
+  /** Cluster time now, as this node knows it. */
+  clock(): number;
+  /** Resolves when the task is finished, with its view; undefined after `timeoutMs`, or if unknown. */
+  waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined>;
+  storageStats(): Promise<Readonly<Record<string, string>>>;
+
+  // Worker sessions; on the leader only.
+
+  /** After `register` was applied: connects a session to its worker. Replaces an earlier channel. */
+  attach(session: string, held: readonly Token[], channel: SessionChannel): Attached | undefined;
+  detach(session: string, channel: SessionChannel): void;
+  /** How many tasks the worker is willing to hold at once; 0 = quiet. Absolute, not an increment. */
+  setWindow(session: string, window: number): void;
+  /** `complete`, `fail`, `release`, `extend` of this session: frees its credit at once. */
+  sessionRequest(session: string, command: Command, done: (outcome: Outcome) => void): void;
+  /** A heartbeat; answered by `channel.renewed`. */
+  beat(session: string): void;
+}
+
+export interface ListPage {
+  readonly tasks: readonly TaskView[];
+  /** Continue after this one; undefined = the end. */
+  readonly next: TaskId | undefined;
+}

@@ -1,0 +1,96 @@
+/**
+ * Lists of tasks, a page at a time: the live ones first, then the finished ones, newest first. A
+ * task that finishes between two pages may stand on both; one that was there all the time is never
+ * missed, unless it is started again meanwhile. A page is bounded in tasks, in bytes and in work; a
+ * short one that is not the last carries a cursor like any other.
+ */
+import type { ListJson, TaskJson } from "task-queue-protocol";
+import type { TaskId, TaskState, TaskView } from "../queue/index.ts";
+import type { Broker, ListPage } from "./broker.ts";
+import { LIST_BYTES_MAX, LIST_ROUNDS_MAX } from "./limits.ts";
+import { encodeCursor, type ListCursor } from "./list-cursor.ts";
+import type { ListQuery } from "./list-query.ts";
+import { type Answer, barrier } from "./read-options.ts";
+import { bytesOf, type DeadTaskJson, deadTaskToJson, taskToJson } from "./task-to-json.ts";
+
+/** With payloads a look brings few tasks, so that a page of large ones stays near its bound. */
+const TASKS_PER_LOOK_WITH_PAYLOAD = 16;
+
+const FINISHED: ReadonlySet<TaskState> = new Set(["completed", "dead", "cancelled", "expired"]);
+
+interface Page {
+  readonly tasks: readonly TaskView[];
+  readonly next: ListCursor | undefined;
+}
+
+export async function listTasks(broker: Broker, query: ListQuery): Promise<Answer<ListJson>> {
+  return toAnswer(broker, query, taskToJson);
+}
+
+/** The dead letter queue, newest first. */
+export async function listDead(
+  broker: Broker,
+  query: ListQuery,
+): Promise<Answer<{ tasks: DeadTaskJson[]; next_cursor?: string }>> {
+  const filter = { ...query.filter, state: "dead" as const };
+  return toAnswer(broker, { ...query, filter }, deadTaskToJson);
+}
+
+async function toAnswer<T extends TaskJson>(
+  broker: Broker,
+  query: ListQuery,
+  toJson: (view: TaskView, options: { payload: boolean }) => T,
+): Promise<Answer<{ tasks: T[]; next_cursor?: string }>> {
+  const index = await barrier(broker, query.read);
+  const page = await readPage(broker, query);
+  const tasks = page.tasks.map((view) => toJson(view, { payload: query.payload }));
+  if (page.next === undefined) return { value: { tasks }, index };
+  return { value: { tasks, next_cursor: encodeCursor(page.next) }, index };
+}
+
+async function readPage(broker: Broker, query: ListQuery): Promise<Page> {
+  const tasks: TaskView[] = [];
+  let bytes = 0;
+  let position: ListCursor | undefined = startOf(query);
+  for (let round = 0; round < LIST_ROUNDS_MAX && position !== undefined; round++) {
+    const page = await look(broker, query, position, query.limit - tasks.length);
+    for (const view of page.tasks) {
+      tasks.push(view);
+      if (query.payload) bytes += bytesOf(view);
+      if (bytes >= LIST_BYTES_MAX) return { tasks, next: { ...position, after: view.id } };
+    }
+    position = following(query, position, page.next);
+    if (tasks.length >= query.limit) break;
+  }
+  return { tasks, next: position };
+}
+
+function startOf(query: ListQuery): ListCursor {
+  const { state } = query.filter;
+  const half = state !== undefined && FINISHED.has(state) ? "finished" : "live";
+  // A cursor of a list with another filter may stand in a half where nothing can match.
+  const usable = state === undefined || query.cursor?.half === half;
+  return usable && query.cursor !== undefined ? query.cursor : { half, after: undefined };
+}
+
+async function look(
+  broker: Broker,
+  query: ListQuery,
+  position: ListCursor,
+  wanted: number,
+): Promise<ListPage> {
+  const limit = query.payload ? Math.min(wanted, TASKS_PER_LOOK_WITH_PAYLOAD) : wanted;
+  return position.half === "live"
+    ? broker.listLive(query.filter, position.after, limit)
+    : broker.listFinished(query.filter, position.after, limit);
+}
+
+function following(
+  query: ListQuery,
+  position: ListCursor,
+  next: TaskId | undefined,
+): ListCursor | undefined {
+  if (next !== undefined) return { half: position.half, after: next };
+  const more = position.half === "live" && query.filter.state === undefined;
+  return more ? { half: "finished", after: undefined } : undefined;
+}

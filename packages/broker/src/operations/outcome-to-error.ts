@@ -1,0 +1,26 @@
+/**
+ * How a write ended, in the words of the error catalogue. Every door answers with the same ones.
+ */
+import { TqError } from "task-queue-protocol";
+import type { Reply } from "../queue/index.ts";
+import { unreachable } from "../queue/index.ts";
+import type { Outcome } from "./broker.ts";
+
+/** The refusal in an outcome; undefined when the command was accepted. */
+export function outcomeToError(outcome: Outcome): TqError | undefined {
+  switch (outcome.kind) {
+    case "applied":
+      return replyToError(outcome.reply);
+    case "refused":
+      return new TqError(outcome.code, outcome.message);
+    case "unknown":
+      return new TqError("outcome_unknown", outcome.message);
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function replyToError(reply: Reply): TqError | undefined {
+  if (reply.code === "ok" || reply.code === "leased") return undefined;
+  return new TqError(reply.code, reply.message);
+}

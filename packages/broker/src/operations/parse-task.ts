@@ -1,0 +1,173 @@
+/**
+ * A submit as JSON, in the shape of a task. Every field is known by name; what a broker fills in
+ * itself is ignored, so that an exported task can be posted back. Such a copy is a new task: its
+ * `id` and `idempotency_key` belong to the original and are ignored as well.
+ */
+import { parseTaskId } from "task-queue-protocol";
+import { PRIORITIES, type RetryPolicy, type TaskContent, type TaskId } from "../queue/index.ts";
+import {
+  checkContent,
+  checkMetadataSize,
+  checkNesting,
+  type ParsedSubmit,
+  type SubmitLimits,
+} from "./check-submit.ts";
+import { mintId } from "./ids.ts";
+import { invalid, shown } from "./invalid.ts";
+import { Fields } from "./read-fields.ts";
+
+export const SUBMIT_FIELDS = [
+  "id",
+  "type",
+  "queue",
+  "payload",
+  "data",
+  "payload_base64",
+  "priority",
+  "delay_ms",
+  "run_at",
+  "timeout_ms",
+  "max_retries",
+  "retry",
+  "idempotency_key",
+  "tags",
+  "metadata",
+  "traceparent",
+] as const;
+
+/** Fields that only a broker sets; their presence marks an exported task. */
+export const READ_ONLY_FIELDS = [
+  "state",
+  "attempt",
+  "attempts",
+  "result",
+  "result_base64",
+  "error",
+  "progress",
+  "lease",
+  "due_at",
+  "created_at",
+  "updated_at",
+  "started_at",
+  "finished_at",
+  "failed_at",
+  "last_error",
+  "schedule",
+] as const;
+
+const RETRY_FIELDS = ["initial_delay_ms", "backoff_multiplier", "max_delay_ms", "jitter"];
+const BASE64_PADDING = /={1,2}$/;
+const NOT_BASE64 = /[^A-Za-z0-9+/]/;
+const NOTHING: TaskPayload = { payload: Buffer.from("null"), payloadType: "json" };
+
+export interface SubmitContext extends SubmitLimits {
+  /** Goes before field names in messages: `tasks[3].`. */
+  readonly prefix?: string;
+  /** From the `Idempotency-Key` header of the request that carries the task. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+type TaskPayload = Pick<TaskContent, "payload" | "payloadType">;
+
+/** Throws `TqError` (`invalid_request`, `unknown_field`, `too_large`) naming the field. */
+export function parseSubmit(input: unknown, context: SubmitContext): ParsedSubmit {
+  const prefix = context.prefix ?? "";
+  const what = prefix === "" ? "body" : prefix.slice(0, -1);
+  const fields = Fields.of(input, what, prefix);
+  fields.refuseUnknown(SUBMIT_FIELDS, READ_ONLY_FIELDS);
+  const exported = READ_ONLY_FIELDS.some((name) => fields.raw(name) !== undefined);
+  const content: TaskContent = {
+    type: readType(fields),
+    queue: fields.string("queue") ?? "default",
+    priority: fields.oneOf("priority", PRIORITIES) ?? "normal",
+    ...readPayload(fields),
+    delayMs: fields.integer("delay_ms") ?? 0,
+    runAt: readRunAt(fields),
+    timeoutMs: fields.integer("timeout_ms") ?? 0,
+    retry: readRetry(fields),
+    idempotencyKey: readKey(fields, exported, context.idempotencyKey),
+    tags: fields.strings("tags") ?? [],
+    metadata: readMetadata(fields),
+    traceparent: fields.string("traceparent") ?? "",
+  };
+  checkContent(content, context, prefix);
+  return { id: readId(fields, exported, context.now), content };
+}
+
+function readType(fields: Fields): string {
+  const type = fields.string("type");
+  if (type === undefined) throw invalid(fields.path("type"), "a task needs a type");
+  return type;
+}
+
+function readId(fields: Fields, exported: boolean, now: number): TaskId {
+  const text = fields.string("id");
+  if (text === undefined) return mintId(now);
+  const id = parseTaskId(text);
+  if (id === undefined) {
+    throw invalid(fields.path("id"), `${shown(text)} is not a UUID of version 7`);
+  }
+  return exported ? mintId(now) : id;
+}
+
+function readPayload(fields: Fields): TaskPayload {
+  const given = ["payload", "data", "payload_base64"].filter((name) => fields.has(name));
+  const name = given[0];
+  if (name === undefined) return NOTHING;
+  if (given.length > 1) {
+    throw invalid(fields.path(given[1]!), `either ${given.join(" or ")}, not both`);
+  }
+  if (name === "payload_base64") return readBinary(fields, name);
+  const value = fields.get(name);
+  checkNesting(value, fields.path(name));
+  return { payload: Buffer.from(JSON.stringify(value)), payloadType: "json" };
+}
+
+function readBinary(fields: Fields, name: string): TaskPayload {
+  const text = fields.string(name)!;
+  if (text.length % 4 !== 0 || NOT_BASE64.test(text.replace(BASE64_PADDING, ""))) {
+    throw invalid(fields.path(name), "not base64 (RFC 4648 section 4, with padding)");
+  }
+  return { payload: Buffer.from(text, "base64"), payloadType: "binary" };
+}
+
+/**
+ * 0 stands for "none", so an instant at or before 1970 becomes the first after it: past is past.
+ */
+function readRunAt(fields: Fields): number {
+  const time = fields.dateTime("run_at");
+  return time === undefined ? 0 : Math.max(1, time);
+}
+
+function readRetry(fields: Fields): Partial<RetryPolicy> {
+  const retry = fields.object("retry");
+  retry?.refuseUnknown(RETRY_FIELDS);
+  const asked = {
+    maxRetries: fields.integer("max_retries"),
+    initialDelayMs: retry?.integer("initial_delay_ms"),
+    multiplier: retry?.number("backoff_multiplier"),
+    maxDelayMs: retry?.integer("max_delay_ms"),
+    jitter: retry?.number("jitter"),
+  };
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+}
+
+function readKey(fields: Fields, exported: boolean, header: string | undefined): string {
+  const name = "idempotency_key";
+  const key = exported ? undefined : fields.string(name);
+  if (key === "") throw invalid(fields.path(name), "an empty key is none; leave it out");
+  if (key !== undefined && header !== undefined && key !== header) {
+    throw invalid(fields.path(name), "the field and the header Idempotency-Key differ");
+  }
+  return key ?? header ?? "";
+}
+
+function readMetadata(fields: Fields): string {
+  const metadata = fields.object("metadata");
+  if (metadata === undefined) return "";
+  const value = fields.get("metadata");
+  checkNesting(value, fields.path("metadata"));
+  const text = JSON.stringify(value);
+  checkMetadataSize(text, fields.path("metadata"));
+  return text === "{}" ? "" : text;
+}

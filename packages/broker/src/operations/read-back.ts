@@ -1,0 +1,22 @@
+/** Reads a task after a write to it, on this node, at or above the write's place in the log. */
+import { TqError } from "task-queue-protocol";
+import type { TaskId, TaskView } from "../queue/index.ts";
+import type { Broker } from "./broker.ts";
+import type { Answer } from "./read-options.ts";
+
+/** `value` is undefined when the task is gone by then. */
+export async function readBack(
+  broker: Broker,
+  id: TaskId,
+  index: number,
+): Promise<Answer<TaskView | undefined>> {
+  try {
+    const applied = await broker.readBarrier("stale", index);
+    return { value: await broker.task(id), index: applied };
+  } catch (error) {
+    // `no_leader` promises that nothing was done, and this write was done.
+    if (!(error instanceof TqError && error.code === "no_leader")) throw error;
+    const message = "the change was made, but this node has not caught up with it yet";
+    throw new TqError("outcome_unknown", message, { cause: error });
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The REST interface as a fastify application, without a listener. Routes translate and nothing
+ * else; what they have in common (bodies, errors, headers, limits) is here.
+ */
+import Fastify, {
+  type FastifyInstance,
+  type FastifyPluginCallback,
+  type FastifyReply,
+} from "fastify";
+import type { RestContext } from "./context.ts";
+import { answerBrokenRequest, answerError } from "./errors.ts";
+import { acceptJson } from "./json-body.ts";
+import { KnownRoutes, WrongMethod } from "./known-routes.ts";
+import {
+  HEADER_BYTES_MAX,
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  PATH_PART_LENGTH_MAX,
+  REQUEST_TIMEOUT_MS,
+  TIMEOUT_CHECK_MS,
+  taskBodyBytesMax,
+} from "./limits.ts";
+import { APPLIED_INDEX } from "./request-parts.ts";
+import { deadRoutes } from "./routes/dead.ts";
+import { errorPageRoutes } from "./routes/error-pages.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { overviewRoutes } from "./routes/overview.ts";
+import { taskRoutes } from "./routes/tasks.ts";
+
+/** The versioned prefix; the same routes stand at the root, for short paths. */
+const PREFIXES = ["/api/v1", ""];
+
+const WRITES: ReadonlySet<string> = new Set(["POST", "PUT", "DELETE"]);
+
+export function buildRestApp(context: RestContext): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: taskBodyBytesMax(context.settings.maxPayloadBytes),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
+    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX, ignoreTrailingSlash: true },
+    forceCloseConnections: "idle",
+    // While it closes it still serves what comes in on open connections, and then ends them.
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => {
+      answerError(context.logger, error, request, withHeaders(context, reply));
+    },
+    clientErrorHandler: answerBrokenRequest,
+  });
+  const known = new KnownRoutes(app);
+  acceptJson(app);
+  addCommonHeaders(app, context);
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof WrongMethod) reply.header("allow", error.allow);
+    return answerError(context.logger, error, request, reply);
+  });
+  // Thrown before the body is read: a path that does not exist needs no parsing of what it was
+  // sent.
+  app.addHook("onRequest", async (request) => {
+    if (request.is404) throw known.refusal(request);
+  });
+  app.setNotFoundHandler((request) => {
+    throw known.refusal(request);
+  });
+  for (const prefix of PREFIXES) {
+    const plugin: FastifyPluginCallback = (scope, _options, done) => {
+      addRoutes(scope, context);
+      done();
+    };
+    app.register(plugin, { prefix });
+  }
+  return app;
+}
+
+function addRoutes(app: FastifyInstance, context: RestContext): void {
+  taskRoutes(app, context);
+  deadRoutes(app, context);
+  overviewRoutes(app, context);
+  healthRoutes(app, context);
+  errorPageRoutes(app);
+}
+
+function addCommonHeaders(app: FastifyInstance, context: RestContext): void {
+  app.addHook("onSend", async (request, reply) => {
+    withHeaders(context, reply);
+    if (WRITES.has(request.method)) {
+      reply.header("x-tq-durability", context.broker.status().durability);
+    }
+  });
+}
+
+function withHeaders({ broker }: RestContext, reply: FastifyReply): FastifyReply {
+  if (!reply.hasHeader(APPLIED_INDEX)) reply.header(APPLIED_INDEX, broker.status().applied);
+  return reply
+    .header("x-tq-node", broker.nodeId)
+    .header("cache-control", "no-store")
+    .header("x-content-type-options", "nosniff");
+}

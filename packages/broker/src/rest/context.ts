@@ -1,0 +1,25 @@
+/** What every route needs, and the settings that the REST edge reads. */
+import type { Broker } from "../operations/broker.ts";
+import type { SubmitSettings } from "../operations/submit.ts";
+import type { RetryPolicy } from "../queue/index.ts";
+
+/** The part of the broker's configuration that matters here. */
+export interface RestConfig {
+  readonly api: { readonly host: string; readonly restPort: number };
+  readonly broker: { readonly maxPayloadBytes: number; readonly queueDepthThreshold: number };
+  readonly retry: RetryPolicy;
+}
+
+export interface RestLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface RestContext {
+  readonly broker: Broker;
+  readonly settings: SubmitSettings;
+  readonly logger: RestLogger;
+  /** Aborted when the server closes: ends what is waiting. */
+  readonly closing: AbortSignal;
+}

@@ -1,0 +1,35 @@
+/**
+ * Bounds of the REST listener. Slow or endless requests end at a named time; what is too large is
+ * refused while it is still coming in.
+ */
+
+/** From the first byte to the end of the headers. */
+export const HEADERS_TIMEOUT_MS = 10_000;
+/** From the first byte to the last of a whole request. */
+export const REQUEST_TIMEOUT_MS = 30_000;
+/** How often the two above are looked at. */
+export const TIMEOUT_CHECK_MS = 2_000;
+/** An idle connection is kept longer than load balancers keep theirs, so that they close first. */
+export const KEEP_ALIVE_MS = 75_000;
+export const HEADER_BYTES_MAX = 16 * 1024;
+export const HEADERS_MAX = 100;
+export const CONNECTIONS_MAX = 1000;
+/** Longest part of a path: a queue's name, with room for percent escapes. */
+export const PATH_PART_LENGTH_MAX = 600;
+
+/** Body of one task beyond its payload: metadata, tags, and the JSON around them. */
+const TASK_OVERHEAD_BYTES = 128 * 1024;
+/** Parsing holds up everything else: some 8 ms for each MiB. */
+const BATCH_BODY_BYTES_MAX = 8 * 1024 * 1024;
+
+/** How long a close waits for requests in hand before it cuts their connections. */
+export const CLOSE_GRACE_MS = 5_000;
+
+/** A payload in base64 takes a third more; JSON with escapes may take twice its plain size. */
+export function taskBodyBytesMax(maxPayloadBytes: number): number {
+  return 2 * maxPayloadBytes + TASK_OVERHEAD_BYTES;
+}
+
+export function batchBodyBytesMax(maxPayloadBytes: number): number {
+  return Math.max(BATCH_BODY_BYTES_MAX, taskBodyBytesMax(maxPayloadBytes));
+}

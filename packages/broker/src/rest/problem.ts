@@ -1,0 +1,70 @@
+/**
+ * Refusals as problem documents (RFC 9457). `type` is a path on this broker that explains the code.
+ * The HTTP status is the code's, except for the few refusals of HTTP itself, which share a code.
+ */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { ERRORS, type ErrorCode, TqError } from "task-queue-protocol";
+import { SubmitRefused } from "../operations/submit.ts";
+
+export const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
+const INSTANCE_LENGTH_MAX = 200;
+
+/** Seconds after which trying again makes sense, by status. */
+const RETRY_AFTER: Readonly<Record<number, string>> = { 429: "2", 503: "1" };
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly field?: string;
+  /** The path that was asked for. */
+  readonly instance?: string;
+  /** The id under which a submit was tried: sending it again with this id is safe. */
+  readonly task_id?: string;
+  readonly [extension: string]: unknown;
+}
+
+/** A refusal whose HTTP status is not that of its code. */
+export class HttpRefusal extends TqError {
+  readonly status: number;
+
+  constructor(status: number, code: ErrorCode, message: string) {
+    super(code, message);
+    this.status = status;
+  }
+}
+
+export function problemOf(error: TqError, url?: string): Problem {
+  const { title, http, retryable } = ERRORS[error.code];
+  return {
+    type: `/errors/${error.code}`,
+    title,
+    status: error instanceof HttpRefusal ? error.status : http,
+    detail: error.message,
+    code: error.code,
+    retryable,
+    ...(error.field === undefined ? {} : { field: error.field }),
+    ...(url === undefined ? {} : { instance: pathOf(url) }),
+    ...(error instanceof SubmitRefused ? { task_id: error.taskId } : {}),
+  };
+}
+
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: TqError,
+  extensions: Readonly<Record<string, unknown>> = {},
+): FastifyReply {
+  const problem = { ...problemOf(error, request.url), ...extensions };
+  const retryAfter = RETRY_AFTER[problem.status];
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  return reply.code(problem.status).header("content-type", PROBLEM_TYPE).send(problem);
+}
+
+/** Without the query, which may hold what should not be repeated. */
+function pathOf(url: string): string {
+  return url.split("?", 1)[0]!.slice(0, INSTANCE_LENGTH_MAX);
+}

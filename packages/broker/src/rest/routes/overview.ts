@@ -1,0 +1,35 @@
+/** Queues, workers, the cluster and figures: what is read to see how things stand. */
+import type { FastifyInstance } from "fastify";
+import { clusterStatus } from "../../operations/cluster.ts";
+import { getQueue, listQueues } from "../../operations/queues.ts";
+import { barrier } from "../../operations/read-options.ts";
+import { readStats } from "../../operations/stats.ts";
+import { listWorkers } from "../../operations/workers.ts";
+import type { RestContext } from "../context.ts";
+import { pathParameter, readOf, send } from "../request-parts.ts";
+
+export function overviewRoutes(app: FastifyInstance, { broker }: RestContext): void {
+  app.get("/queues", async (request, reply) => {
+    return send(reply, await listQueues(broker, readOf(request).read));
+  });
+
+  app.get("/queues/:name", async (request, reply) => {
+    const name = pathParameter(request, "name");
+    return send(reply, await getQueue(broker, name, readOf(request).read));
+  });
+
+  app.get("/workers", async (request, reply) => {
+    return send(reply, await listWorkers(broker, readOf(request).read));
+  });
+
+  app.get("/stats", async (request, reply) => {
+    return send(reply, await readStats(broker, readOf(request).read));
+  });
+
+  app.get("/cluster", async (request, reply) => {
+    const { fields, read } = readOf(request);
+    // Asked most when there is no leader: waits for one only when the caller says so.
+    if (fields.has("consistency") || read.minIndex !== undefined) await barrier(broker, read);
+    return send(reply, clusterStatus(broker));
+  });
+}

@@ -1,0 +1,138 @@
+/** Submit, read, wait for, cancel and retry tasks. */
+import { createHash } from "node:crypto";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { TqError } from "task-queue-protocol";
+import { parseDuration } from "../../operations/duration.ts";
+import { invalid, shown } from "../../operations/invalid.ts";
+import { listTasks } from "../../operations/list.ts";
+import { parseListQuery } from "../../operations/list-query.ts";
+import type { Fields } from "../../operations/read-fields.ts";
+import type { Answer } from "../../operations/read-options.ts";
+import {
+  type BatchResult,
+  batchErrorToJson,
+  submitBatch,
+  submitTask,
+} from "../../operations/submit.ts";
+import { cancelTask, getTask, retryTask, waitForTask } from "../../operations/tasks.ts";
+import type { RestContext } from "../context.ts";
+import { batchBodyBytesMax, taskBodyBytesMax } from "../limits.ts";
+import { sendProblem } from "../problem.ts";
+import {
+  APPLIED_INDEX,
+  idempotencyKeyOf,
+  minIndexOf,
+  optionalBody,
+  pathParameter,
+  queryOf,
+  readOf,
+  send,
+} from "../request-parts.ts";
+
+export function taskRoutes(app: FastifyInstance, context: RestContext): void {
+  const { broker, settings } = context;
+  const bodyLimit = taskBodyBytesMax(settings.maxPayloadBytes);
+
+  app.post("/tasks", { bodyLimit }, async (request, reply) => {
+    queryOf(request, []);
+    const key = idempotencyKeyOf(request);
+    const answer = await submitTask(broker, request.body, settings, key);
+    const { task, duplicate } = answer.value;
+    reply.code(duplicate ? 200 : 201).header("location", `/api/v1/tasks/${task.id}`);
+    return send(reply, { value: task, index: answer.index });
+  });
+
+  const batchLimit = batchBodyBytesMax(settings.maxPayloadBytes);
+  app.post("/tasks/batch", { bodyLimit: batchLimit }, async (request, reply) => {
+    queryOf(request, []);
+    return sendBatch(request, reply, await submitBatch(broker, request.body, settings));
+  });
+
+  app.get("/tasks", async (request, reply) => {
+    const query = parseListQuery(request.query, minIndexOf(request));
+    return send(reply, await listTasks(broker, query));
+  });
+
+  app.get("/tasks/:id", async (request, reply) => {
+    const { fields, read } = readOf(request, ["wait"]);
+    const id = pathParameter(request, "id");
+    const timeoutMs = readWait(fields);
+    if (timeoutMs === undefined) return send(reply, await getTask(broker, id, read));
+    const answer = await whileOpen(reply, context.closing, (signal) =>
+      waitForTask(broker, id, read, { timeoutMs, signal }),
+    );
+    return send(reply, answer);
+  });
+
+  const cancel = async (request: FastifyRequest, reply: FastifyReply) => {
+    queryOf(request, []);
+    const reason = optionalBody(request, ["reason"]).string("reason");
+    return send(reply, await cancelTask(broker, pathParameter(request, "id"), reason));
+  };
+  app.post("/tasks/:id/cancel", cancel);
+  app.delete("/tasks/:id", cancel);
+
+  app.post("/tasks/:id/retry", async (request, reply) => {
+    queryOf(request, []);
+    optionalBody(request, []);
+    const id = pathParameter(request, "id");
+    return send(reply, await retryTask(broker, id, requestIdOf(request)));
+  });
+}
+
+/** A caller's idempotency key, made as long as the queue's request ids are. */
+export function requestIdOf(request: FastifyRequest): Uint8Array | undefined {
+  const key = idempotencyKeyOf(request);
+  if (key === undefined) return undefined;
+  return Uint8Array.from(createHash("sha256").update(key).digest().subarray(0, 16));
+}
+
+/** Runs with a signal that ends when the caller hangs up or the server closes. */
+async function whileOpen<T>(
+  reply: FastifyReply,
+  closing: AbortSignal,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const end = () => over.abort();
+  if (closing.aborted) end();
+  // By hand rather than `AbortSignal.any`, which keeps what it made for as long as `closing` lives.
+  closing.addEventListener("abort", end);
+  reply.raw.once("close", end);
+  try {
+    return await run(over.signal);
+  } finally {
+    closing.removeEventListener("abort", end);
+  }
+}
+
+function readWait(fields: Fields): number | undefined {
+  const text = fields.string("wait");
+  if (text === undefined) return undefined;
+  const wait = parseDuration(text, 1000);
+  if (wait === undefined) throw invalid("wait", `${shown(text)} is not a duration such as 30s`);
+  return wait;
+}
+
+/**
+ * 201 when any task is new, 200 when all that were taken had been there. When none was taken the
+ * whole is a refusal, with the results beside it: an unknown outcome first, since it matters most.
+ */
+function sendBatch(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { value: results, index }: Answer<readonly BatchResult[]>,
+): FastifyReply {
+  const tasks = results.map((result) =>
+    "task" in result ? result.task : batchErrorToJson(result),
+  );
+  const errors = results.flatMap((result) => ("error" in result ? [result.error] : []));
+  if (errors.length < results.length) {
+    const isNew = results.some((result) => "task" in result && !result.duplicate);
+    reply.header(APPLIED_INDEX, index);
+    return reply.code(isNew ? 201 : 200).send({ tasks });
+  }
+  const worst = errors.find((error) => error.code === "outcome_unknown") ?? errors[0]!;
+  const error = new TqError(worst.code, worst.message, { field: worst.field });
+  return sendProblem(request, reply, error, { tasks });
+}

@@ -1,0 +1,78 @@
+/** The REST listener: opens its port, and closes without cutting off requests in hand. */
+import { setMaxListeners } from "node:events";
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import type { Broker } from "../operations/broker.ts";
+import { buildRestApp } from "./app.ts";
+import { Connections } from "./connections.ts";
+import type { RestConfig, RestLogger } from "./context.ts";
+import { CLOSE_GRACE_MS, CONNECTIONS_MAX, HEADERS_MAX } from "./limits.ts";
+
+export interface RestServerOptions {
+  readonly broker: Broker;
+  readonly config: RestConfig;
+  readonly logger: RestLogger;
+}
+
+export interface RestServer {
+  /** Resolves once requests are taken. Rejects with what to do when the port cannot be had. */
+  listen(): Promise<{ port: number }>;
+  /** Takes no more connections, ends waits, and gives requests in hand a few seconds. */
+  close(): Promise<void>;
+}
+
+export function createRestServer({ broker, config, logger }: RestServerOptions): RestServer {
+  const closing = new AbortController();
+  // As many may wait as there are connections.
+  setMaxListeners(0, closing.signal);
+  const settings = {
+    maxPayloadBytes: config.broker.maxPayloadBytes,
+    queueDepthThreshold: config.broker.queueDepthThreshold,
+    retry: config.retry,
+  };
+  const app = buildRestApp({ broker, settings, logger, closing: closing.signal });
+  app.server.maxConnections = CONNECTIONS_MAX;
+  app.server.maxHeadersCount = HEADERS_MAX;
+  const connections = new Connections(app.server);
+  return {
+    listen: () => listen(app, config.api.host, config.api.restPort),
+    close: () => {
+      closing.abort();
+      return close(app, connections);
+    },
+  };
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<{ port: number }> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    throw new Error(whyNot(cause as NodeJS.ErrnoException, host, port), { cause });
+  }
+  return { port: (app.server.address() as AddressInfo).port };
+}
+
+function whyNot(error: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return (
+        `REST: port ${port} on ${host} is in use; end what listens there, ` +
+        "or set api.rest_port (--rest-port, TQ_API__REST_PORT)"
+      );
+    case "EACCES":
+      return `REST: no permission to listen on port ${port}; set api.rest_port to one above 1023`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `REST: ${host} is no address of this machine; set api.host`;
+    default:
+      return `REST: cannot listen on ${host}:${port}: ${error.message}`;
+  }
+}
+
+async function close(app: FastifyInstance, connections: Connections): Promise<void> {
+  const cut = setTimeout(() => connections.cut(), CLOSE_GRACE_MS);
+  const closed = app.close();
+  connections.close();
+  await closed;
+  clearTimeout(cut);
+}

@@ -1,0 +1,458 @@
+/**
+ * Settings from file, environment and flags: what is taken, what is refused, and in which words.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Config } from "../../src/config/config.ts";
+import { ConfigError, UsageError } from "../../src/config/config-error.ts";
+import { describeConfig, referenceFile } from "../../src/config/describe-config.ts";
+import { loadConfig } from "../../src/config/load-config.ts";
+import { KEYS } from "../../src/config/schema.ts";
+
+const CONFIG_FOLDER = new URL("../../../../config/", import.meta.url);
+
+let folder: string;
+let file: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tq-config-"));
+  file = join(folder, "config.yaml");
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function load(yaml: string, env: Record<string, string> = {}, argv: string[] = []): Config {
+  writeFileSync(file, yaml);
+  return loadConfig({ argv: ["--config", file, ...argv], env });
+}
+
+/** The message of the refusal, with the file's folder left out. */
+function refusal(yaml: string, env: Record<string, string> = {}, argv: string[] = []): string {
+  try {
+    load(yaml, env, argv);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as ConfigError).exitStatus).toBe(78);
+    return (error as Error).message.replaceAll(`${folder}/`, "");
+  }
+  throw new Error("it was accepted");
+}
+
+describe("without any source", () => {
+  test("a single node that keeps its data in ./data", () => {
+    expect(loadConfig({ argv: [], env: {} })).toEqual({
+      file: undefined,
+      broker: {
+        host: "127.0.0.1",
+        port: 6379,
+        advertise: "127.0.0.1:6379",
+        maxConnections: 1000,
+        queueDepthThreshold: 100_000,
+        maxPayloadBytes: 1024 ** 2,
+      },
+      persistence: {
+        dataDir: resolve("data"),
+        walSyncIntervalMs: 0,
+        writeBufferBytes: 32 * 1024 ** 2,
+      },
+      raft: {
+        enabled: false,
+        nodeId: hostname(),
+        peers: [],
+        port: 16379,
+        heartbeatIntervalMs: 100,
+        electionTimeoutMs: 1000,
+      },
+      api: { host: "127.0.0.1", restPort: 8080 },
+      monitoring: { logLevel: "info", logFile: undefined },
+      worker: { heartbeatIntervalMs: 15_000, leaseTimeoutMs: 30_000 },
+      retry: {
+        maxRetries: 3,
+        initialDelayMs: 5000,
+        multiplier: 2,
+        maxDelayMs: 3_600_000,
+        jitter: 0.1,
+      },
+      notices: [],
+      said: new Map(),
+    });
+  });
+});
+
+describe("files", () => {
+  test("the deployment guide's file, as it stands", () => {
+    const config = load(`broker:
+  host: 0.0.0.0
+  port: 6379
+  max_connections: 1000
+  queue_depth_threshold: 100000
+
+persistence:
+  data_dir: /var/lib/task-queue
+  wal_sync_interval_ms: 100
+  completed_task_retention_days: 7
+
+raft:
+  enabled: false  # Single node
+
+api:
+  rest_port: 8080
+  grpc_port: 9090
+  enable_tls: false
+
+auth:
+  enabled: false  # Enable for production
+
+monitoring:
+  prometheus_port: 9091
+  log_level: info
+
+worker:
+  concurrency: 4
+  heartbeat_interval_secs: 15
+  lease_timeout_secs: 30
+`);
+    expect(config).toMatchObject({
+      file,
+      broker: { host: "0.0.0.0", port: 6379, advertise: `${hostname()}:6379` },
+      persistence: { dataDir: "/var/lib/task-queue", walSyncIntervalMs: 100 },
+      raft: { enabled: false },
+      api: { host: "0.0.0.0", restPort: 8080 },
+    });
+    const without = config.notices.filter((notice) => notice.level === "info");
+    expect(without.map((notice) => notice.text.replace(`${folder}/`, ""))).toEqual([
+      "config.yaml:10: persistence.completed_task_retention_days has no effect: " +
+        "finished tasks are kept for ever in this version",
+      "config.yaml:17: api.grpc_port has no effect: this version has no such feature",
+      "config.yaml:24: monitoring.prometheus_port has no effect: this version has no such feature",
+      "config.yaml:28: worker.concurrency has no effect: " +
+        "it is a setting of tq-worker, not of the broker",
+    ]);
+    expect(config.notices.filter((notice) => notice.level === "warn")).toEqual([
+      {
+        level: "warn",
+        text:
+          "listening on 0.0.0.0 without TLS and without keys: " +
+          "whoever reaches this address can read and change every task",
+      },
+    ]);
+  });
+
+  test("the guide's cluster node and its tuning of storage", () => {
+    const config = load(`broker:
+  host: 10.0.1.10
+  port: 6379
+raft:
+  enabled: true
+  node_id: node1
+  peers:
+    - 10.0.1.11:6379
+    - 10.0.1.12:6379
+persistence:
+  # Increase write buffer for higher throughput
+  write_buffer_size: 128MB
+  max_write_buffer_number: 4
+  wal_sync_interval_ms: 1000
+`);
+    expect(config.raft).toMatchObject({
+      enabled: true,
+      nodeId: "node1",
+      peers: ["10.0.1.11:6379", "10.0.1.12:6379"],
+      port: 16379,
+    });
+    expect(config.persistence).toMatchObject({
+      writeBufferBytes: 128 * 1024 ** 2,
+      walSyncIntervalMs: 1000,
+    });
+  });
+
+  test("empty files, empty sections and empty lists say nothing", () => {
+    for (const yaml of ["", "# nothing\n", "broker:\n  # port: 1\nraft:\n  peers:\n"]) {
+      expect(load(yaml).broker.port).toBe(6379);
+    }
+  });
+
+  test("IPv6 addresses are bracketed where a port follows", () => {
+    const config = load('broker:\n  host: "::1"\n');
+    expect([config.broker.host, config.broker.advertise]).toEqual(["::1", "[::1]:6379"]);
+    expect(config.notices).toEqual([]);
+  });
+
+  test.each([
+    ["node-a", "node-a:6379"],
+    ["node-a:7000", "node-a:7000"],
+  ])("advertise %s is %s", (said, advertised) => {
+    expect(load(`broker:\n  advertise: ${said}\n`).broker.advertise).toBe(advertised);
+  });
+});
+
+describe("what is wrong with a file is told with file, line, key and what is allowed", () => {
+  const host = "host, port, advertise, max_connections, queue_depth_threshold, max_payload_bytes";
+  test.each([
+    [
+      "broker:\n  prot: 6380\n",
+      `config.yaml:2: broker.prot: there is no such key; keys of broker are ${host}. ` +
+        'Did you mean "broker.port"?',
+    ],
+    [
+      "\nbrokr:\n  port: 1\n",
+      'config.yaml:3: brokr.port: there is no section "brokr"; sections are broker, persistence, ' +
+        'raft, api, auth, monitoring, worker, retry. Did you mean "broker.port"?',
+    ],
+    [
+      "broker:\n  port: abc\n",
+      'config.yaml:2: broker.port: "abc" is not allowed; allowed is a whole number from 0 to 65535',
+    ],
+    [
+      "broker:\n  port: 65536\n",
+      "config.yaml:2: broker.port: 65536 is not allowed; allowed is a whole number from 0 to 65535",
+    ],
+    [
+      "broker:\n  port:\n",
+      "config.yaml:2: broker.port: null is not allowed; allowed is a whole number from 0 to 65535",
+    ],
+    [
+      "broker:\n  host: http://x\n",
+      'config.yaml:2: broker.host: "http://x" is not allowed; allowed is a host name or IP address',
+    ],
+    [
+      "retry:\n  initial_delay: 5\n",
+      "config.yaml:2: retry.initial_delay: 5 is not allowed; " +
+        "allowed is a duration such as 500ms, 30s, 1m30s, from 0ms to 365d",
+    ],
+    [
+      "retry:\n  jitter: 150%\n",
+      'config.yaml:2: retry.jitter: "150%" is not allowed; ' +
+        "allowed is a share such as 10% or 0.1, from 0 to 100%",
+    ],
+    [
+      "persistence:\n  write_buffer_size: 12 parsecs\n",
+      'config.yaml:2: persistence.write_buffer_size: "12 parsecs" is not allowed; ' +
+        "allowed is a size such as 64KB or 128MB, from 1MB to 1GB",
+    ],
+    [
+      "raft:\n  enabled: yes\n",
+      'config.yaml:2: raft.enabled: "yes" is not allowed; allowed is true or false',
+    ],
+    [
+      "monitoring:\n  log_level: loud\n",
+      'config.yaml:2: monitoring.log_level: "loud" is not allowed; ' +
+        "allowed is trace, debug, info, warn, error, fatal",
+    ],
+    [
+      "raft:\n  peers: [{host: a}]\n",
+      'config.yaml:2: raft.peers: [{"host":"a"}] is not allowed; ' +
+        "allowed is a list of addresses (HOST:PORT or ID@HOST:PORT/BUSPORT)",
+    ],
+    ["broker: 6379\n", 'config.yaml:1: broker: keys are expected below "broker:"'],
+    ["- a\n", 'config.yaml:1: sections are expected, such as "broker:"'],
+    [
+      "broker:\n  port: 1\n  port: 2\n",
+      "config.yaml:3: not YAML, at column 3: Map keys must be unique",
+    ],
+    [
+      "api:\n  enable_tls: true\n",
+      "config.yaml:2: api.enable_tls: this version has no TLS; set it to false, " +
+        "and let only trusted machines reach the broker's ports",
+    ],
+    [
+      "auth:\n  enabled: true\n  api_keys:\n    - key_hash: x\n",
+      "config.yaml:2: auth.enabled: this version does not check API keys; set it to false, " +
+        "and let only trusted machines reach the broker's ports",
+    ],
+    [
+      "broker:\n  port: 55536\n",
+      "config.yaml:2: broker.port: the bus would be on port 65536; " +
+        "set raft.port, or a port up to 55535",
+    ],
+    ["api:\n  rest_port: 6379\n", "config.yaml:2: api.rest_port: port 6379 is also broker.port"],
+    ["raft:\n  port: 8080\n", "config.yaml:2: raft.port: port 8080 is also api.rest_port"],
+    [
+      "api:\n  rest_port: 16379\nraft:\n  enabled: true\n",
+      "raft.port: port 16379 is also api.rest_port",
+    ],
+    [
+      "raft:\n  heartbeat_interval_ms: 300\n",
+      "raft.election_timeout_ms: 1000 is less than 1500, 5 times raft.heartbeat_interval_ms",
+    ],
+    [
+      "raft:\n  enabled: false\n  peers: [b:1]\n",
+      "config.yaml:3: raft.peers: peers are given, but raft.enabled is false; " +
+        "set it to true, or remove the peers",
+    ],
+    ["raft:\n  peers: [b:1, c:1, b:1]\n", 'config.yaml:2: raft.peers: "b:1" stands there twice'],
+    [
+      "broker:\n  host: 0.0.0.0\nraft:\n  enabled: true\n",
+      "config.yaml:2: broker.host: peers cannot dial 0.0.0.0; " +
+        "set broker.advertise to this node's address",
+    ],
+    [
+      "broker:\n  port: 0\nraft:\n  enabled: true\n",
+      "config.yaml:2: broker.port: 0 takes a free port, which peers could not know",
+    ],
+    [
+      "worker:\n  concurrency: 4\n  pool_size: 5\n",
+      "config.yaml:3: worker.pool_size: a synonym of worker.concurrency, which says 4; " +
+        "keep one of the two",
+    ],
+  ])("%j", (yaml, message) => {
+    expect(refusal(yaml)).toBe(message);
+  });
+
+  test("all problems at once, a line each", () => {
+    const lines = refusal("broker:\n  port: x\n  hots: y\n", { TQ_API__REST_PORT: "z" }, [
+      "--log-level",
+      "loud",
+    ]).split("\n");
+    expect(lines.map((line) => line.split(": ").slice(0, 2).join(": "))).toEqual([
+      "config.yaml:2: broker.port",
+      "config.yaml:3: broker.hots",
+      "environment TQ_API__REST_PORT: api.rest_port",
+      "flag --log-level: monitoring.log_level",
+    ]);
+  });
+
+  test("a file that is not there", () => {
+    expect(() => loadConfig({ argv: ["--config", "/nowhere.yaml"], env: {} })).toThrow(
+      /^\/nowhere\.yaml: the file cannot be read: ENOENT/,
+    );
+  });
+});
+
+describe("environment", () => {
+  test("TQ_ and the key; lists with commas; empty is not set", () => {
+    const config = load("broker:\n  port: 1000\n", {
+      TQ_BROKER__PORT: "6380",
+      TQ_RAFT__PEERS: "a:1, b:2",
+      TQ_RAFT__NODE_ID: "n9",
+      TQ_API__REST_PORT: "",
+      TQ_API_KEY: "not a setting",
+      PATH: "/bin",
+    });
+    expect(config.broker.port).toBe(6380);
+    expect(config.raft).toMatchObject({ enabled: true, peers: ["a:1", "b:2"], nodeId: "n9" });
+    expect(config.api.restPort).toBe(8080);
+  });
+
+  test("the names of other guides, whose bare numbers are seconds", () => {
+    const config = load("retry:\n  max_delay: 2h\n", {
+      MAX_RETRIES: "5",
+      INITIAL_RETRY_DELAY: "7",
+      RETRY_BACKOFF_MULTIPLIER: "1.5",
+      MAX_RETRY_DELAY: "3600",
+      TQ_LOG: "DEBUG",
+      TQ_RETRY__MAX_RETRIES: "6",
+    });
+    expect(config.retry).toMatchObject({
+      maxRetries: 6,
+      initialDelayMs: 7000,
+      multiplier: 1.5,
+      maxDelayMs: 3_600_000,
+    });
+    expect(config.monitoring.logLevel).toBe("debug");
+  });
+
+  test.each([
+    [{ TQ_BROKER__PROT: "1" }, "environment TQ_BROKER__PROT: broker.prot: there is no such key"],
+    [{ TQ_FOO__BAR: "1" }, 'environment TQ_FOO__BAR: foo.bar: there is no section "foo"'],
+    [{ MAX_RETRIES: "many" }, 'environment MAX_RETRIES: retry.max_retries: "many" is not allowed'],
+  ])("%j is refused", (env, message) => {
+    expect(refusal("", env as Record<string, string>)).toContain(message);
+  });
+});
+
+describe("flags", () => {
+  test("win over the environment, which wins over the file", () => {
+    const yaml = "broker:\n  port: 1000\napi:\n  rest_port: 1001\nmonitoring:\n  log_level: warn\n";
+    const env = { TQ_BROKER__PORT: "2000", TQ_API__REST_PORT: "2001" };
+    const config = load(yaml, env, ["--broker-addr", "[::1]:3000"]);
+    expect(config.broker).toMatchObject({ host: "::1", port: 3000 });
+    expect([config.api.restPort, config.monitoring.logLevel]).toEqual([2001, "warn"]);
+    expect(describeConfig(config).map((line) => line.replace(`${folder}/`, ""))).toEqual([
+      "broker.port = 3000 (flag --broker-addr)",
+      "api.rest_port = 2001 (environment TQ_API__REST_PORT)",
+      "monitoring.log_level = warn (config.yaml:6)",
+      "broker.host = ::1 (flag --broker-addr)",
+    ]);
+  });
+
+  test("all of them", () => {
+    const argv = ["--node-id=n2", "--peer", "a:1", "--peer", "b:2", "--data-dir", "/d"];
+    const config = loadConfig({
+      argv: [...argv, "--rest-port", "81", "--log-level=error"],
+      env: {},
+    });
+    expect(config).toMatchObject({
+      persistence: { dataDir: "/d" },
+      raft: { enabled: true, nodeId: "n2", peers: ["a:1", "b:2"] },
+      api: { restPort: 81 },
+      monitoring: { logLevel: "error" },
+    });
+  });
+
+  test.each([
+    [["--pear", "a:1"], 'there is no flag --pear. Did you mean "peer"?'],
+    [["--grpc-port", "1"], "there is no flag --grpc-port."],
+    [["start"], "Unknown argument: start"],
+    [["--node-id"], "Not enough arguments following: node-id"],
+    [["--node-id", "a", "--node-id", "b"], "--node-id is given more than once"],
+    [["--broker-addr", "6379"], '--broker-addr: "6379" is not HOST:PORT, such as 127.0.0.1:6379'],
+    [["--broker-addr", "a:99999"], '--broker-addr: "a:99999" is not HOST:PORT'],
+  ])("%j is refused", (argv, message) => {
+    try {
+      loadConfig({ argv, env: {} });
+    } catch (error) {
+      expect(error).toBeInstanceOf(UsageError);
+      expect((error as UsageError).exitStatus).toBe(64);
+      expect((error as Error).message).toContain(message);
+      return;
+    }
+    throw new Error("it was accepted");
+  });
+
+  test("a value may look like a flag's name", () => {
+    const config = loadConfig({ argv: ["--data-dir", "./--x"], env: {} });
+    expect(config.persistence.dataDir).toBe(resolve("--x"));
+  });
+});
+
+describe("the files that come with the broker", () => {
+  test("reference.yaml has every key, and says what the defaults are", async () => {
+    await expect(referenceFile()).toMatchFileSnapshot(
+      new URL("reference.yaml", CONFIG_FOLDER).pathname,
+    );
+    const config = load(referenceFile());
+    const { notices, said, file: _file, ...values } = config;
+    const plain = loadConfig({ argv: [], env: {} });
+    const { notices: _n, said: _s, file: _f, ...defaults } = plain;
+    expect(values).toEqual(defaults);
+    const derived = [...KEYS].filter(([, key]) => key.default === undefined).length;
+    expect(said.size).toBe(KEYS.size - derived);
+    expect(notices.every((notice) => notice.level === "info")).toBe(true);
+  });
+
+  test.each(["single-node", "node1", "node2", "node3"])("%s.yaml starts a broker", (name) => {
+    const path = new URL(`${name}.yaml`, CONFIG_FOLDER).pathname;
+    const config = loadConfig({ argv: ["--config", path], env: {} });
+    expect(config.notices).toEqual([]);
+    expect(config.raft.enabled).toBe(name !== "single-node");
+  });
+
+  test("the three nodes name each other and share no port", () => {
+    const nodes = ["node1", "node2", "node3"].map((name) => {
+      const path = new URL(`${name}.yaml`, CONFIG_FOLDER).pathname;
+      expect(readFileSync(path, "utf8")).toContain(`node_id: ${name}`);
+      return loadConfig({ argv: ["--config", path], env: {} });
+    });
+    for (const node of nodes) {
+      const others = nodes.filter((other) => other !== node);
+      expect(node.raft.peers).toEqual(others.map((other) => other.broker.advertise));
+    }
+    const ports = nodes.flatMap(({ broker, api, raft }) => [broker.port, api.restPort, raft.port]);
+    expect(new Set(ports).size).toBe(9);
+  });
+});

@@ -1,0 +1,103 @@
+/** The verbs that the worker protocol carries as JSON answer as REST does. */
+import { CALL_VERBS, type CallVerb, formatTaskId, parseTaskId, TqError } from "task-queue-protocol";
+import { beforeEach, describe, expect, test } from "vitest";
+import { answerCall } from "../../src/operations/calls.ts";
+import { submitTask } from "../../src/operations/submit.ts";
+import { SETTINGS } from "../rest/harness.ts";
+import { FakeBroker } from "./fake-broker.ts";
+
+const REQUEST_ID = "00112233445566778899aabbccddeeff";
+const NEVER = new AbortController().signal;
+
+let broker: FakeBroker;
+
+beforeEach(() => {
+  broker = new FakeBroker();
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to be there.
+function call(verb: CallVerb, params: object = {}): Promise<any> {
+  return answerCall(broker, verb, params, NEVER);
+}
+
+async function submit(type: string): Promise<string> {
+  return (await submitTask(broker, { type }, SETTINGS)).value.task.id;
+}
+
+async function refusal(verb: string, params: unknown): Promise<string> {
+  try {
+    await answerCall(broker, verb, params, NEVER);
+  } catch (error) {
+    expect(error).toBeInstanceOf(TqError);
+    return `${(error as TqError).code} ${(error as TqError).field}`;
+  }
+  throw new Error("it was accepted");
+}
+
+describe("calls", () => {
+  test("get, list, wait and cancel", async () => {
+    const id = await submit("mail");
+    expect(await call("get", { id })).toMatchObject({ id, state: "pending" });
+    expect(await call("list", { status: "pending", limit: 5, payload: true })).toMatchObject({
+      tasks: [{ id, payload: null }],
+    });
+    expect(await call("wait", { id, timeout_ms: 0 })).toMatchObject({ id, state: "pending" });
+    expect(await call("cancel", { id, reason: "no" })).toMatchObject({ id, state: "cancelled" });
+    expect(await call("wait", { id, timeout_ms: 45_000 })).toMatchObject({ state: "cancelled" });
+  });
+
+  test("retry and delete are done once, however often they come", async () => {
+    const id = await submit("mail");
+    broker.fail(parseTaskId(id)!, broker.lease("mail"), "no");
+    for (let i = 0; i < 2; i++) {
+      const params = { id, request_id: REQUEST_ID };
+      expect(await call("retry", params)).toMatchObject({ id, state: "pending" });
+    }
+    broker.fail(parseTaskId(id)!, broker.lease("mail"), "no again");
+    for (let i = 0; i < 2; i++) {
+      expect(await call("delete", { id, request_id: REQUEST_ID })).toEqual({});
+    }
+    expect(await refusal("get", { id })).toBe("not_found id".replace("id", "undefined"));
+  });
+
+  test("delete removes dead tasks only", async () => {
+    const id = await submit("mail");
+    broker.complete(parseTaskId(id)!, broker.lease("mail"), 1);
+    const params = { id, request_id: REQUEST_ID };
+    expect(await refusal("delete", params)).toBe("state_conflict undefined");
+    expect(await call("get", { id })).toMatchObject({ state: "completed" });
+  });
+
+  test("overviews", async () => {
+    await submit("mail");
+    expect(await call("queues")).toMatchObject({ queues: [{ name: "default", depth: 1 }] });
+    expect(await call("workers", { consistency: "stale" })).toEqual({ workers: [] });
+    expect(await call("stats")).toMatchObject({ unfinished: 1 });
+    expect(await call("cluster")).toMatchObject({ leader_id: "n1" });
+  });
+
+  test.each([
+    ["lst", {}, "invalid_request undefined"],
+    ["get", {}, "not_found id"],
+    ["get", { id: "x", verbose: 1 }, "unknown_field verbose"],
+    ["get", [], "invalid_request params"],
+    ["list", { limit: 0 }, "invalid_request limit"],
+    ["list", { limit: "5x" }, "invalid_request limit"],
+    ["list", { payload: 1 }, "invalid_request payload"],
+    ["wait", { id: formatTaskId(Buffer.alloc(16)) }, "invalid_request timeout_ms"],
+    ["wait", { id: "x", timeout_ms: 45_001 }, "invalid_request wait"],
+    ["retry", { id: "x", request_id: "1" }, "invalid_request request_id"],
+    ["cancel", { id: "x", reason: 5 }, "invalid_request reason"],
+    ["queues", { consistency: "maybe" }, "invalid_request consistency"],
+    ["cluster", { x: 1 }, "unknown_field x"],
+  ])("%s %j is refused", async (verb, params, expected) => {
+    expect(await refusal(verb, params)).toBe(expected);
+    expect(broker.commands).toEqual([]);
+  });
+
+  test("every verb of the protocol refuses a parameter that it does not know", async () => {
+    for (const verb of CALL_VERBS) {
+      expect(await refusal(verb, { zzz: 1 })).toBe("unknown_field zzz");
+    }
+  });
+});

@@ -1,0 +1,245 @@
+/**
+ * A broker of one node without disk or peers: the real queue machine, each command applied in a
+ * turn of its own. Time stands still unless moved, and what the world could answer instead can be
+ * set.
+ */
+import { TqError } from "task-queue-protocol";
+import type {
+  Broker,
+  Consistency,
+  ListPage,
+  NodeStatus,
+  Outcome,
+  TaskFilter,
+} from "../../src/operations/broker.ts";
+import {
+  type Command,
+  QueueMachine,
+  type QueueView,
+  type Reply,
+  type SessionView,
+  type StateCounts,
+  type TaskId,
+  type TaskView,
+} from "../../src/queue/index.ts";
+
+export const START = Date.UTC(2026, 2, 31, 8, 0, 0);
+const FINISHED = new Set(["completed", "dead", "cancelled", "expired"]);
+
+type Waiter = (view: TaskView | undefined) => void;
+
+export class FakeBroker implements Broker {
+  readonly nodeId = "n1";
+  readonly machine = new QueueMachine({ get: () => undefined });
+  /** Every command that was asked for, refused or not. */
+  readonly commands: Command[] = [];
+  /** Every barrier that was asked for. */
+  readonly barriers: { consistency: Consistency; minIndex: number | undefined }[] = [];
+  now = START;
+  /** Answers instead of the machine; undefined = the machine does. */
+  outcome: ((command: Command) => Outcome | undefined) | undefined;
+  hasLeader = true;
+  /** This node does not learn what was applied elsewhere. */
+  behind = false;
+  state: Partial<NodeStatus> = {};
+  /** Tasks that one `listLive` or `listFinished` looks at. */
+  work = 1000;
+  readonly #ids: TaskId[] = [];
+  readonly #waiters = new Map<string, Waiter[]>();
+
+  status(): NodeStatus {
+    return {
+      nodeId: this.nodeId,
+      clusterId: "c0ffee",
+      clusterVersion: 1,
+      role: "leader",
+      term: 3,
+      leader: { id: "n1", address: "127.0.0.1:6379" },
+      applied: this.machine.applied,
+      commit: this.machine.applied,
+      effectHash: this.machine.effectHash,
+      ready: true,
+      reason: "",
+      draining: false,
+      durability: "single-fsync",
+      members: [
+        {
+          id: "n1",
+          address: "127.0.0.1:6379",
+          role: "leader",
+          matchIndex: this.machine.applied,
+          lag: 0,
+          healthy: true,
+          version: "0.1.0",
+        },
+      ],
+      ...this.state,
+    };
+  }
+
+  request(command: Command, done: (outcome: Outcome) => void): void {
+    this.commands.push(command);
+    setImmediate(() => {
+      const other = this.outcome?.(command);
+      if (other !== undefined) return done(other);
+      done({ kind: "applied", reply: this.apply(command), index: this.machine.applied });
+    });
+  }
+
+  /** Applies a command at once, as from another door. */
+  apply(command: Command): Reply {
+    const batch = { at: this.now, commands: [command] };
+    const reply = this.machine.apply(this.machine.applied + 1, batch)[0]!;
+    if (command.type === "submit" && reply.code === "ok" && !reply.duplicate) {
+      this.#ids.push(command.id);
+    }
+    for (const event of this.machine.events.splice(0)) {
+      if (event.type === "finished") this.#wake(event.id);
+    }
+    return reply;
+  }
+
+  async readBarrier(consistency: Consistency, minIndex?: number): Promise<number> {
+    this.barriers.push({ consistency, minIndex });
+    const waitsForEver = this.behind && minIndex !== undefined;
+    if ((consistency === "linearizable" && !this.hasLeader) || waitsForEver) {
+      throw new TqError("no_leader", "no leader answered in time");
+    }
+    return this.machine.applied;
+  }
+
+  async task(id: TaskId): Promise<TaskView | undefined> {
+    return this.machine.task(id);
+  }
+
+  listLive(filter: TaskFilter, after: TaskId | undefined, limit: number): ListPage {
+    return this.machine.listLive(filter, after, limit, this.work);
+  }
+
+  async listFinished(
+    filter: TaskFilter,
+    before: TaskId | undefined,
+    limit: number,
+  ): Promise<ListPage> {
+    const newestFirst = [...this.#ids].sort((a, b) => Buffer.compare(b, a));
+    const rest = newestFirst.filter((id) => before === undefined || Buffer.compare(id, before) < 0);
+    const looked = rest.slice(0, this.work);
+    const matching = looked
+      .map((id) => this.machine.task(id))
+      .filter((view) => view !== undefined)
+      .filter((view) => FINISHED.has(view.state) && matches(view, filter));
+    if (matching.length > limit) {
+      return { tasks: matching.slice(0, limit), next: matching[limit - 1]!.id };
+    }
+    return { tasks: matching, next: rest.length > looked.length ? looked.at(-1) : undefined };
+  }
+
+  queues(): readonly QueueView[] {
+    return this.machine.queues();
+  }
+
+  sessions(): readonly SessionView[] {
+    return this.machine.sessions();
+  }
+
+  counts(): StateCounts {
+    return this.machine.counts();
+  }
+
+  clock(): number {
+    return this.now;
+  }
+
+  waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined> {
+    const key = Buffer.from(id).toString("hex");
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), timeoutMs);
+      const waiter: Waiter = (view) => {
+        clearTimeout(timer);
+        resolve(view);
+      };
+      signal.addEventListener("abort", () => waiter(undefined));
+      this.#waiters.set(key, [...(this.#waiters.get(key) ?? []), waiter]);
+    });
+  }
+
+  /** How many `waitFinished` are under way. */
+  get waiting(): number {
+    return [...this.#waiters.values()].flat().length;
+  }
+
+  async storageStats(): Promise<Readonly<Record<string, string>>> {
+    return { "state.level0_files": "1" };
+  }
+
+  /** A worker named `w1` takes the next task of `type`; its lease's token. */
+  lease(type: string): number {
+    this.apply({
+      type: "register",
+      session: "w1",
+      secret: new Uint8Array(16),
+      name: "worker one",
+      queues: [],
+      types: [type],
+      labels: ["zone=a"],
+      concurrency: 4,
+      version: "0.1.0",
+      leaseMs: 30_000,
+    });
+    const reply = this.apply({ type: "lease", session: "w1", count: 1 });
+    if (reply.code !== "leased" || reply.granted !== 1) throw new Error("nothing to lease");
+    return reply.tokens[0]!;
+  }
+
+  complete(id: TaskId, token: number, result: unknown): void {
+    const bytes = Buffer.from(JSON.stringify(result));
+    this.#must({ type: "complete", id, token, result: bytes, resultType: "json" });
+  }
+
+  fail(id: TaskId, token: number, message: string): void {
+    const error = { message, stack: "" };
+    this.#must({ type: "fail", id, token, error, retryAfterMs: undefined, retryable: false });
+  }
+
+  attach(): never {
+    throw new Error("no sessions here");
+  }
+
+  detach(): never {
+    throw new Error("no sessions here");
+  }
+
+  setWindow(): never {
+    throw new Error("no sessions here");
+  }
+
+  sessionRequest(): never {
+    throw new Error("no sessions here");
+  }
+
+  beat(): never {
+    throw new Error("no sessions here");
+  }
+
+  #must(command: Command): void {
+    const reply = this.apply(command);
+    if (reply.code !== "ok") throw new Error(`${command.type}: ${JSON.stringify(reply)}`);
+  }
+
+  #wake(id: TaskId): void {
+    const key = Buffer.from(id).toString("hex");
+    const waiters = this.#waiters.get(key) ?? [];
+    this.#waiters.delete(key);
+    for (const waiter of waiters) waiter(this.machine.task(id));
+  }
+}
+
+function matches(view: TaskView, filter: TaskFilter): boolean {
+  const { content } = view;
+  return (
+    (filter.state === undefined || view.state === filter.state) &&
+    (filter.queue === undefined || content.queue === filter.queue) &&
+    (filter.type === undefined || content.type === filter.type) &&
+    (filter.tag === undefined || content.tags.includes(filter.tag))
+  );
+}

@@ -1,0 +1,175 @@
+/**
+ * Reading submits: what JSON and the worker protocol have in common, and that nothing else happens.
+ */
+import fc from "fast-check";
+import { isTaskId, TqError } from "task-queue-protocol";
+import { describe, expect, test } from "vitest";
+import { checkSubmit, type ParsedSubmit } from "../../src/operations/check-submit.ts";
+import { mintId } from "../../src/operations/ids.ts";
+import { parseSubmit, READ_ONLY_FIELDS, SUBMIT_FIELDS } from "../../src/operations/parse-task.ts";
+import { taskToJson } from "../../src/operations/task-to-json.ts";
+import type { TaskContent } from "../../src/queue/index.ts";
+import { FakeBroker, START } from "./fake-broker.ts";
+
+const LIMITS = { maxPayloadBytes: 1024, now: START };
+const BASE: TaskContent = {
+  type: "t",
+  queue: "default",
+  priority: "normal",
+  payload: Buffer.from("1"),
+  payloadType: "json",
+  delayMs: 0,
+  runAt: 0,
+  timeoutMs: 0,
+  retry: {},
+  idempotencyKey: "",
+  tags: [],
+  metadata: "",
+  traceparent: "",
+};
+
+function refusal(act: () => unknown): { code: string; field: string | undefined } {
+  try {
+    act();
+  } catch (error) {
+    expect(error).toBeInstanceOf(TqError);
+    const { code, field } = error as TqError;
+    return { code, field };
+  }
+  throw new Error("it was accepted");
+}
+
+function check(change: Partial<TaskContent>): ParsedSubmit {
+  return checkSubmit(mintId(START), { ...BASE, ...change }, LIMITS);
+}
+
+describe("checkSubmit, for fields that are typed already", () => {
+  test("hands on what it was given, without a copy", () => {
+    const id = mintId(START);
+    const checked = checkSubmit(id, BASE, LIMITS);
+    expect(checked.content).toBe(BASE);
+    expect(checked.id).toBe(id);
+  });
+
+  test("no bytes of JSON are null; no bytes of the caller's own stay none", () => {
+    const none = new Uint8Array();
+    expect(Buffer.from(check({ payload: none }).content.payload).toString()).toBe("null");
+    expect(check({ payload: none, payloadType: "binary" }).content.payload.length).toBe(0);
+  });
+
+  test.each([
+    ["payload that is no JSON", { payload: Buffer.from("{a}") }, "payload"],
+    ["payload that is no UTF-8", { payload: Buffer.from([0x22, 0xff, 0x22]) }, "payload"],
+    ["deep payload", { payload: Buffer.from("[".repeat(33) + "]".repeat(33)) }, "payload"],
+    ["metadata that is no JSON", { metadata: "{" }, "metadata"],
+    ["metadata that is a list", { metadata: "[]" }, "metadata"],
+    ["type", { type: "" }, "type"],
+    ["queue", { queue: "a b" }, "queue"],
+    ["delay", { delayMs: -1 }, "delay_ms"],
+    ["delay that is no number", { delayMs: Number.NaN }, "delay_ms"],
+    ["timeout", { timeoutMs: 1.5 }, "timeout_ms"],
+    ["run at", { runAt: Number.POSITIVE_INFINITY }, "run_at"],
+    ["both times", { runAt: START, delayMs: 1 }, "run_at"],
+    ["retries", { retry: { maxRetries: 1001 } }, "max_retries"],
+    ["multiplier", { retry: { multiplier: Number.NaN } }, "retry.backoff_multiplier"],
+    ["jitter", { retry: { jitter: -0.1 } }, "retry.jitter"],
+    ["key", { idempotencyKey: "x".repeat(256) }, "idempotency_key"],
+    ["half a character in a key", { idempotencyKey: "\ud800" }, "idempotency_key"],
+    ["tag", { tags: ["ok", ""] }, "tags[1]"],
+    ["trace", { traceparent: "x" }, "traceparent"],
+  ] as const)("refuses a bad %s", (_name, change, field) => {
+    expect(refusal(() => check(change))).toEqual({ code: "invalid_request", field });
+  });
+
+  test("refuses a payload that is too large, and an id of another kind", () => {
+    const payload = Buffer.alloc(1025);
+    expect(refusal(() => check({ payload, payloadType: "binary" }))).toEqual({
+      code: "too_large",
+      field: "payload",
+    });
+    const other = Uint8Array.from(mintId(START));
+    other[6] = 0x40;
+    expect(refusal(() => checkSubmit(other, BASE, LIMITS, "tasks[2]."))).toEqual({
+      code: "invalid_request",
+      field: "tasks[2].id",
+    });
+  });
+});
+
+describe("parseSubmit", () => {
+  test("mints ids from the cluster's time, each its own", () => {
+    const ids = Array.from({ length: 100 }, () => parseSubmit({ type: "t" }, LIMITS).id);
+    expect(ids.every(isTaskId)).toBe(true);
+    expect(new Set(ids.map((id) => Buffer.from(id).toString("hex"))).size).toBe(100);
+    expect(Buffer.from(ids[0]!).readUIntBE(0, 6)).toBe(START);
+  });
+
+  test.each([...READ_ONLY_FIELDS])("%s marks an exported task, whose id is ignored", (field) => {
+    const id = "019d42b3-1400-7000-8000-000000000001";
+    const parsed = parseSubmit({ type: "t", id, idempotency_key: "k", [field]: null }, LIMITS);
+    expect(Buffer.from(parsed.id).toString("hex")).not.toBe(id.replaceAll("-", ""));
+    expect(parsed.content.idempotencyKey).toBe("");
+  });
+
+  test("whatever comes, it is a submit or a refusal, and objects stay as they were", () => {
+    const names = [...SUBMIT_FIELDS, ...READ_ONLY_FIELDS, "__proto__", "constructor"];
+    const field = fc.tuple(fc.constantFrom(...names), fc.jsonValue({ maxDepth: 3 }));
+    const input = fc.oneof(
+      fc.jsonValue(),
+      fc.array(field, { maxLength: 6 }).map((fields) => {
+        const texts = fields.map(([name, value]) => `,"${name}":${JSON.stringify(value)}`);
+        return JSON.parse(`{"type":"t"${texts.join("")}}`);
+      }),
+    );
+    fc.assert(
+      fc.property(input, (value) => {
+        try {
+          const { id, content } = parseSubmit(value, LIMITS);
+          expect(isTaskId(id)).toBe(true);
+          checkSubmit(id, content, LIMITS);
+        } catch (error) {
+          if (!(error instanceof TqError)) throw error;
+        }
+        expect(Object.getPrototypeOf({})).toBe(Object.prototype);
+      }),
+    );
+  });
+
+  test("what a broker shows of a task makes the same task again", () => {
+    const name = fc.stringMatching(/^[A-Za-z0-9._:-]{1,20}$/);
+    const said = fc.record(
+      {
+        type: name,
+        queue: name,
+        payload: fc.jsonValue(),
+        priority: fc.constantFrom("low", "normal", "high", "critical"),
+        delay_ms: fc.nat(1_000_000),
+        timeout_ms: fc.nat(1_000_000),
+        max_retries: fc.nat(1000),
+        tags: fc.array(name, { maxLength: 3 }),
+        metadata: fc.dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }),
+      },
+      { requiredKeys: ["type"] },
+    );
+    fc.assert(
+      fc.property(said, (body) => {
+        const broker = new FakeBroker();
+        const first = parseSubmit(body, LIMITS);
+        const retry = {
+          maxRetries: 3,
+          initialDelayMs: 1,
+          multiplier: 2,
+          maxDelayMs: 10,
+          jitter: 0,
+          ...first.content.retry,
+        };
+        broker.apply({ type: "submit", ...first, retry, depthLimit: 0 });
+        const shown = taskToJson(broker.machine.task(first.id)!, { payload: true });
+        const again = parseSubmit(JSON.parse(JSON.stringify(shown)), LIMITS);
+        // The copy states the whole policy that the original got.
+        expect(again.content).toEqual({ ...first.content, retry });
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
