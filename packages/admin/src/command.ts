@@ -1,0 +1,26 @@
+/** What a verb is: its arguments for the parser, and what it does with them. */
+import type { Argv } from "yargs";
+import type { AdminClient, Io } from "./io.ts";
+import type { Output } from "./output/output.ts";
+
+/** What was given on the command line; each verb reads its own arguments. */
+export type Arguments = Readonly<Record<string, unknown>>;
+
+export interface Context {
+  readonly client: AdminClient;
+  readonly io: Io;
+  readonly out: Output;
+  readonly args: Arguments;
+}
+
+export interface Command {
+  /** As yargs writes it: `get <id>`. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly examples: readonly (readonly [command: string, meaning: string])[];
+  arguments(parser: Argv): Argv;
+  /** Answers the exit status: 0 = done, 1 = the answer is "no". Anything else is thrown. */
+  run(context: Context): Promise<number>;
+  /** It waits for brokers to appear, so that none being there is no reason to give up. */
+  readonly patient?: boolean;
+}

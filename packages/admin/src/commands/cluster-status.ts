@@ -1,0 +1,36 @@
+/** `tq-admin cluster-status`: who leads, who follows, who is behind. Status 1 without a leader. */
+import type { MemberJson } from "task-queue-client";
+import type { Command } from "../command.ts";
+import { EXIT } from "../exit-status.ts";
+import type { Column } from "../output/table.ts";
+
+export const clusterStatus: Command = {
+  usage: "cluster-status",
+  summary: "Show the brokers and who leads; exit status 1 when nobody does",
+  examples: [["tq-admin cluster-status -o json | jq -r .leader_id", "the leader's id"]],
+  arguments: (parser) => parser,
+  async run({ client, io, out }) {
+    const cluster = await client.cluster();
+    const healthy = cluster.members.filter((member) => member.healthy).length;
+    out.item(cluster, () => [
+      ["cluster", cluster.cluster_id],
+      ["leader", cluster.leader_id ?? "none"],
+      ["term", String(cluster.term)],
+      ["members", `${healthy} of ${cluster.members.length} healthy`],
+    ]);
+    out.table(cluster.members, COLUMNS);
+    if (cluster.leader_id !== null) return EXIT.ok;
+    io.stderr("tq-admin: the cluster has no leader; a majority of its members must be up\n");
+    return EXIT.no;
+  },
+};
+
+const COLUMNS: readonly Column<MemberJson>[] = [
+  { title: "ID", text: (member) => member.id },
+  { title: "ADDRESS", text: (member) => member.address },
+  { title: "ROLE", text: (member) => member.role },
+  { title: "HEALTHY", text: (member) => (member.healthy ? "yes" : "no") },
+  { title: "MATCH", align: "right", text: (member) => String(member.match_index) },
+  { title: "LAG", align: "right", text: (member) => String(member.lag) },
+  { title: "VERSION", text: (member) => member.version },
+];

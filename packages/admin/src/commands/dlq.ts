@@ -1,0 +1,75 @@
+/** `tq-admin dlq list|show|retry|delete`: the dead letter queue. */
+import type { TaskJson } from "task-queue-client";
+import type { Command, Context } from "../command.ts";
+import { CliError, EXIT } from "../exit-status.ts";
+import { showTask, taskColumns } from "../task-view.ts";
+import { taskId } from "../values.ts";
+import { tasksOf } from "./list.ts";
+
+const LIMIT_DEFAULT = 100;
+
+export const dlqList: Command = {
+  usage: "list",
+  summary: "List dead tasks",
+  examples: [["tq-admin dlq list --queue mail --limit 1000", "of one queue"]],
+  arguments: (parser) =>
+    parser
+      .option("queue", { type: "string", describe: "Of this queue" })
+      .option("type", { type: "string", describe: "Of this type" })
+      .option("tag", { type: "string", describe: "With this tag" })
+      .option("older-than", { type: "string", describe: "Submitted longer ago than, as in 30m" })
+      .option("limit", { type: "string", describe: `At most so many [${LIMIT_DEFAULT}]` }),
+  async run(context) {
+    await context.out.list(tasksOf(context, "dead"), taskColumns(context.io.now()));
+    return EXIT.ok;
+  },
+};
+
+export const dlqShow: Command = {
+  usage: "show <id>",
+  summary: "Show one dead task with its attempts and errors",
+  examples: [],
+  arguments: withId,
+  async run(context) {
+    showTask(context.out, await deadTask(context), context.io.now());
+    return EXIT.ok;
+  },
+};
+
+export const dlqRetry: Command = {
+  usage: "retry <id>",
+  summary: "Start a dead task again, with a fresh retry budget",
+  examples: [],
+  arguments: withId,
+  async run({ client, io, out, args }) {
+    showTask(out, await client.dead.retry(taskId(args)), io.now());
+    return EXIT.ok;
+  },
+};
+
+export const dlqDelete: Command = {
+  usage: "delete <id>",
+  summary: "Delete a dead task for good",
+  examples: [],
+  arguments: withId,
+  async run({ client, out, args }) {
+    const id = taskId(args);
+    await client.dead.delete(id);
+    out.item({ id, deleted: true }, () => [["deleted", id]]);
+    return EXIT.ok;
+  },
+};
+
+function withId(parser: Parameters<Command["arguments"]>[0]): ReturnType<Command["arguments"]> {
+  return parser.positional("id", {
+    type: "string",
+    describe: "The task's id",
+    demandOption: true,
+  });
+}
+
+async function deadTask({ client, args }: Context): Promise<TaskJson> {
+  const task = await client.get(taskId(args));
+  if (task.state === "dead") return task;
+  throw new CliError(EXIT.no, `task ${task.id} is not dead but ${task.state}; see tq-admin get`);
+}

@@ -1,0 +1,120 @@
+/**
+ * Reads the command line with yargs: which verb, with which arguments, or a text to print. Nothing
+ * is run here, so that a wrong command line never opens a connection.
+ */
+import yargs, { type Argv } from "yargs";
+import type { Arguments, Command } from "./command.ts";
+import { COMMANDS, DLQ_COMMANDS } from "./commands/index.ts";
+import { CliError, EXIT } from "./exit-status.ts";
+import { nearest } from "./nearest.ts";
+import { FORMATS } from "./output/output.ts";
+import { VERSION } from "./version.ts";
+
+export interface Parsed {
+  readonly command: Command;
+  readonly args: Arguments;
+}
+
+/** Throws `CliError` with status 64. `text`: help or version, to be printed instead. */
+export async function parse(argv: readonly string[]): Promise<Parsed | { readonly text: string }> {
+  let parsed: Parsed | undefined;
+  let failure: string | undefined;
+  let text = "";
+  const choose = (command: Command) => (args: Arguments) => {
+    parsed = { command, args };
+  };
+  const parser = globalOptions(yargs());
+  for (const command of COMMANDS) addCommand(parser, command, choose(command));
+  parser.command("dlq", "Look after dead tasks: list, show, retry, delete", (dlq) => {
+    for (const command of DLQ_COMMANDS) addCommand(dlq, command, choose(command));
+    return dlq
+      .usage("Usage: tq-admin dlq <verb> [options]")
+      .demandCommand(1, "which verb of dlq? there are list, show, retry and delete");
+  });
+  await parser.parseAsync(joinDashes(argv), {}, (error, _args, output) => {
+    if (error) failure = error.message;
+    else text = output;
+  });
+  if (failure !== undefined) {
+    const better = unknownVerb(argv) ?? failure;
+    throw new CliError(EXIT.usage, `${better}\nSee tq-admin --help.`);
+  }
+  if (text !== "") return { text: `${text}\n` };
+  if (parsed === undefined) throw new CliError(EXIT.usage, "no verb\nSee tq-admin --help.");
+  return parsed;
+}
+
+/** A lone `-` means standard input, which the parser would take for an argument of its own. */
+function joinDashes(argv: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const word of argv) {
+    const previous = joined.at(-1);
+    if (word === "-" && previous?.startsWith("--")) joined[joined.length - 1] = `${previous}=-`;
+    else joined.push(word);
+  }
+  return joined;
+}
+
+const VERBS = [...COMMANDS.map(verbOf), "dlq"];
+const DLQ_VERBS = DLQ_COMMANDS.map(verbOf);
+
+function verbOf(command: Command): string {
+  return command.usage.split(" ", 1)[0] ?? "";
+}
+
+/** A sentence about a verb that does not exist; undefined when the fault lies elsewhere. */
+function unknownVerb(argv: readonly string[]): string | undefined {
+  const [first = "", second = ""] = argv;
+  const [verb, known] = first === "dlq" ? [second, DLQ_VERBS] : [first, VERBS];
+  if (verb === "" || verb.startsWith("-") || known.includes(verb)) return undefined;
+  const guess = nearest(verb, known);
+  const hint = guess === undefined ? `there are ${known.join(", ")}` : `did you mean "${guess}"?`;
+  return `there is no verb "${verb}"; ${hint}`;
+}
+
+function globalOptions(parser: Argv): Argv {
+  return parser
+    .scriptName("tq-admin")
+    .usage("Usage: $0 <verb> [options]\n\nAdministers a tq cluster.")
+    .parserConfiguration({
+      "camel-case-expansion": false,
+      "greedy-arrays": false,
+      "parse-positional-numbers": false,
+    })
+    .option("broker-addr", {
+      type: "string",
+      describe: "Any brokers: HOST:PORT[,...] [127.0.0.1:6379]",
+    })
+    .option("output", {
+      alias: "o",
+      type: "string",
+      choices: FORMATS,
+      describe: "Default: table on a terminal, else json",
+    })
+    .option("timeout", { type: "string", describe: "How long a request is tried [10s]" })
+    .example("$0 cluster-status", "who leads, who follows")
+    .example("$0 list --status dead", "what has failed for good")
+    .example("$0 submit echo --payload '\"hello\"' --wait", "try the cluster out")
+    .epilogue(EPILOGUE)
+    .demandCommand(1, "which verb?")
+    .strict()
+    .help()
+    .alias("help", "h")
+    .version(VERSION)
+    .wrap(100)
+    .exitProcess(false);
+}
+
+function addCommand(parser: Argv, command: Command, chosen: (args: Arguments) => void): void {
+  const build = (inner: Argv): Argv => {
+    for (const [line, meaning] of command.examples) inner.example(line, meaning);
+    return command.arguments(inner);
+  };
+  parser.command(command.usage, command.summary, build, (args) => chosen(args as Arguments));
+}
+
+const EPILOGUE = [
+  "Environment: TQ_BROKER_ADDR for --broker-addr; TQ_API_KEY, or TQ_API_KEY_FILE with its path.",
+  "Exit status: 0 done, 1 the answer is no, 64 usage, 65 bad data, 66 not found, 69 no broker or",
+  "no leader, 70 internal error, 75 try again later, 77 no permission, 78 configuration.",
+].join("\n");

@@ -1,0 +1,114 @@
+/**
+ * One call of `tq-admin`, from the command line to the exit status. Data goes to standard output,
+ * everything else to standard error, and the connection is closed whatever happens.
+ */
+import type { Arguments, Command } from "./command.ts";
+import { CliError, EXIT, explain } from "./exit-status.ts";
+import type { AdminClient, Io } from "./io.ts";
+import { FORMATS, type Format, Output } from "./output/output.ts";
+import { parse } from "./parse.ts";
+import { duration, text } from "./values.ts";
+
+const SERVERS = "127.0.0.1:6379";
+const TIMEOUT_MS = 10_000;
+/** A verb that asks again and again needs no long tries. */
+const PATIENT_TRY_MS = 2_000;
+/** Brokers that all refuse this often, without one that answers, are taken to be down. */
+const ROUNDS_MAX = 2;
+
+/** Never throws. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    const parsed = await parse(argv);
+    if ("text" in parsed) {
+      io.stdout(parsed.text);
+      return EXIT.ok;
+    }
+    return await perform(parsed.command, parsed.args, io);
+  } catch (error) {
+    const { status, message } = explain(error);
+    io.stderr(`tq-admin: ${message}\n`);
+    return status;
+  }
+}
+
+async function perform(command: Command, args: Arguments, io: Io): Promise<number> {
+  const servers = text(args, "broker-addr") ?? io.env["TQ_BROKER_ADDR"] ?? SERVERS;
+  const timeoutMs = duration(args, "timeout") ?? TIMEOUT_MS;
+  const out = new Output(formatOf(args, io), io.stdout);
+  const watch = new Reachability(servers);
+  const tryMs = command.patient === true ? Math.min(timeoutMs, PATIENT_TRY_MS) : timeoutMs;
+  const client = openClient(io, servers, tryMs, watch);
+  try {
+    const work = command.run({ client, io, out, args });
+    return command.patient === true ? await work : await Promise.race([work, watch.unreachable]);
+  } finally {
+    await client.close();
+  }
+}
+
+function openClient(io: Io, servers: string, timeoutMs: number, watch: Reachability): AdminClient {
+  try {
+    return io.connect({
+      servers,
+      apiKey: apiKeyOf(io),
+      timeoutMs,
+      onFailed: (address, error) => watch.failed(address, error),
+      onUp: () => watch.up(),
+    });
+  } catch (cause) {
+    if (cause instanceof CliError) throw cause;
+    throw new CliError(EXIT.usage, `--broker-addr: ${(cause as Error).message}`, cause);
+  }
+}
+
+/**
+ * The client tries for as long as its deadline allows, which is right for a cluster in an election
+ * and tiresome when nobody is there at all.
+ */
+class Reachability {
+  readonly unreachable: Promise<never>;
+  readonly #triesMax: number;
+  #reject: (error: CliError) => void = () => {};
+  #tries = 0;
+  #everUp = false;
+
+  constructor(servers: string) {
+    this.#triesMax = servers.split(",").length * ROUNDS_MAX;
+    this.unreachable = new Promise((_, reject) => {
+      this.#reject = reject;
+    });
+    // Lost races leave it behind; then nobody asks for the reason.
+    this.unreachable.catch(() => {});
+  }
+
+  up(): void {
+    this.#everUp = true;
+  }
+
+  failed(address: string, error: Error): void {
+    this.#tries++;
+    if (this.#everUp || this.#tries < this.#triesMax) return;
+    const fix = "is a broker running there? --broker-addr or TQ_BROKER_ADDR names others";
+    const why = error.message.includes(address) ? error.message : `${address}: ${error.message}`;
+    this.#reject(
+      new CliError(EXIT.unavailable, `no broker can be reached (${why}); ${fix}`, error),
+    );
+  }
+}
+
+function formatOf(args: Arguments, io: Io): Format {
+  const given = text(args, "output");
+  return FORMATS.find((format) => format === given) ?? (io.isTerminal ? "table" : "json");
+}
+
+function apiKeyOf(io: Io): string {
+  const key = io.env["TQ_API_KEY"];
+  const file = io.env["TQ_API_KEY_FILE"];
+  if (key !== undefined || file === undefined || file === "") return key ?? "";
+  try {
+    return io.readFile(file).trim();
+  } catch (cause) {
+    throw new CliError(EXIT.config, `TQ_API_KEY_FILE: ${(cause as Error).message}`, cause);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Reads what was given on the command line; a wrong value is a usage error that says what is right.
+ */
+import type { Arguments } from "./command.ts";
+import { CliError, EXIT } from "./exit-status.ts";
+import type { Io } from "./io.ts";
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export function text(args: Arguments, name: string): string | undefined {
+  const value = args[name];
+  if (Array.isArray(value)) throw new CliError(EXIT.usage, `--${name} was given twice`);
+  return value === undefined ? undefined : String(value);
+}
+
+export function texts(args: Arguments, name: string): readonly string[] {
+  const value = args[name];
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value.map(String) : [String(value)];
+}
+
+/** A whole number from `min` to `max`. */
+export function whole(args: Arguments, name: string, min: number, max: number): number | undefined {
+  const value = text(args, name);
+  if (value === undefined) return undefined;
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw wrong(name, value, `a whole number from ${min} to ${max}`);
+}
+
+/** `500ms`, `30s`, `1m30s`, `1h`; a bare number is seconds. */
+export function duration(args: Arguments, name: string): number | undefined {
+  const value = text(args, name);
+  if (value === undefined) return undefined;
+  const ms = parseDuration(value);
+  if (ms === undefined) throw wrong(name, value, "a duration such as 500ms, 30s or 1h30m");
+  return ms;
+}
+
+export function parseDuration(value: string): number | undefined {
+  if (/^\d+$/.test(value)) return Number(value) * 1_000;
+  if (!/^(?:\d+(?:ms|s|m|h|d))+$/.test(value)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of value.matchAll(/(\d+)(ms|s|m|h|d)/g)) {
+    total += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  }
+  return total;
+}
+
+/** The task id in `args.id`. */
+export function taskId(args: Arguments): string {
+  const id = text(args, "id") ?? "";
+  if (UUID.test(id)) return id.toLowerCase();
+  throw new CliError(
+    EXIT.usage,
+    `"${id}" is not a task id; ids look like 0198f2c4-…-7…, 36 characters`,
+  );
+}
+
+/** JSON from the argument itself, from `@file`, or from standard input (`-`). */
+export function jsonOf(source: string, name: string, io: Io): unknown {
+  const content = contentOf(source, name, io);
+  try {
+    return JSON.parse(content);
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new CliError(EXIT.data, `--${name} is not JSON: ${why}; a string needs quotes: '"text"'`);
+  }
+}
+
+function contentOf(source: string, name: string, io: Io): string {
+  if (source !== "-" && !source.startsWith("@")) return source;
+  try {
+    return source === "-" ? io.readStdin() : io.readFile(source.slice(1));
+  } catch (cause) {
+    throw new CliError(EXIT.notFound, `--${name}: ${(cause as Error).message}`, cause);
+  }
+}
+
+export function wrong(name: string, value: string, allowed: string): CliError {
+  return new CliError(EXIT.usage, `--${name}: "${value}" is not ${allowed}`);
+}

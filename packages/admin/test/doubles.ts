@@ -1,0 +1,172 @@
+/** A terminal without a screen and a cluster without brokers, for the verbs to speak to. */
+import type { ClusterJson, TaskJson } from "task-queue-client";
+import { TaskHandle, TaskList } from "task-queue-client";
+import type { AdminClient, ConnectOptions, Io } from "../src/index.ts";
+import { run } from "../src/index.ts";
+
+export const NOW = Date.parse("2030-01-31T12:00:00.000Z");
+export const ID = "0198f2c4-0000-7000-8000-000000000001";
+
+export function taskJson(fields: Partial<TaskJson> = {}): TaskJson {
+  return {
+    id: ID,
+    type: "email.send",
+    queue: "mail",
+    payload: { to: "a@example.com" },
+    priority: "normal",
+    max_retries: 3,
+    state: "pending",
+    attempt: 0,
+    attempts: [],
+    created_at: "2030-01-31T11:57:00.000Z",
+    updated_at: "2030-01-31T11:57:00.000Z",
+    ...fields,
+  };
+}
+
+export const CLUSTER: ClusterJson = {
+  cluster_id: "c1",
+  cluster_version: 1,
+  leader_id: "node1",
+  term: 7,
+  members: [
+    {
+      id: "node1",
+      address: "127.0.0.1:6379",
+      role: "leader",
+      match_index: 42,
+      lag: 0,
+      healthy: true,
+      version: "0.1.0",
+    },
+  ],
+};
+
+/** Remembers what it was asked; answers from the fields that a test may replace. */
+export class FakeClient implements AdminClient {
+  readonly asked: unknown[][] = [];
+  tasks: TaskJson[] = [taskJson()];
+  clusters: (ClusterJson & { ready?: boolean; reason?: string })[] = [CLUSTER];
+  /** Thrown by every request when set. */
+  error: unknown;
+  closed = false;
+  finished: TaskJson = taskJson({ state: "completed", result: 1 });
+
+  get = (id: string): Promise<TaskJson> => this.#answer(this.#first(), "get", id);
+  cancel = (id: string, reason?: string): Promise<TaskJson> => {
+    return this.#answer(taskJson({ state: "cancelled" }), "cancel", id, reason);
+  };
+  retry = (id: string): Promise<TaskJson> => this.#answer(this.#first(), "retry", id);
+  wait = (id: string, options?: unknown): Promise<TaskJson> => {
+    return this.#answer(this.finished, "wait", id, options);
+  };
+  cluster = (): Promise<ClusterJson> => {
+    const next = this.clusters.length > 1 ? this.clusters.shift() : this.clusters[0];
+    return this.#answer(next ?? CLUSTER, "cluster");
+  };
+  stats = () => this.#answer({ node_id: "node1", tasks: { pending: 2 } }, "stats");
+  queues = () => {
+    const counts = { pending: 3, running: 1, dead: 9 };
+    const queue = { name: "mail", counts, oldest_pending_at: "2030-01-31T11:00:00.000Z" };
+    return this.#answer([queue], "queues");
+  };
+  workers = () => {
+    const worker = {
+      id: "s1",
+      name: "w1",
+      state: "busy",
+      queues: [],
+      types: ["echo", "http"],
+      labels: { zone: "a" },
+      concurrency: 4,
+      running: 2,
+      last_heartbeat_at: "2030-01-31T11:59:55.000Z",
+      version: "0.1.0",
+    };
+    return this.#answer([worker], "workers");
+  };
+
+  list: AdminClient["list"] = (filter) => {
+    this.asked.push(["list", filter]);
+    const size = filter?.limit ?? 100;
+    return new TaskList(async (cursor) => {
+      if (this.error !== undefined) throw this.error;
+      const from = Number(cursor ?? 0);
+      const tasks = this.tasks.slice(from, from + size);
+      const more = from + size < this.tasks.length;
+      return more ? { tasks, next_cursor: String(from + size) } : { tasks };
+    }, undefined);
+  };
+
+  submit: AdminClient["submit"] = async (type, payload, options) => {
+    await this.#answer(undefined, "submit", type, payload, options);
+    return new TaskHandle(this, ID, "pending", false);
+  };
+
+  dead: AdminClient["dead"] = {
+    list: (filter) => this.list({ ...filter, status: "dead" }),
+    retry: (id) => this.#answer(this.#first(), "dead.retry", id),
+    delete: (id) => this.#answer(undefined, "dead.delete", id),
+  };
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  #first(): TaskJson {
+    return this.tasks[0] ?? taskJson();
+  }
+
+  async #answer<T>(value: T, ...asked: unknown[]): Promise<T> {
+    this.asked.push(asked);
+    if (this.error !== undefined) throw this.error;
+    return value;
+  }
+}
+
+export interface Result {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly client: FakeClient;
+  readonly options: ConnectOptions | undefined;
+}
+
+/** Runs one command line; words are separated by blanks, or given as a list. */
+export async function admin(
+  line: string | readonly string[],
+  change: (client: FakeClient) => void = () => {},
+  io: Partial<Io> = {},
+): Promise<Result> {
+  const client = new FakeClient();
+  change(client);
+  let stdout = "";
+  let stderr = "";
+  let options: ConnectOptions | undefined;
+  let now = NOW;
+  const argv = typeof line === "string" ? line.split(" ").filter((word) => word !== "") : line;
+  const status = await run(argv, {
+    env: {},
+    isTerminal: false,
+    now: () => now,
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
+    readFile: (path) => {
+      throw new Error(`there is no ${path}`);
+    },
+    readStdin: () => '"from stdin"',
+    sleep: async (ms) => {
+      now += ms;
+    },
+    connect: (given) => {
+      options = given;
+      return client;
+    },
+    ...io,
+  });
+  return { status, stdout, stderr, client, options };
+}

@@ -1,0 +1,227 @@
+/**
+ * The flags of `tq-worker`, in one table: from it come the parser, the help and the environment
+ * variables. A flag wins over the environment, which wins over the default.
+ */
+import { readFileSync } from "node:fs";
+import yargs from "yargs";
+import { VERSION } from "../version.ts";
+import { EXIT, StartError } from "./exit-status.ts";
+import { labels, list, logLevel, numberFrom, programs, text, whole } from "./values.ts";
+
+export interface WorkerFlags {
+  readonly brokerAddr: string;
+  readonly concurrency: number;
+  readonly prefetch: number;
+  /** undefined = not given, and the lease decides. */
+  readonly heartbeatIntervalSecs: number | undefined;
+  readonly queues: readonly string[];
+  /** Empty = every type that has a handler. */
+  readonly types: readonly string[];
+  readonly handlers: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly name: string;
+  readonly healthHost: string;
+  readonly healthPort: number;
+  /** The port was asked for, so that another one will not do. */
+  readonly healthPortGiven: boolean;
+  readonly graceSecs: number;
+  readonly logLevel: string;
+  readonly execAllow: ReadonlyMap<string, string>;
+  readonly httpDenyPrivate: boolean;
+  readonly apiKey: string;
+}
+
+interface Flag {
+  readonly describe: string;
+  readonly fallback: string;
+  /** Environment variables besides `TQ_` and the flag's name. */
+  readonly env?: readonly string[];
+  readonly kind?: "repeatable" | "switch";
+}
+
+const FLAGS = {
+  "broker-addr": {
+    describe: "Brokers to work for: HOST:PORT[,HOST:PORT...]",
+    fallback: "127.0.0.1:6379",
+  },
+  concurrency: {
+    describe: "Tasks to run at once",
+    fallback: "4",
+    env: ["TQ_WORKER__CONCURRENCY", "TQ_WORKER__POOL_SIZE", "WORKER_COUNT"],
+  },
+  prefetch: {
+    describe: "Tasks to hold ready besides those; for short tasks",
+    fallback: "0",
+    env: ["TQ_WORKER__PREFETCH"],
+  },
+  "heartbeat-interval-secs": {
+    describe: "Seconds between heartbeats [15, or as many as the lease needs]",
+    fallback: "",
+    env: ["TQ_WORKER__HEARTBEAT_INTERVAL_SECS"],
+  },
+  queues: {
+    describe: "Queues to serve: a,b,c; empty = all",
+    fallback: "",
+    env: ["TQ_WORKER__QUEUES"],
+  },
+  types: {
+    describe: "Task types to run: a,b,c; empty = all that have a handler",
+    fallback: "",
+    env: ["TQ_WORKER__TYPES"],
+  },
+  handlers: {
+    describe: "ES module with the handlers",
+    fallback: "",
+    env: ["TQ_WORKER__HANDLERS"],
+  },
+  labels: { describe: "Labels of this worker: key=value,...", fallback: "" },
+  name: { describe: "Name of this worker in lists", fallback: "", env: ["WORKER_ID"] },
+  "health-host": { describe: "Address of the health page", fallback: "127.0.0.1" },
+  "health-port": { describe: "Port of the health page; 0 = none", fallback: "8081" },
+  "grace-secs": {
+    describe: "How long running tasks may go on after SIGTERM",
+    fallback: "25",
+  },
+  "log-level": {
+    describe: "trace, debug, info, warn, error, fatal or silent",
+    fallback: "info",
+    env: ["TQ_LOG"],
+  },
+  "exec-allow": {
+    describe: "A program that exec tasks may run: NAME=/path/to/program; repeatable",
+    fallback: "",
+    kind: "repeatable",
+  },
+  "http-deny-private": {
+    describe: "Refuse loopback and private addresses to http tasks",
+    fallback: "false",
+    kind: "switch",
+  },
+} as const satisfies Record<string, Flag>;
+
+type FlagName = keyof typeof FLAGS;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Given {
+  readonly value: string;
+  /** Flag or variable, as an error message names it. */
+  readonly source: string;
+  readonly given: boolean;
+}
+
+/** Throws `StartError`; `undefined` when help or the version was asked for and printed. */
+export function parseFlags(
+  args: readonly string[],
+  env: Environment,
+  print: (text: string) => void,
+): WorkerFlags | undefined {
+  const argv = parseArguments(args, print);
+  if (argv === undefined) return undefined;
+  const read = <T>(name: FlagName, parse: (value: string, source: string) => T): T => {
+    const { value, source } = lookUp(name, argv, env);
+    return parse(value, source);
+  };
+  return {
+    brokerAddr: read("broker-addr", text),
+    concurrency: read("concurrency", whole(1, 10_000)),
+    prefetch: read("prefetch", whole(0, 10_000)),
+    heartbeatIntervalSecs: read("heartbeat-interval-secs", (value, source) => {
+      return value === "" ? undefined : numberFrom(0.1, 3_600)(value, source);
+    }),
+    queues: read("queues", list),
+    types: read("types", list),
+    handlers: read("handlers", text),
+    labels: read("labels", labels),
+    name: read("name", text),
+    healthHost: read("health-host", text),
+    healthPort: read("health-port", whole(0, 65_535)),
+    healthPortGiven: lookUp("health-port", argv, env).given,
+    graceSecs: read("grace-secs", numberFrom(0, 86_400)),
+    logLevel: read("log-level", logLevel),
+    execAllow: read("exec-allow", programs),
+    httpDenyPrivate: read("http-deny-private", (value) => value === "true" || value === "1"),
+    apiKey: apiKeyOf(env),
+  };
+}
+
+function parseArguments(
+  args: readonly string[],
+  print: (text: string) => void,
+): Readonly<Record<string, unknown>> | undefined {
+  let message: string | undefined;
+  let asked = false;
+  const parser = yargs()
+    .scriptName("tq-worker")
+    .usage("Usage: $0 [options]\n\nRuns tasks of a tq cluster.")
+    .parserConfiguration({
+      "camel-case-expansion": false,
+      "greedy-arrays": false,
+    })
+    .example("$0", "run echo, sleep and http tasks of the broker on this machine")
+    .example("$0 --handlers ./handlers.mjs --concurrency 16", "run your own handlers")
+    .example("$0 --broker-addr a:6379,b:6379,c:6379", "work for a cluster")
+    .epilogue(EPILOGUE)
+    .version(VERSION)
+    .help()
+    .alias("help", "h")
+    .wrap(100)
+    .strict()
+    .exitProcess(false);
+  for (const [name, flag] of Object.entries<Flag>(FLAGS)) {
+    const type = flag.kind === "switch" ? "boolean" : "string";
+    const describe = flag.fallback === "" ? flag.describe : `${flag.describe} [${flag.fallback}]`;
+    parser.option(name, { type, describe, array: flag.kind === "repeatable" });
+  }
+  const argv = parser.parse(args, {}, (error, _argv, output) => {
+    if (error) message = error.message;
+    if (output !== "" && !error) {
+      asked = true;
+      print(output);
+    }
+  }) as Record<string, unknown>;
+  if (message !== undefined) throw usage(message);
+  const stray = argv["_"];
+  if (Array.isArray(stray) && stray.length > 0) {
+    throw usage(`"${stray.join(" ")}" is not an option`);
+  }
+  return asked ? undefined : argv;
+}
+
+const EPILOGUE = [
+  "Every option can come from the environment: TQ_ and its name, as in TQ_BROKER_ADDR.",
+  "The API key is read from TQ_API_KEY, or from the file that TQ_API_KEY_FILE names.",
+  "SIGTERM drains: running tasks finish, the others are given back. A second signal ends it.",
+].join("\n");
+
+function lookUp(name: FlagName, argv: Readonly<Record<string, unknown>>, env: Environment): Given {
+  const flag: Flag = FLAGS[name];
+  const value = argv[name];
+  if (value !== undefined) {
+    if (Array.isArray(value) && flag.kind !== "repeatable") {
+      throw usage(`--${name} was given twice`);
+    }
+    return { value: String(value), source: `--${name}`, given: true };
+  }
+  const own = `TQ_${name.toUpperCase().replaceAll("-", "_")}`;
+  for (const variable of [own, ...(flag.env ?? [])]) {
+    const found = env[variable];
+    if (found !== undefined && found !== "") return { value: found, source: variable, given: true };
+  }
+  return { value: flag.fallback, source: `--${name}`, given: false };
+}
+
+function apiKeyOf(env: Environment): string {
+  const file = env["TQ_API_KEY_FILE"];
+  if (env["TQ_API_KEY"] !== undefined) return env["TQ_API_KEY"];
+  if (file === undefined || file === "") return "";
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new StartError(EXIT.config, `TQ_API_KEY_FILE: ${why}`, cause);
+  }
+}
+
+function usage(message: string): StartError {
+  return new StartError(EXIT.usage, `${message}\nSee tq-worker --help.`);
+}
