@@ -1,0 +1,162 @@
+/**
+ * The `Broker` that the edges of this process use: requests become inputs of the replica, reads come
+ * from its queue machine and, for history, from the state store.
+ */
+
+import { TqError } from "task-queue-protocol";
+import { HistoryReader } from "./history.ts";
+import { nodeStatus, type StatusFacts } from "./node-status.ts";
+import type {
+  Attached,
+  Broker,
+  Consistency,
+  ListPage,
+  NodeStatus,
+  Outcome,
+  SessionChannel,
+  TaskFilter,
+} from "./operations/broker.ts";
+import type { StateStore } from "./ports.ts";
+import type { Command, QueueView, SessionView, TaskId, TaskView, Token } from "./queue/index.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** Live tasks looked at for one page of a list; the page ends early and says where to go on. */
+const LIST_WORK_MAX = 20_000;
+
+export class LocalBroker implements Broker {
+  readonly nodeId: string;
+  readonly #runtime: Runtime;
+  readonly #state: StateStore;
+  readonly #facts: StatusFacts;
+  readonly #history: HistoryReader;
+  /** Who waits for the end of which task, by its id as text. */
+  readonly #watchers = new Map<string, Set<() => void>>();
+
+  constructor(runtime: Runtime, state: StateStore, facts: StatusFacts) {
+    this.nodeId = runtime.replica.raft.id;
+    this.#runtime = runtime;
+    this.#state = state;
+    this.#facts = facts;
+    this.#history = new HistoryReader(runtime.replica.queue, state);
+    runtime.onFinished((id) => this.#finished(id));
+  }
+
+  status(): NodeStatus {
+    return nodeStatus(this.#runtime.replica, this.#facts);
+  }
+
+  request(command: Command, done: (outcome: Outcome) => void): void {
+    this.#runtime.input((replica) => replica.request(command, done));
+  }
+
+  readBarrier(consistency: Consistency, minIndex = 0): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const settle = (applied: number | undefined): void => {
+        if (applied !== undefined) resolve(applied);
+        else reject(new TqError("no_leader", "no leader confirmed the read in time; try again"));
+      };
+      const linearizable = consistency === "linearizable";
+      this.#runtime.input((replica) => replica.read(settle, linearizable, minIndex));
+    });
+  }
+
+  async task(id: TaskId): Promise<TaskView | undefined> {
+    return this.#queue.task(id);
+  }
+
+  listLive(filter: TaskFilter, after: TaskId | undefined, limit: number): ListPage {
+    return this.#queue.listLive(filter, after, limit, LIST_WORK_MAX);
+  }
+
+  listFinished(filter: TaskFilter, before: TaskId | undefined, limit: number): Promise<ListPage> {
+    return this.#history.list(filter, before, limit);
+  }
+
+  queues(): readonly QueueView[] {
+    return this.#queue.queues();
+  }
+
+  sessions(): readonly SessionView[] {
+    return this.#queue.sessions();
+  }
+
+  counts() {
+    return this.#queue.counts();
+  }
+
+  clock(): number {
+    return this.#runtime.replica.clock.read();
+  }
+
+  waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined> {
+    const now = this.#queue.task(id);
+    if (now === undefined || now.finishedAt > 0) return Promise.resolve(now);
+    return new Promise((resolve) => {
+      const key = keyOf(id);
+      const settle = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", settle);
+        this.#unwatch(key, settle);
+        const then = this.#queue.task(id);
+        resolve(then !== undefined && then.finishedAt > 0 ? then : undefined);
+      };
+      const timer = setTimeout(settle, timeoutMs);
+      signal.addEventListener("abort", settle);
+      const watchers = this.#watchers.get(key) ?? new Set();
+      watchers.add(settle);
+      this.#watchers.set(key, watchers);
+    });
+  }
+
+  storageStats(): Promise<Readonly<Record<string, string>>> {
+    return this.#state.stats();
+  }
+
+  // ---- worker sessions ----
+
+  attach(session: string, held: readonly Token[], channel: SessionChannel): Attached | undefined {
+    let attached: Attached | undefined;
+    this.#runtime.input((replica) => {
+      attached = replica.attach(session, held);
+    });
+    if (attached !== undefined) this.#runtime.channels.set(session, channel);
+    return attached;
+  }
+
+  detach(session: string, channel: SessionChannel): void {
+    if (this.#runtime.channels.get(session) !== channel) return;
+    this.#runtime.channels.delete(session);
+    this.#runtime.input((replica) => replica.detach(session));
+  }
+
+  setWindow(session: string, window: number): void {
+    this.#runtime.input((replica) => replica.setWindow(session, window));
+  }
+
+  sessionRequest(session: string, command: Command, done: (outcome: Outcome) => void): void {
+    this.#runtime.input((replica) => replica.request(command, done, session));
+  }
+
+  beat(session: string): void {
+    this.#runtime.input((replica) => replica.beat(session));
+  }
+
+  get #queue() {
+    return this.#runtime.replica.queue;
+  }
+
+  #finished(id: TaskId): void {
+    if (this.#watchers.size === 0) return;
+    for (const settle of [...(this.#watchers.get(keyOf(id)) ?? [])]) settle();
+  }
+
+  #unwatch(key: string, settle: () => void): void {
+    const watchers = this.#watchers.get(key);
+    watchers?.delete(settle);
+    if (watchers?.size === 0) this.#watchers.delete(key);
+  }
+}
+
+function keyOf(id: TaskId): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString("latin1");
+}

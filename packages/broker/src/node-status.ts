@@ -1,0 +1,89 @@
+/** What this node knows of itself and its cluster, as status pages and health checks show it. */
+import type { MemberStatus, NodeStatus } from "./operations/broker.ts";
+import { CAUGHT_UP_ENTRIES } from "./replica/limits.ts";
+import type { NodeReplica } from "./runtime.ts";
+
+/** A member that the leader has not heard of for longer is shown as not healthy. */
+const SILENCE_MS_MAX = 3_000;
+
+/** What the replica cannot know. */
+export interface StatusFacts {
+  readonly clusterId: string;
+  readonly version: string;
+  readonly walSyncIntervalMs: number;
+  /** True from the first SIGTERM on. */
+  readonly isDraining: () => boolean;
+}
+
+export function nodeStatus(replica: NodeReplica, facts: StatusFacts): NodeStatus {
+  const { raft } = replica;
+  const leader = replica.members.find(({ id }) => id === raft.leader);
+  const draining = facts.isDraining();
+  const reason = reasonNotReady(replica, draining);
+  return {
+    nodeId: raft.id,
+    clusterId: facts.clusterId,
+    clusterVersion: 1,
+    role: plainRole(raft.role),
+    term: raft.term,
+    leader: leader && { id: leader.id, address: leader.address },
+    applied: replica.queue.applied,
+    commit: raft.commit,
+    effectHash: replica.queue.effectHash,
+    ready: reason === "",
+    reason,
+    draining,
+    durability: durability(replica.members.length, facts.walSyncIntervalMs),
+    members: memberStatus(replica, facts),
+  };
+}
+
+function plainRole(role: NodeReplica["raft"]["role"]): NodeStatus["role"] {
+  return role === "preCandidate" ? "candidate" : role;
+}
+
+function reasonNotReady(replica: NodeReplica, draining: boolean): string {
+  const { raft, queue } = replica;
+  if (draining) return "this node is shutting down";
+  if (raft.leader === undefined) return "no leader is known";
+  const behind = raft.commit - queue.applied;
+  if (behind > CAUGHT_UP_ENTRIES) return `catching up: ${behind} entries are not yet applied`;
+  return "";
+}
+
+function durability(members: number, walSyncIntervalMs: number): NodeStatus["durability"] {
+  const base = members > 1 ? "quorum" : "single";
+  return walSyncIntervalMs === 0 ? `${base}-fsync` : base;
+}
+
+function memberStatus(replica: NodeReplica, facts: StatusFacts): MemberStatus[] {
+  const { raft } = replica;
+  const progress = new Map(raft.status().map((each) => [each.id, each]));
+  const now = progress.get(raft.id)?.lastContactMs ?? 0;
+  return replica.members.map((member): MemberStatus => {
+    const known = progress.get(member.id);
+    const isSelf = member.id === raft.id;
+    const matchIndex = isSelf ? raft.lastIndex : (known?.match ?? 0);
+    return {
+      id: member.id,
+      address: member.address,
+      role: memberRole(member.id, member.voter, replica),
+      matchIndex,
+      lag: Math.max(0, raft.lastIndex - matchIndex),
+      healthy: isSelf || member.id === raft.leader || isHeardOf(known?.lastContactMs, now),
+      version: isSelf ? facts.version : "",
+    };
+  });
+}
+
+function isHeardOf(lastContactMs: number | undefined, now: number): boolean {
+  return lastContactMs !== undefined && now - lastContactMs < SILENCE_MS_MAX;
+}
+
+function memberRole(id: string, voter: boolean, replica: NodeReplica): MemberStatus["role"] {
+  const { raft } = replica;
+  if (id === raft.leader) return "leader";
+  if (id === raft.id) return plainRole(raft.role);
+  if (!voter) return "learner";
+  return raft.leader === undefined ? "unknown" : "follower";
+}

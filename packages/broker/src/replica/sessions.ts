@@ -1,0 +1,69 @@
+/**
+ * What the workers attached to this node must be told at the end of the turn: tasks to run, leases
+ * lost, heartbeats committed.
+ */
+import type { QueueEvent, QueueMachine, Token } from "../queue/index.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { ContentLoad, SessionOutput } from "./output.ts";
+
+export class Sessions {
+  readonly #queue: QueueMachine;
+  readonly #dispatcher: Dispatcher;
+  #outputs = new Map<string, SessionOutput>();
+  #loads: ContentLoad[] = [];
+
+  constructor(queue: QueueMachine, dispatcher: Dispatcher) {
+    this.#queue = queue;
+    this.#dispatcher = dispatcher;
+  }
+
+  take(): { readonly sessions: Map<string, SessionOutput>; readonly loads: ContentLoad[] } {
+    const taken = { sessions: this.#outputs, loads: this.#loads };
+    if (this.#outputs.size > 0) this.#outputs = new Map();
+    if (this.#loads.length > 0) this.#loads = [];
+    return taken;
+  }
+
+  handle(event: QueueEvent): void {
+    if (event.type === "ready") {
+      this.#dispatcher.laneReady(event.lane);
+    } else if (event.type !== "finished" && this.#dispatcher.isAttached(event.session)) {
+      if (event.type === "leased") {
+        this.deliver(event.session, event.slot, event.id, event.token);
+      } else if (event.type === "leaseLost") {
+        this.#output(event.session).lost.push(event);
+      } else {
+        this.#output(event.session).ended = true;
+        this.#dispatcher.detach(event.session);
+      }
+    }
+  }
+
+  deliver(session: string, slot: number, id: Uint8Array, token: Token): void {
+    const delivery = this.#queue.delivery(slot, token);
+    if (delivery === undefined) return;
+    if (delivery.kind === "ready") this.#output(session).deliveries.push(delivery);
+    else this.#loads.push({ session, slot, id, token, key: delivery.key });
+  }
+
+  /** The lease may have ended, and its slot been reused, while the disk was asked. */
+  contentLoaded(load: ContentLoad, content: Uint8Array): void {
+    if (!this.#dispatcher.isAttached(load.session)) return;
+    if (!this.#queue.holds(load.session, load.id, load.token)) return;
+    const delivery = this.#queue.deliveryFrom(content, load.slot, load.token);
+    if (delivery !== undefined) this.#output(load.session).deliveries.push(delivery);
+  }
+
+  renewed(session: string): void {
+    if (this.#dispatcher.isAttached(session)) this.#output(session).renewed = true;
+  }
+
+  #output(session: string): SessionOutput {
+    let output = this.#outputs.get(session);
+    if (output === undefined) {
+      output = { session, deliveries: [], lost: [], renewed: false, ended: false };
+      this.#outputs.set(session, output);
+    }
+    return output;
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * Real brokers and workers as processes on loopback, for tests: started, killed, started again on the
+ * same data, asked over their public doors. Every wait is for a condition, with a generous limit.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const WAIT_MS = 60_000;
+const POLL_MS = 50;
+/** Worker ports stay here so that the bus, 10,000 above, is still below the ephemeral range. */
+const PORTS_FROM = 12_000;
+const PORTS_TO = 20_000;
+
+export interface NodeStats {
+  readonly raft: {
+    readonly term: number;
+    readonly applied_index: number;
+    readonly leader_id: string | null;
+    readonly effect_hash: string;
+  };
+  readonly role: string;
+  readonly tasks: Readonly<Record<string, number>>;
+}
+
+export class Node {
+  readonly id: string;
+  readonly port: number;
+  readonly restPort: number;
+  readonly dataDir: string;
+  readonly logFile: string;
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+  #exit: Promise<number | string> | undefined;
+
+  constructor(options: {
+    id: string;
+    port: number;
+    restPort: number;
+    dir: string;
+    args: readonly string[];
+  }) {
+    this.id = options.id;
+    this.port = options.port;
+    this.restPort = options.restPort;
+    this.dataDir = join(options.dir, options.id);
+    this.logFile = join(options.dir, `${options.id}.log`);
+    this.#args = options.args;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && !this.#child.killed;
+  }
+
+  start(): void {
+    const base = ["--broker-addr", this.address, "--node-id", this.id];
+    const args = [...base, "--data-dir", this.dataDir, "--rest-port", `${this.restPort}`];
+    this.#child = startProcess("packages/broker/bin/tq-broker.js", [...args, ...this.#args], {
+      logFile: this.logFile,
+    });
+    this.#exit = exitOf(this.#child);
+  }
+
+  /** Resolves with the exit status, or the name of the signal that ended it. */
+  async kill(signal: NodeJS.Signals): Promise<number | string> {
+    this.#child?.kill(signal);
+    return await this.exited();
+  }
+
+  async exited(): Promise<number | string> {
+    return await (this.#exit ?? Promise.resolve(0));
+  }
+
+  log(): string {
+    return readFileSync(this.logFile, "utf8");
+  }
+
+  async get<T>(path: string): Promise<{ status: number; body: T }> {
+    const response = await fetch(`http://127.0.0.1:${this.restPort}${path}`, {
+      signal: AbortSignal.timeout(10_000),
+    });
+    const text = await response.text();
+    return { status: response.status, body: (text === "" ? {} : JSON.parse(text)) as T };
+  }
+
+  async isReady(): Promise<boolean> {
+    const answer = await this.get("/readyz").catch(() => undefined);
+    return answer?.status === 200;
+  }
+
+  async stats(): Promise<NodeStats> {
+    return (await this.get<NodeStats>("/stats?consistency=stale")).body;
+  }
+}
+
+export class TestCluster {
+  readonly dir = mkdtempSync(join(tmpdir(), "tq-cluster-"));
+  readonly nodes: readonly Node[];
+
+  private constructor(
+    nodes: readonly { port: number; restPort: number }[],
+    args: readonly string[],
+  ) {
+    const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+    this.nodes = nodes.map(({ port, restPort }, i) => {
+      const peers = addresses.filter((_, other) => other !== i);
+      const peerArgs = peers.flatMap((peer) => ["--peer", peer]);
+      return new Node({
+        id: `node${i + 1}`,
+        port,
+        restPort,
+        dir: this.dir,
+        args: [...peerArgs, ...args],
+      });
+    });
+  }
+
+  static async create(size: number, args: readonly string[] = []): Promise<TestCluster> {
+    const ports = [];
+    for (let i = 0; i < size; i++)
+      ports.push({ port: await freePort(), restPort: await freePort() });
+    return new TestCluster(ports, args);
+  }
+
+  get servers(): string[] {
+    return this.nodes.map((node) => node.address);
+  }
+
+  async start(): Promise<void> {
+    for (const node of this.nodes) node.start();
+    await this.ready();
+  }
+
+  async ready(): Promise<void> {
+    await waitFor("all nodes ready", async () => {
+      for (const node of this.nodes) if (!(await node.isReady())) return false;
+      return true;
+    });
+  }
+
+  async leader(): Promise<Node> {
+    return await waitFor("a leader", async () => {
+      for (const node of this.nodes) {
+        const answer = await node.get("/leader").catch(() => undefined);
+        if (answer?.status === 200) return node;
+      }
+      return undefined;
+    });
+  }
+
+  /** Resolves with the stats of all nodes once they have applied the same entries. */
+  async converged(): Promise<readonly NodeStats[]> {
+    return await waitFor("the same applied index everywhere", async () => {
+      const stats = await Promise.all(
+        this.nodes.map((node) => node.stats().catch(() => undefined)),
+      );
+      const indexes = new Set(stats.map((each) => each?.raft.applied_index ?? -1));
+      return indexes.size === 1 && !indexes.has(-1) ? (stats as NodeStats[]) : undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => (node.isRunning ? node.kill("SIGKILL") : 0)));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+export interface StartOptions {
+  readonly logFile: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts one of the project's programs with its output in a file. */
+export function startProcess(
+  script: string,
+  args: readonly string[],
+  { logFile, env = {} }: StartOptions,
+): ChildProcess {
+  mkdirSync(dirname(logFile), { recursive: true });
+  const child = spawn(process.execPath, [join(ROOT, script), ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const log = createWriteStream(logFile, { flags: "a" });
+  child.stdout?.pipe(log, { end: false });
+  child.stderr?.pipe(log, { end: false });
+  return child;
+}
+
+export function exitOf(child: ChildProcess): Promise<number | string> {
+  return new Promise((resolve) => {
+    child.once("close", (code, signal) => resolve(code ?? signal ?? "unknown"));
+  });
+}
+
+/** Polls until `condition` gives something truthy; throws with `what` after a minute. */
+export async function waitFor<T>(
+  what: string,
+  condition: () => Promise<T | undefined | false> | T | undefined | false,
+  limitMs = WAIT_MS,
+): Promise<T> {
+  const until = Date.now() + limitMs;
+  for (;;) {
+    const value = await condition();
+    if (value !== undefined && value !== false) return value;
+    if (Date.now() > until) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
+    await sleep(POLL_MS);
+  }
+}
+
+/** A port that nobody listens on now, below the range from which the system takes its own. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(PORTS_FROM, PORTS_TO);
+    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+  });
+}
