@@ -1,0 +1,115 @@
+/**
+ * The record of a live task: all that its slot holds, so that a boot rebuilds the table from these
+ * records alone and never reads a content.
+ */
+import type { Lane } from "../lanes.ts";
+import type { LiveTable } from "../live-table.ts";
+import { LIVE_STATES, RUNNING } from "../state-number.ts";
+import type { RetryPolicy } from "../task.ts";
+import { ATTEMPT_OUTCOMES, PRIORITIES } from "../task.ts";
+import { CodecError } from "./codec-error.ts";
+import { readFormat, readPolicy, writePolicy } from "./content.ts";
+import { Reader } from "./reader.ts";
+import { sharedWriter } from "./writer.ts";
+
+const LIVE_FORMAT = 1;
+const COUNT_MAX = 0xffff_ffff;
+
+export interface LiveRecord {
+  readonly state: number;
+  readonly type: string;
+  readonly queue: string;
+  readonly priority: number;
+  readonly order: number;
+  readonly dueAt: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly startedAt: number;
+  readonly attempt: number;
+  readonly deliveries: number;
+  readonly failures: number;
+  readonly policy: RetryPolicy;
+  readonly timeoutMs: number;
+  readonly extendedTo: number;
+  readonly token: number;
+  readonly endedToken: number;
+  readonly endedOutcome: number;
+  readonly requestHigh: number;
+  readonly requestLow: number;
+  /** Of a running task, else empty. */
+  readonly session: string;
+}
+
+/** `session` is that of a running task, else ignored. */
+export function encodeLive(
+  table: LiveTable,
+  slot: number,
+  lane: Lane,
+  session: string,
+): Uint8Array {
+  const out = sharedWriter;
+  const state = table.state[slot]!;
+  out.begin();
+  out.byte(LIVE_FORMAT);
+  out.byte(state);
+  out.text(lane.type);
+  out.text(lane.queue.name);
+  out.byte(table.priority[slot]!);
+  out.uint(table.order[slot]!);
+  out.uint(table.dueAt[slot]!);
+  out.uint(table.createdAt[slot]!);
+  out.uint(table.updatedAt[slot]!);
+  out.uint(table.startedAt[slot]!);
+  out.uint(table.attempt[slot]!);
+  out.uint(table.deliveries[slot]!);
+  out.uint(table.failures[slot]!);
+  writePolicy(out, table.policy(slot));
+  out.uint(table.timeoutMs[slot]!);
+  out.uint(table.extendedTo[slot]!);
+  out.uint(table.token[slot]!);
+  out.uint(table.endedToken[slot]!);
+  out.byte(table.endedOutcome[slot]!);
+  out.word(table.requestHigh[slot]!);
+  out.word(table.requestLow[slot]!);
+  if (state === RUNNING) out.text(session);
+  return out.finish();
+}
+
+/** @throws CodecError */
+export function decodeLive(bytes: Uint8Array): LiveRecord {
+  const from = new Reader(bytes);
+  readFormat(from, LIVE_FORMAT);
+  const state = from.byte();
+  if (!LIVE_STATES.includes(state)) throw new CodecError(`state ${state} in a live record`);
+  const record = {
+    state,
+    type: from.text(),
+    queue: from.text(),
+    priority: from.choice(PRIORITIES.length),
+    order: from.uint(),
+    dueAt: from.uint(),
+    createdAt: from.uint(),
+    updatedAt: from.uint(),
+    startedAt: from.uint(),
+    attempt: readCount(from),
+    deliveries: readCount(from),
+    failures: readCount(from),
+    policy: readPolicy(from),
+    timeoutMs: from.uint(),
+    extendedTo: from.uint(),
+    token: from.uint(),
+    endedToken: from.uint(),
+    endedOutcome: from.choice(ATTEMPT_OUTCOMES.length),
+    requestHigh: from.word(),
+    requestLow: from.word(),
+    session: state === RUNNING ? from.text() : "",
+  };
+  from.end();
+  return record;
+}
+
+function readCount(from: Reader): number {
+  const count = from.uint();
+  if (count > COUNT_MAX) throw new CodecError("count too large");
+  return count;
+}

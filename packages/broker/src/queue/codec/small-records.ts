@@ -1,0 +1,188 @@
+/**
+ * The records that are neither task nor content: meta, queue, session, idempotency key,
+ * tombstone.
+ */
+import type { Queue } from "../lanes.ts";
+import type { SessionRecord } from "../sessions.ts";
+import type { ClusterTime, TaskId } from "../task.ts";
+import { TASK_STATES } from "../task.ts";
+import { readFormat } from "./content.ts";
+import { Reader } from "./reader.ts";
+import { sharedWriter } from "./writer.ts";
+
+const FORMAT = 1;
+const ID_BYTES = 16;
+
+/** Value of an index record: the key says it all. */
+export const INDEX_VALUE = Uint8Array.of(FORMAT);
+
+/** What the machine knows beside tasks, queues and sessions. */
+export interface Meta {
+  readonly applied: number;
+  readonly clock: ClusterTime;
+  /** The next place in line, and the next token. */
+  readonly nextOrder: number;
+  readonly nextToken: number;
+  readonly hashHigh: number;
+  readonly hashLow: number;
+  /** Tombstones in the store; 0 saves each submit a look-up. */
+  readonly tombstones: number;
+}
+
+export function encodeMeta(meta: Meta): Uint8Array {
+  const out = sharedWriter;
+  out.begin();
+  out.byte(FORMAT);
+  out.uint(meta.applied);
+  out.uint(meta.clock);
+  out.uint(meta.nextOrder);
+  out.uint(meta.nextToken);
+  out.word(meta.hashHigh);
+  out.word(meta.hashLow);
+  out.uint(meta.tombstones);
+  return out.finish();
+}
+
+export function decodeMeta(bytes: Uint8Array): Meta {
+  const from = new Reader(bytes);
+  readFormat(from, FORMAT);
+  const meta = {
+    applied: from.uint(),
+    clock: from.uint(),
+    nextOrder: from.uint(),
+    nextToken: from.uint(),
+    hashHigh: from.word(),
+    hashLow: from.word(),
+    tombstones: from.uint(),
+  };
+  from.end();
+  return meta;
+}
+
+export function encodeQueue(queue: Queue): Uint8Array {
+  const out = sharedWriter;
+  out.begin();
+  out.byte(FORMAT);
+  out.text(queue.name);
+  for (const count of queue.counts) out.uint(count);
+  return out.finish();
+}
+
+export function decodeQueue(bytes: Uint8Array): { name: string; counts: number[] } {
+  const from = new Reader(bytes);
+  readFormat(from, FORMAT);
+  const name = from.text();
+  const counts = TASK_STATES.map(() => from.uint());
+  from.end();
+  return { name, counts };
+}
+
+export function encodeSession(session: SessionRecord): Uint8Array {
+  const out = sharedWriter;
+  out.begin();
+  out.byte(FORMAT);
+  out.text(session.id);
+  out.bytes(session.secret);
+  out.text(session.name);
+  out.texts(session.queues);
+  out.texts(session.types);
+  out.texts(session.labels);
+  out.uint(session.concurrency);
+  out.text(session.version);
+  out.uint(session.leaseMs);
+  out.uint(session.deadline);
+  out.uint(session.renewals);
+  out.uint(session.registeredAt);
+  out.uint(session.renewedAt);
+  out.flag(session.lapsed);
+  return out.finish();
+}
+
+export function decodeSession(bytes: Uint8Array): SessionRecord {
+  const from = new Reader(bytes);
+  readFormat(from, FORMAT);
+  const session = {
+    id: from.text(),
+    secret: from.bytes().slice(),
+    name: from.text(),
+    queues: from.texts(),
+    types: from.texts(),
+    labels: from.texts(),
+    concurrency: from.uint(),
+    version: from.text(),
+    leaseMs: from.uint(),
+    deadline: from.uint(),
+    renewals: from.uint(),
+    registeredAt: from.uint(),
+    renewedAt: from.uint(),
+    lapsed: from.flag(),
+  };
+  from.end();
+  return session;
+}
+
+/** Which task an idempotency key stands for, and since when. */
+export interface KeyRecord {
+  readonly id: TaskId;
+  readonly at: ClusterTime;
+}
+
+export function encodeKeyRecord(record: KeyRecord): Uint8Array {
+  const out = sharedWriter;
+  out.begin();
+  out.byte(FORMAT);
+  out.raw(record.id);
+  out.uint(record.at);
+  return out.finish();
+}
+
+export function decodeKeyRecord(bytes: Uint8Array): KeyRecord {
+  const from = new Reader(bytes);
+  readFormat(from, FORMAT);
+  const record = { id: from.raw(ID_BYTES), at: from.uint() };
+  from.end();
+  return record;
+}
+
+/** What is left of a deleted task while a late copy of its submit could still arrive. */
+export interface Tombstone {
+  readonly contentHigh: number;
+  readonly contentLow: number;
+  readonly queue: string;
+  /** Empty = none. */
+  readonly idempotencyKey: string;
+  /** Fingerprint of the request that deleted it. */
+  readonly requestHigh: number;
+  readonly requestLow: number;
+  readonly until: ClusterTime;
+}
+
+export function encodeTombstone(tombstone: Tombstone): Uint8Array {
+  const out = sharedWriter;
+  out.begin();
+  out.byte(FORMAT);
+  out.word(tombstone.contentHigh);
+  out.word(tombstone.contentLow);
+  out.text(tombstone.queue);
+  out.text(tombstone.idempotencyKey);
+  out.word(tombstone.requestHigh);
+  out.word(tombstone.requestLow);
+  out.uint(tombstone.until);
+  return out.finish();
+}
+
+export function decodeTombstone(bytes: Uint8Array): Tombstone {
+  const from = new Reader(bytes);
+  readFormat(from, FORMAT);
+  const tombstone = {
+    contentHigh: from.word(),
+    contentLow: from.word(),
+    queue: from.text(),
+    idempotencyKey: from.text(),
+    requestHigh: from.word(),
+    requestLow: from.word(),
+    until: from.uint(),
+  };
+  from.end();
+  return tombstone;
+}

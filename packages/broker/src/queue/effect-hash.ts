@@ -1,0 +1,60 @@
+/**
+ * A rolling mix over everything that applying a batch decided. Two replicas that applied the same
+ * log have the same value; a difference names the first flush after which they disagreed. It
+ * guards against bugs and damage, not against malice.
+ */
+import { FREE, type LiveTable, wordAt } from "./live-table.ts";
+import type { TaskId } from "./task.ts";
+
+export class EffectHash {
+  #high: number;
+  #low: number;
+
+  constructor(high: number, low: number) {
+    this.#high = high;
+    this.#low = low;
+  }
+
+  get high(): number {
+    return this.#high;
+  }
+
+  get low(): number {
+    return this.#low;
+  }
+
+  /** 16 hex digits. */
+  toString(): string {
+    return hex(this.#high) + hex(this.#low);
+  }
+
+  word(value: number): void {
+    const mixed = Math.imul(this.#high ^ value, 0x9e3779b1);
+    this.#high = ((mixed << 13) | (mixed >>> 19)) >>> 0;
+    const other = Math.imul(this.#low + value, 0x85ebca6b);
+    this.#low = (other ^ (other >>> 15) ^ mixed) >>> 0;
+  }
+
+  /** A whole number below 2^53. */
+  number(value: number): void {
+    this.word(value >>> 0);
+    this.word((value / 0x1_0000_0000) >>> 0);
+  }
+
+  /** A task that is no more. */
+  removal(id: TaskId): void {
+    for (let at = 0; at < 16; at += 4) this.word(wordAt(id, at));
+    this.word(FREE);
+  }
+
+  /** A task that went to `state`; `token` is that of the run that began or ended, else 0. */
+  transition(table: LiveTable, slot: number, state: number, token: number): void {
+    for (let word = 0; word < 4; word++) this.word(table.idWord(slot, word));
+    this.word(state);
+    this.number(token);
+  }
+}
+
+function hex(word: number): string {
+  return word.toString(16).padStart(8, "0");
+}

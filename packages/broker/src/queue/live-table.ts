@@ -1,0 +1,286 @@
+/**
+ * The live tasks (scheduled, pending, running, retrying) as slots of typed arrays, found by id
+ * through an open-addressed table: a million tasks are a few dozen arrays and no objects, so the
+ * garbage collector has nothing to walk.
+ *
+ * The only module that knows the layout. The arrays are replaced when the table grows: read them
+ * through the table each time, never keep one across `add`.
+ */
+import { assert } from "./assert.ts";
+import type { RetryPolicy, TaskId } from "./task.ts";
+
+/** "No slot", "no session", "in no heap". */
+export const NONE = -1;
+/** Value of `state` for a slot that holds no task. */
+export const FREE = 0xff;
+
+/** Bits of `flags`. `LISTED` belongs to the slot, the others to the task in it. */
+export const LISTED = 1;
+/** The store may hold a live record of this task, to be deleted when it finishes. */
+export const STORED = 2;
+/** The content is under its own key, written or in the flush under way. */
+export const CONTENT_STORED = 4;
+
+const CAPACITY_MIN = 1024;
+
+export class LiveTable {
+  size = 0;
+  capacity = CAPACITY_MIN;
+  state = new Uint8Array(CAPACITY_MIN).fill(FREE);
+  flags = new Uint8Array(CAPACITY_MIN);
+  priority = new Uint8Array(CAPACITY_MIN);
+  /** How the run with `endedToken` ended: position in ATTEMPT_OUTCOMES. */
+  endedOutcome = new Uint8Array(CAPACITY_MIN);
+  lane = new Int32Array(CAPACITY_MIN);
+  session = new Int32Array(CAPACITY_MIN);
+  sessionNext = new Int32Array(CAPACITY_MIN);
+  sessionBefore = new Int32Array(CAPACITY_MIN);
+  /** Position in the one heap that the task's state puts it in, or NONE. */
+  heapAt = new Int32Array(CAPACITY_MIN);
+  attempt = new Uint32Array(CAPACITY_MIN);
+  deliveries = new Uint32Array(CAPACITY_MIN);
+  failures = new Uint32Array(CAPACITY_MIN);
+  maxRetries = new Uint32Array(CAPACITY_MIN);
+  /** Fingerprint of the request that restarted the task; 0, 0 = none did. */
+  requestHigh = new Uint32Array(CAPACITY_MIN);
+  requestLow = new Uint32Array(CAPACITY_MIN);
+  initialDelayMs = new Float64Array(CAPACITY_MIN);
+  multiplier = new Float64Array(CAPACITY_MIN);
+  maxDelayMs = new Float64Array(CAPACITY_MIN);
+  jitter = new Float64Array(CAPACITY_MIN);
+  /** Place in line: the submit counter. Kept for life, so a returned task takes its old place. */
+  order = new Float64Array(CAPACITY_MIN);
+  dueAt = new Float64Array(CAPACITY_MIN);
+  /** What the timer heap sorts by; meaningful only while the slot is in it. */
+  timerAt = new Float64Array(CAPACITY_MIN);
+  createdAt = new Float64Array(CAPACITY_MIN);
+  updatedAt = new Float64Array(CAPACITY_MIN);
+  startedAt = new Float64Array(CAPACITY_MIN);
+  timeoutMs = new Float64Array(CAPACITY_MIN);
+  /** The lease holds until here at least, whatever becomes of the session; 0 = never extended. */
+  extendedTo = new Float64Array(CAPACITY_MIN);
+  /** Of the run under way; 0 = none. */
+  token = new Float64Array(CAPACITY_MIN);
+  /** Of the newest run that ended; 0 = none did. */
+  endedToken = new Float64Array(CAPACITY_MIN);
+  /** Canonical content bytes until they are flushed. */
+  readonly content: (Uint8Array | undefined)[] = [];
+
+  #ids = new Uint32Array(CAPACITY_MIN * 4);
+  #buckets = new Int32Array(CAPACITY_MIN * 2).fill(NONE);
+  #mask = CAPACITY_MIN * 2 - 1;
+  #free = NONE;
+  #used = 0;
+
+  /** Slots at or beyond this one were never used. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** The task's slot, or NONE. */
+  find(id: TaskId): number {
+    const a = wordAt(id, 0);
+    const b = wordAt(id, 4);
+    const c = wordAt(id, 8);
+    const d = wordAt(id, 12);
+    const ids = this.#ids;
+    for (let at = hashWords(a, b, c, d) & this.#mask; ; at = (at + 1) & this.#mask) {
+      const slot = this.#buckets[at]!;
+      if (slot === NONE) return NONE;
+      const i = slot * 4;
+      if (ids[i + 3] === d && ids[i + 2] === c && ids[i + 1] === b && ids[i] === a) return slot;
+    }
+  }
+
+  /** A slot for a new task, all columns empty. The caller gives it a state. */
+  add(id: TaskId): number {
+    if (this.#free === NONE && this.#used === this.capacity) this.#grow();
+    const slot = this.#takeSlot();
+    const i = slot * 4;
+    for (let word = 0; word < 4; word++) this.#ids[i + word] = wordAt(id, word * 4);
+    this.#bind(slot);
+    this.size++;
+    this.#clear(slot);
+    return slot;
+  }
+
+  remove(slot: number): void {
+    assert(this.state[slot] !== FREE, "slot removed twice");
+    assert(this.heapAt[slot] === NONE, "a removed task is still in a heap");
+    this.#unbind(slot);
+    this.state[slot] = FREE;
+    this.content[slot] = undefined;
+    this.flags[slot]! &= LISTED;
+    this.sessionNext[slot] = this.#free;
+    this.#free = slot;
+    this.size--;
+  }
+
+  /** One of the four words of the id. */
+  idWord(slot: number, word: number): number {
+    return this.#ids[slot * 4 + word]!;
+  }
+
+  /** A fresh copy of the id. */
+  id(slot: number): TaskId {
+    const id = new Uint8Array(16);
+    for (let word = 0; word < 4; word++) {
+      const value = this.#ids[slot * 4 + word]!;
+      const at = word * 4;
+      id[at] = value >>> 24;
+      id[at + 1] = value >>> 16;
+      id[at + 2] = value >>> 8;
+      id[at + 3] = value;
+    }
+    return id;
+  }
+
+  /** Negative, 0 or positive as the slot's id is before, equal to or after these four words. */
+  compareId(slot: number, words: ArrayLike<number>, from: number): number {
+    const at = slot * 4;
+    for (let word = 0; word < 4; word++) {
+      const difference = this.#ids[at + word]! - words[from + word]!;
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  }
+
+  compareSlots(slot: number, other: number): number {
+    return this.compareId(slot, this.#ids, other * 4);
+  }
+
+  setPolicy(slot: number, policy: RetryPolicy): void {
+    this.maxRetries[slot] = Math.min(policy.maxRetries, 0xffff_ffff);
+    this.initialDelayMs[slot] = policy.initialDelayMs;
+    this.multiplier[slot] = policy.multiplier;
+    this.maxDelayMs[slot] = policy.maxDelayMs;
+    this.jitter[slot] = policy.jitter;
+  }
+
+  policy(slot: number): RetryPolicy {
+    return {
+      maxRetries: this.maxRetries[slot]!,
+      initialDelayMs: this.initialDelayMs[slot]!,
+      multiplier: this.multiplier[slot]!,
+      maxDelayMs: this.maxDelayMs[slot]!,
+      jitter: this.jitter[slot]!,
+    };
+  }
+
+  #takeSlot(): number {
+    if (this.#free === NONE) return this.#used++;
+    const slot = this.#free;
+    this.#free = this.sessionNext[slot]!;
+    return slot;
+  }
+
+  /** The rest is written by whoever adds a task; these are the ones that few tasks need. */
+  #clear(slot: number): void {
+    this.session[slot] = NONE;
+    this.sessionNext[slot] = NONE;
+    this.sessionBefore[slot] = NONE;
+    this.heapAt[slot] = NONE;
+    this.attempt[slot] = 0;
+    this.deliveries[slot] = 0;
+    this.failures[slot] = 0;
+    this.requestHigh[slot] = 0;
+    this.requestLow[slot] = 0;
+    this.dueAt[slot] = 0;
+    this.timerAt[slot] = 0;
+    this.startedAt[slot] = 0;
+    this.extendedTo[slot] = 0;
+    this.token[slot] = 0;
+    this.endedToken[slot] = 0;
+    this.endedOutcome[slot] = 0;
+  }
+
+  #home(slot: number): number {
+    const ids = this.#ids;
+    const i = slot * 4;
+    return hashWords(ids[i]!, ids[i + 1]!, ids[i + 2]!, ids[i + 3]!) & this.#mask;
+  }
+
+  #bind(slot: number): void {
+    let at = this.#home(slot);
+    while (this.#buckets[at] !== NONE) at = (at + 1) & this.#mask;
+    this.#buckets[at] = slot;
+  }
+
+  /** Linear probing without grave markers: later members of the run move up into the gap. */
+  #unbind(slot: number): void {
+    const buckets = this.#buckets;
+    const mask = this.#mask;
+    let gap = this.#home(slot);
+    while (buckets[gap] !== slot) gap = (gap + 1) & mask;
+    for (let at = (gap + 1) & mask; ; at = (at + 1) & mask) {
+      const other = buckets[at]!;
+      if (other === NONE) break;
+      // It may move only if its home is not between the gap and where it stands.
+      if (((at - this.#home(other)) & mask) >= ((at - gap) & mask)) {
+        buckets[gap] = other;
+        gap = at;
+      }
+    }
+    buckets[gap] = NONE;
+  }
+
+  #grow(): void {
+    const capacity = this.capacity * 2;
+    this.state = enlarge(this.state, capacity).fill(FREE, this.capacity);
+    this.flags = enlarge(this.flags, capacity);
+    this.priority = enlarge(this.priority, capacity);
+    this.endedOutcome = enlarge(this.endedOutcome, capacity);
+    this.lane = enlarge(this.lane, capacity);
+    this.session = enlarge(this.session, capacity);
+    this.sessionNext = enlarge(this.sessionNext, capacity);
+    this.sessionBefore = enlarge(this.sessionBefore, capacity);
+    this.heapAt = enlarge(this.heapAt, capacity);
+    this.attempt = enlarge(this.attempt, capacity);
+    this.deliveries = enlarge(this.deliveries, capacity);
+    this.failures = enlarge(this.failures, capacity);
+    this.maxRetries = enlarge(this.maxRetries, capacity);
+    this.requestHigh = enlarge(this.requestHigh, capacity);
+    this.requestLow = enlarge(this.requestLow, capacity);
+    this.initialDelayMs = enlarge(this.initialDelayMs, capacity);
+    this.multiplier = enlarge(this.multiplier, capacity);
+    this.maxDelayMs = enlarge(this.maxDelayMs, capacity);
+    this.jitter = enlarge(this.jitter, capacity);
+    this.order = enlarge(this.order, capacity);
+    this.dueAt = enlarge(this.dueAt, capacity);
+    this.timerAt = enlarge(this.timerAt, capacity);
+    this.createdAt = enlarge(this.createdAt, capacity);
+    this.updatedAt = enlarge(this.updatedAt, capacity);
+    this.startedAt = enlarge(this.startedAt, capacity);
+    this.timeoutMs = enlarge(this.timeoutMs, capacity);
+    this.extendedTo = enlarge(this.extendedTo, capacity);
+    this.token = enlarge(this.token, capacity);
+    this.endedToken = enlarge(this.endedToken, capacity);
+    this.#ids = enlarge(this.#ids, capacity * 4);
+    this.capacity = capacity;
+    this.#buckets = new Int32Array(capacity * 2).fill(NONE);
+    this.#mask = capacity * 2 - 1;
+    for (let slot = 0; slot < this.#used; slot++) {
+      if (this.state[slot] !== FREE) this.#bind(slot);
+    }
+  }
+}
+
+type Column = Uint8Array | Int32Array | Uint32Array | Float64Array;
+
+function enlarge<T extends Column>(column: T, length: number): T {
+  const next = new (column.constructor as new (length: number) => T)(length);
+  next.set(column);
+  return next;
+}
+
+/** Four bytes of an id as a number, the first byte highest, so that numbers sort as ids do. */
+export function wordAt(id: TaskId, at: number): number {
+  return ((id[at]! << 24) | (id[at + 1]! << 16) | (id[at + 2]! << 8) | id[at + 3]!) >>> 0;
+}
+
+function hashWords(a: number, b: number, c: number, d: number): number {
+  let hash = Math.imul(a ^ Math.imul(b, 0x85ebca6b), 0x9e3779b1) ^ c;
+  hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35) ^ d;
+  hash = Math.imul(hash ^ (hash >>> 13), 0x27d4eb2f);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

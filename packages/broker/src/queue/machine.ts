@@ -1,0 +1,287 @@
+/**
+ * The queue as a deterministic machine: `apply(index, batch)` gives replies and events, and the
+ * same batches in the same order give the same state, replies and hash on every replica, whatever
+ * was flushed, evicted or restarted in between.
+ *
+ * It knows no clock, disk or socket. Time is what the batches say, the disk is a RecordReader and
+ * the records that `beginFlush` hands out. It never throws on a batch that the codec can read: an
+ * exception from here is a bug or a damaged store, and ends the process.
+ */
+import { assert } from "./assert.ts";
+import { REFUSAL_CODES } from "./codec/reply.ts";
+import type { Batch, Command } from "./command.ts";
+import { applyCommand } from "./commands/registry.ts";
+import { deliver, deliverFrom } from "./deliver.ts";
+import type { QueueEvent } from "./event.ts";
+import { beginFlush, dirtyCount, flushed } from "./flush.ts";
+import { checkInvariants } from "./invariants.ts";
+import { BOOT_RANGES, finishedRecordRange, indexRange } from "./keys.ts";
+import { LAPSES_MAX, TIME_MAX, WAKE_MAX } from "./limits.ts";
+import { listLive } from "./live-list.ts";
+import { NONE } from "./live-table.ts";
+import { Loader } from "./load.ts";
+import { viewCounts, viewLeases, viewQueue, viewSession } from "./overview.ts";
+import type { Flush, RecordReader, RecordWrite } from "./records.ts";
+import type { Reply } from "./reply.ts";
+import type { Session } from "./sessions.ts";
+import { QueueState } from "./state.ts";
+import type { ClusterTime, TaskId, TaskView, Token } from "./task.ts";
+import { viewTask } from "./task-view.ts";
+import type {
+  ColdDelivery,
+  Delivery,
+  KeyRange,
+  LeaseView,
+  LiveFilter,
+  LivePage,
+  QueueView,
+  SessionView,
+  StateCounts,
+} from "./view.ts";
+
+export class QueueMachine {
+  /** What a boot reads and feeds to `load`. */
+  static readonly BOOT_RANGES: readonly KeyRange[] = BOOT_RANGES;
+
+  readonly #s: QueueState;
+  #loader: Loader | undefined;
+
+  constructor(reader: RecordReader) {
+    this.#s = new QueueState(reader);
+  }
+
+  /** Index of the last entry applied or skipped. */
+  get applied(): number {
+    return this.#s.applied;
+  }
+
+  get clock(): ClusterTime {
+    return this.#s.clock;
+  }
+
+  /** 16 hex digits; equal on replicas that applied the same log up to the same index. */
+  get effectHash(): string {
+    return this.#s.hash.toString();
+  }
+
+  /** What happened since the owner last emptied it. */
+  get events(): QueueEvent[] {
+    return this.#s.events;
+  }
+
+  /** Applies one entry's batch; replies in the order of its commands. */
+  apply(index: number, batch: Batch): Reply[] {
+    const s = this.#s;
+    this.#advance(index);
+    s.clock = Math.max(s.clock, Math.min(batch.at, TIME_MAX));
+    const replies: Reply[] = [];
+    for (const command of batch.commands) {
+      const reply = applyCommand(s, command);
+      s.hash.word(replyNumber(reply));
+      replies.push(reply);
+    }
+    return replies;
+  }
+
+  /** An entry without commands: of an election or of membership. */
+  skip(index: number): void {
+    this.#advance(index);
+  }
+
+  /** When `dueCommands` will next have something to say; Infinity = never as things stand. */
+  nextDeadline(): ClusterTime {
+    return Math.min(this.#nextTimer(), this.#s.sessions.earliestDeadline);
+  }
+
+  /**
+   * What the leader should propose now that these deadlines have passed; a bounded number. The same
+   * again until it is applied; proposing twice does no harm.
+   */
+  dueCommands(now: ClusterTime): Command[] {
+    const s = this.#s;
+    const commands: Command[] = [];
+    if (this.#nextTimer() <= now) commands.push({ type: "wake", max: WAKE_MAX });
+    if (s.sessions.earliestDeadline > now) return commands;
+    for (const { record } of s.sessions.byId.values()) {
+      if (record.lapsed || record.deadline > now) continue;
+      commands.push({ type: "lapse", session: record.id, renewals: record.renewals });
+      if (commands.length >= LAPSES_MAX) break;
+    }
+    return commands;
+  }
+
+  /** How many pending tasks a lease could give this session, counted up to `max`. */
+  readyFor(session: string, max: number): number {
+    const found = this.#openSession(session);
+    if (found === undefined) return 0;
+    let ready = 0;
+    for (const lane of this.#s.lanes.ready) {
+      if (found.takes(lane.queue.name, lane.type)) ready += lane.readyCount;
+      if (ready >= max) return max;
+    }
+    return ready;
+  }
+
+  /** Whether this session takes tasks of this lane. */
+  matches(session: string, lane: number): boolean {
+    const found = this.#openSession(session);
+    const wanted = this.#s.lanes.lane(lane);
+    if (found === undefined || wanted === undefined) return false;
+    return found.takes(wanted.queue.name, wanted.type);
+  }
+
+  /** Whether a task of this queue and type could be leased to this session. */
+  accepts(session: string, queue: string, type: string): boolean {
+    return this.#openSession(session)?.takes(queue, type) ?? false;
+  }
+
+  /** Pending tasks of a lane. */
+  laneDepth(lane: number): number {
+    return this.#s.lanes.lane(lane)?.readyCount ?? 0;
+  }
+
+  /** How many leases a session holds. */
+  leaseCount(session: string): number {
+    return this.#s.sessions.byId.get(session)?.leaseCount ?? 0;
+  }
+
+  /** The names behind a lane's local number. */
+  lane(number: number): { readonly queue: string; readonly type: string } | undefined {
+    const lane = this.#s.lanes.lane(number);
+    return lane === undefined ? undefined : { queue: lane.queue.name, type: lane.type };
+  }
+
+  /** Records that changed since the last flush; an upper bound. */
+  get dirtyCount(): number {
+    return dirtyCount(this.#s);
+  }
+
+  /** Everything to be written in one atomic, synced batch; then call `flushed`. One at a time. */
+  beginFlush(): Flush {
+    return beginFlush(this.#s);
+  }
+
+  /** The flush under way is on disk. */
+  flushed(): void {
+    flushed(this.#s);
+  }
+
+  /** Feeds records of BOOT_RANGES to a new machine, in any order, in as many calls as it takes. */
+  load(records: Iterable<readonly [Uint8Array, Uint8Array]>): void {
+    assert(this.#s.applied === 0 || this.#loader !== undefined, "only a new machine can be loaded");
+    this.#loader ??= new Loader(this.#s);
+    this.#loader.load(records);
+  }
+
+  /** All records are in. */
+  loaded(): void {
+    this.#loader?.finish();
+    this.#loader = undefined;
+  }
+
+  /** Everything about one task, finished ones included; may read from the store. */
+  task(id: TaskId): TaskView | undefined {
+    return viewTask(this.#s, id);
+  }
+
+  /** In no particular order. */
+  queues(): QueueView[] {
+    return [...this.#s.lanes.queues.values()].map((queue) => viewQueue(this.#s, queue));
+  }
+
+  queue(name: string): QueueView | undefined {
+    const queue = this.#s.lanes.queues.get(name);
+    return queue === undefined ? undefined : viewQueue(this.#s, queue);
+  }
+
+  /** In no particular order. */
+  sessions(): SessionView[] {
+    return [...this.#s.sessions.byId.values()].map(viewSession);
+  }
+
+  session(id: string): SessionView | undefined {
+    const session = this.#s.sessions.byId.get(id);
+    return session === undefined ? undefined : viewSession(session);
+  }
+
+  /** The leases of a session, oldest grant first. */
+  leases(session: string): LeaseView[] {
+    const found = this.#s.sessions.byId.get(session);
+    return found === undefined ? [] : viewLeases(this.#s, found);
+  }
+
+  /** Whether this token is that of a run under way, in this session. */
+  holds(session: string, id: TaskId, token: Token): boolean {
+    const s = this.#s;
+    const slot = s.table.find(id);
+    if (slot === NONE || token === 0 || s.table.token[slot] !== token) return false;
+    return s.sessions.ofSlot(slot).record.id === session;
+  }
+
+  /** Tasks per state over all queues. */
+  counts(): StateCounts {
+    return viewCounts(this.#s.counts);
+  }
+
+  /** What the worker needs, or the key to read it with; undefined = the lease is over. */
+  delivery(slot: number, token: Token): Delivery | ColdDelivery | undefined {
+    return deliver(this.#s, slot, token);
+  }
+
+  /** With the bytes that were read under a ColdDelivery's key; undefined = the lease is over. */
+  deliveryFrom(contentBytes: Uint8Array, slot: number, token: Token): Delivery | undefined {
+    return deliverFrom(this.#s, contentBytes, slot, token);
+  }
+
+  /** Live tasks in id order, beyond `after`; reads at most `workMax` contents. */
+  listLive(
+    filter: LiveFilter,
+    after: TaskId | undefined,
+    limit: number,
+    workMax: number,
+  ): LivePage {
+    return listLive(this.#s, filter, after, limit, workMax);
+  }
+
+  /** Keys of the finished tasks beyond `after`, in id order; `decodeFinished` reads the values. */
+  historyRange(after: TaskId | undefined): KeyRange {
+    return finishedRecordRange(after);
+  }
+
+  /** Keys of the index of dead or cancelled tasks beyond `after`; the id is at their end. */
+  finishedRange(state: "dead" | "cancelled", after: TaskId | undefined): KeyRange {
+    return indexRange(state, after);
+  }
+
+  /** What the store does not have yet of a range, in key order, to be laid over a scan of it. */
+  historyOverlay(range: KeyRange): RecordWrite[] {
+    return this.#s.overlay.range(range);
+  }
+
+  /** Throws when the parts of the state disagree. Slow: for tests and simulation. */
+  checkInvariants(): void {
+    checkInvariants(this.#s);
+  }
+
+  #advance(index: number): void {
+    const s = this.#s;
+    assert(index > s.applied, "entries are applied once, in order");
+    s.applied = index;
+    s.hash.number(index);
+  }
+
+  #nextTimer(): ClusterTime {
+    const { timers, table } = this.#s;
+    return timers.top === NONE ? Number.POSITIVE_INFINITY : table.timerAt[timers.top]!;
+  }
+
+  #openSession(id: string): Session | undefined {
+    const session = this.#s.sessions.byId.get(id);
+    return session?.record.lapsed ? undefined : session;
+  }
+}
+
+function replyNumber(reply: Reply): number {
+  if (reply.code === "ok") return reply.duplicate ? 1 : 0;
+  return reply.code === "leased" ? 2 : 3 + REFUSAL_CODES.indexOf(reply.code);
+}

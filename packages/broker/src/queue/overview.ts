@@ -1,0 +1,56 @@
+/** Views of queues, sessions and their leases. */
+
+import type { Queue } from "./lanes.ts";
+import { NONE } from "./live-table.ts";
+import type { Session } from "./sessions.ts";
+import type { QueueState } from "./state.ts";
+import type { ClusterTime, TaskState } from "./task.ts";
+import { PRIORITIES, TASK_STATES } from "./task.ts";
+import { leaseDeadline } from "./task-view.ts";
+import type { LeaseView, QueueView, SessionView, StateCounts } from "./view.ts";
+
+export function viewCounts(counts: Float64Array): StateCounts {
+  const view: Partial<Record<TaskState, number>> = {};
+  for (const [state, name] of TASK_STATES.entries()) view[name] = counts[state]!;
+  return view as StateCounts;
+}
+
+export function viewQueue(s: QueueState, queue: Queue): QueueView {
+  return {
+    name: queue.name,
+    counts: viewCounts(queue.counts),
+    oldestPendingAt: oldestPendingAt(s, queue),
+  };
+}
+
+export function viewSession({ record, leaseCount }: Session): SessionView {
+  const { secret: _, ...shown } = record;
+  return { ...shown, running: leaseCount };
+}
+
+export function viewLeases(s: QueueState, session: Session): LeaseView[] {
+  const { table } = s;
+  const leases: LeaseView[] = [];
+  for (let slot = session.leaseFirst; slot !== NONE; slot = table.sessionNext[slot]!) {
+    const token = table.token[slot]!;
+    leases.push({ slot, id: table.id(slot), token, deadline: leaseDeadline(s, slot) });
+  }
+  return leases;
+}
+
+/**
+ * The first in line of each lane and priority waits longest there, but for tasks that came back.
+ */
+function oldestPendingAt(s: QueueState, queue: Queue): ClusterTime {
+  let oldest = 0;
+  for (const lane of queue.lanes.values()) {
+    if (lane.readyCount === 0) continue;
+    for (let priority = 0; priority < PRIORITIES.length; priority++) {
+      const slot = lane.heap(priority).top;
+      if (slot === NONE) continue;
+      const since = s.table.updatedAt[slot]!;
+      if (oldest === 0 || since < oldest) oldest = since;
+    }
+  }
+  return oldest;
+}

@@ -1,0 +1,66 @@
+/**
+ * Everything the queue machine knows, in one place: live tasks and their indexes, sessions,
+ * counters, what changed since the last flush, and the replicated numbers. Commands change it
+ * only through `transitions.ts`, which keeps the parts in step.
+ */
+import { EffectHash } from "./effect-hash.ts";
+import type { QueueEvent } from "./event.ts";
+import { SlotHeap } from "./heap.ts";
+import type { Queue } from "./lanes.ts";
+import { Lanes } from "./lanes.ts";
+import { TIME_MAX } from "./limits.ts";
+import { LISTED, LiveTable } from "./live-table.ts";
+import { Overlay } from "./overlay.ts";
+import type { RecordReader } from "./records.ts";
+import type { Session } from "./sessions.ts";
+import { Sessions } from "./sessions.ts";
+import type { ClusterTime, Token } from "./task.ts";
+import { TASK_STATES } from "./task.ts";
+
+export class QueueState {
+  readonly table = new LiveTable();
+  readonly lanes = new Lanes(this.table);
+  readonly sessions = new Sessions(this.table);
+  /** Scheduled and retrying tasks until they are due; running ones with an end of their own. */
+  readonly timers = new SlotHeap(this.table, true);
+  /** Tasks per state, over all queues. */
+  readonly counts = new Float64Array(TASK_STATES.length);
+  readonly events: QueueEvent[] = [];
+  readonly overlay: Overlay;
+  hash = new EffectHash(0, 0);
+  applied = 0;
+  clock: ClusterTime = 0;
+  nextOrder = 1;
+  nextToken: Token = 1;
+  tombstones = 0;
+
+  /** Slots whose record is out of date; a slot is in it once, however often its tasks change. */
+  dirtySlots: number[] = [];
+  readonly dirtyQueues = new Set<Queue>();
+  readonly dirtySessions = new Set<Session>();
+  /** Slots whose content the flush under way is writing. */
+  flushingSlots: number[] = [];
+
+  constructor(reader: RecordReader) {
+    this.overlay = new Overlay(reader);
+  }
+
+  touch(slot: number): void {
+    const flags = this.table.flags[slot]!;
+    if ((flags & LISTED) !== 0) return;
+    this.table.flags[slot] = flags | LISTED;
+    this.dirtySlots.push(slot);
+  }
+
+  /** Adds `change` tasks in `state` to the counters of a queue. */
+  count(queue: Queue, state: number, change: number): void {
+    queue.counts[state]! += change;
+    this.counts[state]! += change;
+    this.dirtyQueues.add(queue);
+  }
+
+  /** An instant `delayMs` from now. */
+  after(delayMs: number): ClusterTime {
+    return Math.min(this.clock + delayMs, TIME_MAX);
+  }
+}

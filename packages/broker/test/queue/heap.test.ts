@@ -1,0 +1,132 @@
+/** The indexed heap and the table of live tasks, each against the obvious way to do it. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { SlotHeap } from "../../src/queue/heap.ts";
+import { FREE, LiveTable, NONE } from "../../src/queue/live-table.ts";
+import { makeId } from "./harness.ts";
+
+describe("SlotHeap", () => {
+  test.each([true, false])("gives slots in order, whatever was removed (timed: %s)", (timed) => {
+    const action = fc.record({ kind: fc.nat(9), pick: fc.nat(), time: fc.nat(5) });
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
+        const table = new LiveTable();
+        const heap = new SlotHeap(table, timed);
+        let members: number[] = [];
+        const before = (a: number, b: number) =>
+          (timed ? table.timerAt[a]! - table.timerAt[b]! : 0) || table.order[a]! - table.order[b]!;
+        for (const [serial, { kind, pick, time }] of actions.entries()) {
+          const member = members[pick % members.length];
+          if (kind < 5 || member === undefined) {
+            const slot = table.add(makeId(serial));
+            table.order[slot] = (pick % 1000) + serial / 1000;
+            table.timerAt[slot] = time;
+            heap.push(slot);
+            members.push(slot);
+          } else if (kind < 8 || !timed) {
+            heap.remove(member);
+            members = members.filter((other) => other !== member);
+          } else {
+            table.timerAt[member] = time;
+            heap.moved(member);
+          }
+          expect(heap.size).toBe(members.length);
+          expect(heap.top).toBe(members.toSorted(before)[0] ?? NONE);
+        }
+        const drained: number[] = [];
+        while (heap.size > 0) {
+          drained.push(heap.top);
+          heap.remove(heap.top);
+        }
+        expect(drained).toEqual(members.toSorted(before));
+      }),
+    );
+  });
+
+  test("refuses a slot that is in a heap, and one that is not", () => {
+    const table = new LiveTable();
+    const heap = new SlotHeap(table, false);
+    const slot = table.add(makeId(1));
+    expect(() => heap.remove(slot)).toThrow("not in this heap");
+    heap.push(slot);
+    expect(() => heap.push(slot)).toThrow("one heap at most");
+  });
+
+  test("gives memory back after a long queue was drained", () => {
+    const table = new LiveTable();
+    const heap = new SlotHeap(table, false);
+    for (let serial = 0; serial < 5000; serial++) {
+      const slot = table.add(makeId(serial));
+      table.order[slot] = serial;
+      heap.push(slot);
+    }
+    for (let serial = 0; serial < 5000; serial++) {
+      expect(table.order[heap.top]).toBe(serial);
+      heap.remove(heap.top);
+    }
+    expect(heap.top).toBe(NONE);
+  });
+});
+
+describe("LiveTable", () => {
+  test("finds what is there and nothing else, through growth and reuse", () => {
+    const action = fc.record({ add: fc.boolean(), serial: fc.nat(60) });
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 300 }), (actions) => {
+        const table = new LiveTable();
+        const known = new Map<number, number>();
+        for (const { add, serial } of actions) {
+          const slot = known.get(serial);
+          if (add && slot === undefined) {
+            const fresh = table.add(makeId(serial));
+            table.state[fresh] = 0;
+            known.set(serial, fresh);
+          } else if (!add && slot !== undefined) {
+            table.remove(slot);
+            known.delete(serial);
+          }
+        }
+        for (let serial = 0; serial <= 60; serial++) {
+          expect(table.find(makeId(serial))).toBe(known.get(serial) ?? NONE);
+        }
+        expect(table.size).toBe(known.size);
+      }),
+    );
+  });
+
+  test("finds every task in a crowded table from which many were removed", () => {
+    const table = new LiveTable();
+    const kept = new Map<number, number>();
+    for (let serial = 0; serial < 8_000; serial++) {
+      const slot = table.add(makeId(serial));
+      table.state[slot] = 0;
+      kept.set(serial, slot);
+      // Full to the brim without growing; whoever goes leaves a gap in the middle of others' runs.
+      if (kept.size < table.capacity) continue;
+      const [leaver, place] = [...kept][(serial * 7919) % kept.size]!;
+      table.remove(place);
+      kept.delete(leaver);
+      expect(table.find(makeId(leaver))).toBe(NONE);
+    }
+    expect(table.capacity).toBe(1024);
+    expect(kept.size).toBe(1023);
+    for (const [serial, slot] of kept) expect(table.find(makeId(serial)), `${serial}`).toBe(slot);
+  });
+
+  test("keeps ids and columns when it grows", () => {
+    const table = new LiveTable();
+    const count = 5000;
+    for (let serial = 0; serial < count; serial++) {
+      const slot = table.add(makeId(serial));
+      table.state[slot] = 1;
+      table.order[slot] = serial;
+    }
+    expect(table.capacity).toBeGreaterThan(count);
+    for (let serial = 0; serial < count; serial++) {
+      const slot = table.find(makeId(serial));
+      expect(table.order[slot]).toBe(serial);
+      expect(table.id(slot)).toEqual(makeId(serial));
+    }
+    expect(table.state[count]).toBe(FREE);
+  });
+});
