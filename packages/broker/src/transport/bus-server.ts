@@ -1,0 +1,195 @@
+/**
+ * The listening end of the bus: one port, open from before formation until the broker stops.
+ *
+ * Composition: `BusServer.listen` first, then `form` (which answers greetings on it and finds or
+ * founds the cluster), then `startBus` (which accepts streams on it). Until `startBus`, streams are
+ * refused as "try again"; greetings are answered for ever. Whoever called `listen` closes it, last.
+ *
+ * It owns the TCP listener itself and hands accepted sockets to the grpc server: that gives a bound
+ * on connections before any of their bytes are read, plain errors for a busy port, and an end that
+ * waits for nobody.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import * as grpc from "@grpc/grpc-js";
+import { CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, SERVER_OPTIONS } from "./limits.ts";
+import { type Logger, Throttle } from "./logger.ts";
+import { joinHostPort } from "./peers.ts";
+import {
+  type FormReply,
+  type FormRequest,
+  type GreetReply,
+  type GreetRequest,
+  RAFT_SERVICE,
+  STREAM_KINDS,
+  type StreamKind,
+} from "./raft-service.ts";
+
+/** Answers what nodes ask before they share a cluster. A rejection becomes the call's status. */
+export interface Greeter {
+  greet(request: GreetRequest): GreetReply;
+  form(request: FormRequest): Promise<FormReply>;
+}
+
+/** A stream as a member opened it: not yet judged, nothing read. */
+export type InboundCall = grpc.ServerReadableStream<Buffer, object>;
+/** Ends the stream with a status. */
+export type EndCall = (status: { readonly code: grpc.status; readonly details: string }) => void;
+export type AcceptStream = (kind: StreamKind, call: InboundCall, end: EndCall) => void;
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly log: Logger;
+  /** Plain text without. */
+  readonly credentials?: grpc.ServerCredentials;
+}
+
+export class BusServer {
+  readonly #options: ListenOptions;
+  readonly #throttle = new Throttle();
+  readonly #listener: Server;
+  readonly #grpc = new grpc.Server(SERVER_OPTIONS);
+  readonly #sockets = new Set<Socket>();
+  readonly #perAddress = new Map<string, number>();
+  #port = 0;
+  #greeter: Greeter | undefined;
+  #accept: AcceptStream | undefined;
+  #closed = false;
+
+  private constructor(options: ListenOptions) {
+    this.#options = options;
+    this.#grpc.addService(RAFT_SERVICE as unknown as grpc.ServiceDefinition, this.#handlers());
+    const credentials = options.credentials ?? grpc.ServerCredentials.createInsecure();
+    const injector = this.#grpc.createConnectionInjector(credentials);
+    this.#listener = createServer({ noDelay: true }, (socket) => {
+      if (this.#admit(socket)) injector.injectConnection(socket);
+    });
+  }
+
+  /** Rejects with an error that names address and setting when the port cannot be had. */
+  static async listen(options: ListenOptions): Promise<BusServer> {
+    const server = new BusServer(options);
+    await new Promise<void>((resolve, reject) => {
+      server.#listener.once("error", (error) => reject(listenError(options, error)));
+      server.#listener.listen(options.port, options.host, resolve);
+    });
+    const address = server.#listener.address();
+    if (typeof address === "object" && address !== null) server.#port = address.port;
+    server.#listener.on("error", (error) => {
+      options.log.error({ error: error.message }, "the bus port fails to accept connections");
+    });
+    return server;
+  }
+
+  /** The port that it listens on, or did. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Open connections from others, whatever they are for. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** From now on `greeter` answers; until the first, greetings are answered with "try again". */
+  answerGreetings(greeter: Greeter): void {
+    this.#greeter = greeter;
+  }
+
+  /** From now on `accept` gets every new stream; undefined: they are refused as "try again". */
+  acceptStreams(accept: AcceptStream | undefined): void {
+    this.#accept = accept;
+  }
+
+  /** Ends every connection at once. Streams have no end of their own that one could wait for. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    this.#grpc.forceShutdown();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #handlers(): grpc.UntypedServiceImplementation {
+    const handlers: Record<string, grpc.UntypedHandleCall> = {
+      greet: (call: UnaryCall<GreetRequest>, callback: Answer<GreetReply>) => {
+        void answer(callback, async () => this.#greeterOrThrow().greet(call.request));
+      },
+      form: (call: UnaryCall<FormRequest>, callback: Answer<FormReply>) => {
+        void answer(callback, () => this.#greeterOrThrow().form(call.request));
+      },
+    };
+    for (const kind of STREAM_KINDS) {
+      handlers[kind] = (call: InboundCall, callback: grpc.sendUnaryData<object>) => {
+        const end: EndCall = (status) => {
+          if (status.code === grpc.status.OK) callback(null, {});
+          else callback(status);
+        };
+        if (this.#accept === undefined) end({ code: grpc.status.UNAVAILABLE, details: NOT_READY });
+        else this.#accept(kind, call, end);
+      };
+    }
+    return handlers;
+  }
+
+  #greeterOrThrow(): Greeter {
+    if (this.#greeter !== undefined) return this.#greeter;
+    throw new NotReady(NOT_READY);
+  }
+
+  /** Bounds connections before any of their bytes are read. */
+  #admit(socket: Socket): boolean {
+    const address = socket.remoteAddress ?? "gone";
+    const count = this.#perAddress.get(address) ?? 0;
+    if (this.#sockets.size >= CONNECTIONS_MAX || count >= CONNECTIONS_PER_ADDRESS_MAX) {
+      socket.destroy();
+      if (this.#throttle.allows(address)) {
+        const fields = { address, connections: this.#sockets.size, fromThere: count };
+        this.#options.log.warn(fields, `too many bus connections: one from ${address} was closed`);
+      }
+      return false;
+    }
+    this.#sockets.add(socket);
+    this.#perAddress.set(address, count + 1);
+    // A reset needs no line of its own: the streams of the connection report that they ended.
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      const left = this.#perAddress.get(address)! - 1;
+      if (left === 0) this.#perAddress.delete(address);
+      else this.#perAddress.set(address, left);
+    });
+    return true;
+  }
+}
+
+type UnaryCall<T> = grpc.ServerUnaryCall<T, object>;
+type Answer<T> = grpc.sendUnaryData<T>;
+
+const NOT_READY = "not ready for this yet: try again";
+
+class NotReady extends Error {}
+
+async function answer<T>(callback: Answer<T>, reply: () => Promise<T>): Promise<void> {
+  try {
+    callback(null, await reply());
+  } catch (error) {
+    const code = error instanceof NotReady ? grpc.status.UNAVAILABLE : grpc.status.INTERNAL;
+    callback({ code, details: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function listenError(options: ListenOptions, error: NodeJS.ErrnoException): Error {
+  const where = joinHostPort(options.host, options.port);
+  const why =
+    error.code === "EADDRINUSE"
+      ? `port ${options.port} is in use`
+      : `${error.code ?? "error"} (${error.message})`;
+  return new Error(
+    `the bus cannot listen on ${where}: ${why}; ` +
+      `set raft.port to a free port and name it in the others' peers: id@host:port/busport`,
+    { cause: error },
+  );
+}

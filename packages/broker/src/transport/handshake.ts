@@ -1,0 +1,138 @@
+/**
+ * Who may speak to whom: both halves of the handshake that opens every stream, as pure functions.
+ * Each returns what is wrong in words for a person, or what was agreed. The same words go into the
+ * refused call's status and so into the logs of both sides.
+ */
+import type { NodeId } from "task-queue-raft";
+import type { Formation, Member } from "../ports.ts";
+
+/** Versions of the bus protocol, both ends included. */
+export interface VersionRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What this build speaks. */
+export const PROTOCOL_VERSIONS: VersionRange = { min: 1, max: 1 };
+
+/** One end of a stream: a node of a cluster, as it is now. */
+export interface Party {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  readonly incarnation: string;
+  /** Number of starts so far. */
+  readonly boot: number;
+}
+
+export interface Hello extends Party {
+  readonly versionMin: number;
+  readonly versionMax: number;
+  /** The node that the dialler means to reach. */
+  readonly to: NodeId;
+}
+
+export interface Welcome extends Party {
+  readonly version: number;
+}
+
+export type Judgement =
+  | { readonly ok: true; readonly version: number }
+  | { readonly ok: false; readonly reason: string };
+
+/** The highest version that both speak; undefined if there is none. */
+export function commonVersion(one: VersionRange, other: VersionRange): number | undefined {
+  const version = Math.min(one.max, other.max);
+  return version >= Math.max(one.min, other.min) ? version : undefined;
+}
+
+/** `node1 speaks bus protocol 1 to 1, node2 3 to 4: ...`, in both greeting and handshake. */
+export function versionTrouble(
+  self: { readonly nodeId: NodeId; readonly versions: VersionRange },
+  other: { readonly nodeId: NodeId; readonly versions: VersionRange },
+): string {
+  const span = (range: VersionRange) => `${range.min} to ${range.max}`;
+  return (
+    `no common bus protocol: ${other.nodeId} speaks ${span(other.versions)}, ` +
+    `${self.nodeId} speaks ${span(self.versions)}; upgrade the older of the two`
+  );
+}
+
+/** The listener's half. */
+export function judgeHello(
+  hello: Hello,
+  self: Party,
+  versions: VersionRange,
+  members: readonly Member[],
+): Judgement {
+  const theirs = { min: hello.versionMin, max: hello.versionMax };
+  const version = commonVersion(versions, theirs);
+  if (version === undefined) {
+    return no(versionTrouble({ ...self, versions }, { nodeId: hello.nodeId, versions: theirs }));
+  }
+  if (hello.clusterId !== self.clusterId) return no(otherCluster(hello, self));
+  if (hello.to !== self.nodeId) {
+    return no(`this is ${self.nodeId}, not ${hello.to}: correct the addresses in raft.peers`);
+  }
+  if (hello.nodeId === self.nodeId) {
+    return no(`${hello.nodeId} is this node's own raft.node_id: give each node another`);
+  }
+  const member = members.find((candidate) => candidate.id === hello.nodeId);
+  if (member === undefined) {
+    return no(
+      `${hello.nodeId} is not a member of cluster ${self.clusterId}: ` +
+        `add it with tq-admin members add`,
+    );
+  }
+  if (member.incarnation !== hello.incarnation) {
+    return no(strangeIncarnation(hello.nodeId, hello.incarnation, member.incarnation));
+  }
+  return { ok: true, version };
+}
+
+/** The dialler's half: `member` is whom it meant to reach. */
+export function judgeWelcome(
+  welcome: Welcome,
+  self: Party,
+  versions: VersionRange,
+  member: Member,
+): Judgement {
+  if (welcome.clusterId !== self.clusterId) return no(otherCluster(welcome, self));
+  if (welcome.nodeId !== member.id) {
+    return no(
+      `${welcome.nodeId} answers where ${member.id} should: correct the addresses in raft.peers`,
+    );
+  }
+  if (welcome.incarnation !== member.incarnation) {
+    return no(strangeIncarnation(member.id, welcome.incarnation, member.incarnation));
+  }
+  if (welcome.version < versions.min || welcome.version > versions.max) {
+    return no(`${member.id} chose bus protocol ${welcome.version}, which was not offered`);
+  }
+  return { ok: true, version: welcome.version };
+}
+
+/** What to say of a known name with another incarnation, here and in formation. */
+export function strangeIncarnation(nodeId: NodeId, found: string, known: string): string {
+  return (
+    `${nodeId} has incarnation ${found}, but the cluster knows it as ${known}: ` +
+    `its data directory is another one; bring the old one back or use tq-admin members replace`
+  );
+}
+
+/** Whether the document lists this node as it is now. */
+export function lists(formation: Formation, member: Pick<Member, "id" | "incarnation">): boolean {
+  return formation.members.some(
+    (candidate) => candidate.id === member.id && candidate.incarnation === member.incarnation,
+  );
+}
+
+function otherCluster(other: Party, self: Party): string {
+  return (
+    `${other.nodeId} belongs to cluster ${other.clusterId}, ` +
+    `${self.nodeId} to cluster ${self.clusterId}: correct raft.peers or the data directory`
+  );
+}
+
+function no(reason: string): Judgement {
+  return { ok: false, reason };
+}

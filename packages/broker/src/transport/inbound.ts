@@ -1,0 +1,233 @@
+/**
+ * The streams that members have opened to this node.
+ *
+ * Invariants: nothing of a stream is read before its Hello was judged good; of each member there is
+ * at most one stream of each kind, the newest; a stream that was replaced or has ended delivers
+ * nothing more; `onPeer` alternates between true and false for each member and speaks of its
+ * control stream only.
+ */
+import * as grpc from "@grpc/grpc-js";
+import type { NodeId } from "task-queue-raft";
+import type { BusListener, Member } from "../ports.ts";
+import type { AcceptStream, EndCall, InboundCall } from "./bus-server.ts";
+import { CodecError } from "./bytes.ts";
+import { decodeBody, type Parcel, streamOf } from "./codec.ts";
+import { type Hello, judgeHello, type Party, type VersionRange } from "./handshake.ts";
+import { type Logger, Throttle } from "./logger.ts";
+import {
+  decodeHello,
+  encodeWelcome,
+  HELLO_KEY,
+  type StreamKind,
+  unpackFrame,
+  WELCOME_KEY,
+} from "./raft-service.ts";
+
+export interface InboundOptions {
+  readonly self: Party;
+  readonly versions: VersionRange;
+  readonly listener: BusListener;
+  readonly log: Logger;
+  /** A member has just opened its control stream. */
+  readonly onArrival: (peer: NodeId) => void;
+}
+
+interface InboundStream {
+  readonly kind: StreamKind;
+  readonly peer: NodeId;
+  readonly incarnation: string;
+  readonly boot: number;
+  readonly end: EndCall;
+  /** It is the one in the map; false once replaced or ended, and then for ever. */
+  live: boolean;
+}
+
+export class Inbound {
+  readonly #options: InboundOptions;
+  readonly #throttle = new Throttle();
+  readonly #streams = new Map<NodeId, Map<StreamKind, InboundStream>>();
+  readonly #bootMax = new Map<string, number>();
+  #members: readonly Member[];
+
+  constructor(options: InboundOptions, members: readonly Member[]) {
+    this.#options = options;
+    this.#members = members;
+  }
+
+  connected(peer: NodeId): boolean {
+    return this.#streams.get(peer)?.has("control") ?? false;
+  }
+
+  /** Streams of those that are no longer members end. */
+  setMembers(members: readonly Member[]): void {
+    this.#members = members;
+    for (const stream of this.#all()) {
+      const member = members.find((candidate) => candidate.id === stream.peer);
+      if (member?.incarnation === stream.incarnation) continue;
+      this.#endWith(
+        stream,
+        grpc.status.FAILED_PRECONDITION,
+        `${stream.peer} is no member any more`,
+      );
+    }
+  }
+
+  close(): void {
+    for (const stream of this.#all()) {
+      this.#endWith(stream, grpc.status.UNAVAILABLE, `${this.#options.self.nodeId} is closing`);
+    }
+  }
+
+  /** Judges a new stream; from then on it delivers to the listener until it ends. */
+  readonly accept: AcceptStream = (kind, call, end) => {
+    // Without a handler, an error of the connection would be thrown at the whole process.
+    call.on("error", () => {});
+    const hello = helloOf(call);
+    if (hello === undefined) {
+      const reason = `no readable hello in the metadata (${HELLO_KEY})`;
+      return this.#refuse(call, end, grpc.status.INVALID_ARGUMENT, reason);
+    }
+    const { self, versions } = this.#options;
+    const judgement = judgeHello(hello, self, versions, this.#members);
+    if (!judgement.ok) {
+      return this.#refuse(call, end, grpc.status.FAILED_PRECONDITION, judgement.reason);
+    }
+    const copy = this.#olderStart(hello);
+    if (copy !== undefined) {
+      return this.#refuse(call, end, grpc.status.FAILED_PRECONDITION, copy);
+    }
+    const welcome = new grpc.Metadata();
+    welcome.set(WELCOME_KEY, encodeWelcome({ ...self, version: judgement.version }));
+    call.sendMetadata(welcome);
+    this.#open(kind, call, end, hello);
+  };
+
+  #open(kind: StreamKind, call: InboundCall, end: EndCall, hello: Hello): void {
+    const peer = hello.nodeId;
+    const { incarnation, boot } = hello;
+    const stream: InboundStream = { kind, peer, incarnation, boot, end, live: true };
+    this.#replaceBy(stream);
+    call.on("data", (frame: Buffer) => this.#receive(stream, frame));
+    call.on("end", () => this.#endWith(stream, grpc.status.OK, ""));
+    call.on("cancelled", () => this.#drop(stream));
+    if (kind === "control") this.#options.onArrival(peer);
+  }
+
+  /**
+   * The newer stream takes the place of the one of its kind, and of all that an earlier start of
+   * the member has left behind. The listener hears of it only if the member was away in between.
+   */
+  #replaceBy(stream: InboundStream): void {
+    const { peer, kind } = stream;
+    const status = { code: grpc.status.ABORTED, details: "replaced by a newer stream" };
+    const streams = this.#streams.get(peer) ?? new Map<StreamKind, InboundStream>();
+    for (const old of [...streams.values()]) {
+      if (old.boot !== stream.boot) {
+        this.#drop(old);
+        old.end(status);
+      } else if (old.kind === kind) {
+        old.live = false;
+        old.end(status);
+      }
+    }
+    const known = streams.has(kind);
+    this.#streams.set(peer, streams);
+    streams.set(kind, stream);
+    if (kind === "control" && !known) this.#options.listener.onPeer(peer, true);
+  }
+
+  #receive(stream: InboundStream, frame: Buffer): void {
+    if (!stream.live) return;
+    let parcels: readonly Parcel[];
+    try {
+      parcels = decodeBody(unpackFrame(frame), stream.peer, this.#options.self.nodeId);
+      for (const parcel of parcels) assertBelongs(parcel, stream.kind);
+    } catch (error) {
+      if (!(error instanceof CodecError)) throw error;
+      this.#damaged(stream, error);
+      return;
+    }
+    for (const parcel of parcels) if (stream.live) this.#deliver(stream.peer, parcel);
+  }
+
+  #deliver(peer: NodeId, parcel: Parcel): void {
+    const { listener } = this.#options;
+    if (parcel.type === "envelope") listener.onEnvelope(peer, parcel.envelope);
+    else if (parcel.type === "forwards") listener.onForwards(peer, parcel.forwards);
+    else listener.onForwardReplies(peer, parcel.replies);
+  }
+
+  #damaged(stream: InboundStream, error: CodecError): void {
+    const details = `damaged bytes on the ${stream.kind} stream: ${error.message}`;
+    this.#options.log.error(
+      { peer: stream.peer, stream: stream.kind, reason: error.message },
+      `${details}; nothing of this frame was delivered, the stream was closed`,
+    );
+    this.#endWith(stream, grpc.status.DATA_LOSS, details);
+  }
+
+  #refuse(call: InboundCall, end: EndCall, code: grpc.status, reason: string): void {
+    const from = call.getPeer();
+    const host = from.slice(0, from.lastIndexOf(":"));
+    if (this.#throttle.allows(`${host} ${reason}`)) {
+      this.#options.log.warn({ from, reason }, `refused a bus stream from ${from}: ${reason}`);
+    }
+    end({ code, details: reason });
+  }
+
+  /**
+   * A running member does not start again, so that an earlier start beside it is a second process
+   * on a copy of its data. While the newer one is not connected, an older start is let in with a
+   * warning: the data directory was rolled back, and what to do then is not for the bus to decide.
+   */
+  #olderStart(hello: Hello): string | undefined {
+    const key = `${hello.nodeId} ${hello.incarnation}`;
+    const known = this.#bootMax.get(key) ?? 0;
+    this.#bootMax.set(key, Math.max(known, hello.boot));
+    if (hello.boot >= known) return undefined;
+    const words = `start ${hello.boot} of ${hello.nodeId} after start ${known} was seen`;
+    if (this.connected(hello.nodeId)) {
+      return `${words} and is connected: is a copy of its data directory running?`;
+    }
+    this.#bootMax.set(key, hello.boot);
+    this.#options.log.warn(
+      { peer: hello.nodeId, boot: hello.boot, known },
+      `${words}: its data directory is a copy, or was rolled back`,
+    );
+    return undefined;
+  }
+
+  #endWith(stream: InboundStream, code: grpc.status, details: string): void {
+    if (!stream.live) return;
+    this.#drop(stream);
+    stream.end({ code, details });
+  }
+
+  #drop(stream: InboundStream): void {
+    if (!stream.live) return;
+    stream.live = false;
+    this.#streams.get(stream.peer)?.delete(stream.kind);
+    if (stream.kind === "control") this.#options.listener.onPeer(stream.peer, false);
+  }
+
+  #all(): readonly InboundStream[] {
+    return [...this.#streams.values()].flatMap((streams) => [...streams.values()]);
+  }
+}
+
+function assertBelongs(parcel: Parcel, kind: StreamKind): void {
+  const proper = parcel.type === "envelope" ? streamOf(parcel.envelope.message.type) : "forward";
+  if (proper === kind) return;
+  const what = parcel.type === "envelope" ? parcel.envelope.message.type : parcel.type;
+  throw new CodecError(`${what} does not belong on this stream`);
+}
+
+function helloOf(call: InboundCall): Hello | undefined {
+  const [bytes] = call.metadata.get(HELLO_KEY);
+  if (!Buffer.isBuffer(bytes)) return undefined;
+  try {
+    return decodeHello(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Every bound of the bus, and the grpc settings that follow from them.
+ *
+ * The defaults of grpc-js have no bound on session memory or on streams of a connection: a single
+ * connection of unfinished streams grows such a server by hundreds of megabytes. So all are given.
+ */
+import type { ChannelOptions } from "@grpc/grpc-js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** The largest message. An entry closes at 1 MiB, unless it holds one command, of at most 4 MiB. */
+export const MESSAGE_BYTES_MAX = 8 * MIB;
+
+/** Messages that wait for the same stream share frames of about this size. */
+export const FRAME_BYTES = MIB;
+
+/** What a frame may carry around its messages. */
+const FRAME_SLACK_BYTES = 64 * KIB;
+
+/** Bytes that may wait for one stream; a message that does not fit is dropped, and Raft resends. */
+export const OUTBOX_BYTES_MAX = {
+  control: MIB,
+  append: 16 * MIB,
+  forward: 16 * MIB,
+} as const;
+
+/** Connections in all, and from one address: each member needs two, and one while it greets. */
+export const CONNECTIONS_MAX = 512;
+export const CONNECTIONS_PER_ADDRESS_MAX = 128;
+
+/** A stream that has not been welcomed after this is given up, its connection with it. */
+export const HANDSHAKE_TIMEOUT_MS = 5000;
+
+/** Exponential backoff with full jitter between attempts to reach a peer, for ever. */
+export const RECONNECT_MIN_MS = 50;
+export const RECONNECT_MAX_MS = 2000;
+
+/** A refusal needs a person to change something; asking again is cheap but need not be quick. */
+export const REFUSED_RETRY_MS = 5000;
+
+/** One attempt to greet a peer, before formation. */
+export const GREET_TIMEOUT_MS = 2000;
+
+/** Pause between rounds of greetings. */
+export const GREET_INTERVAL_MS = 200;
+
+/** While formation waits, one log line in this time says for what; the first comes earlier. */
+export const WAITING_LOG_MS = 5000;
+export const WAITING_FIRST_LOG_MS = 1000;
+
+/** A half-open connection is found after at most the sum of both. */
+const KEEPALIVE_TIME_MS = 2000;
+const KEEPALIVE_TIMEOUT_MS = 3000;
+
+/** A connection that carries no call is closed after this. */
+const CONNECTION_IDLE_MS = 60_000;
+
+const COMMON: ChannelOptions = {
+  "grpc.max_receive_message_length": MESSAGE_BYTES_MAX + FRAME_SLACK_BYTES,
+  "grpc.max_send_message_length": MESSAGE_BYTES_MAX + FRAME_SLACK_BYTES,
+  "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
+  "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+  "grpc.enable_channelz": 0,
+};
+
+export const SERVER_OPTIONS: ChannelOptions = {
+  ...COMMON,
+  "grpc.max_concurrent_streams": 16,
+  "grpc.max_connection_idle_ms": CONNECTION_IDLE_MS,
+  "grpc-node.max_session_memory": 32,
+};
+
+/**
+ * - A pool of its own for each channel: otherwise channels to one target share one connection, and
+ *   a heartbeat stands behind a megabyte of entries.
+ * - No retries: the library would keep copies of what was sent to be able to send it again.
+ * - No proxy and no service config by DNS: the environment of the process must not reroute the bus.
+ * - No call outlives the end of its connection and none is drained at shutdown, so that a keepalive
+ *   ping after GOAWAY has nothing to break.
+ */
+export const CHANNEL_OPTIONS: ChannelOptions = {
+  ...COMMON,
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.enable_retries": 0,
+  "grpc.enable_http_proxy": 0,
+  "grpc.service_config_disable_resolution": 1,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc-node.max_session_memory": 32,
+};

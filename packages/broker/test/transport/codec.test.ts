@@ -1,0 +1,216 @@
+/** Messages as bytes: nothing changes on the way, and no damage passes for a message. */
+import { readFileSync } from "node:fs";
+import { loadSync, type MessageTypeDefinition } from "@grpc/proto-loader";
+import fc from "fast-check";
+import type { Entry, Message } from "task-queue-raft";
+import { describe, expect, test } from "vitest";
+import type { Envelope, Forward, ForwardReply } from "../../src/ports.ts";
+import { ByteReader, ByteWriter, CodecError } from "../../src/transport/bytes.ts";
+import {
+  decodeBody,
+  encodeEnvelope,
+  encodeForwardReplies,
+  encodeForwards,
+} from "../../src/transport/codec.ts";
+import { packFrame, unpackFrame } from "../../src/transport/raft-service.ts";
+
+const from = "node1";
+const to = "node2";
+const whole = fc.oneof(fc.nat(), fc.maxSafeNat());
+const id = fc.record({ term: whole, index: whole });
+const bytes = fc.uint8Array({ maxLength: 300 });
+const hash = fc.stringMatching(/^[0-9a-f]{16}$/);
+
+function message(type: string, fields: Record<string, fc.Arbitrary<unknown>>) {
+  return fc
+    .record({ term: whole, ...fields })
+    .map((rest) => ({ type, from, to, ...rest }) as unknown as Message);
+}
+
+const append = fc
+  .record({
+    term: whole,
+    commit: whole,
+    prev: fc.record({ term: whole, index: fc.nat() }),
+    entries: fc.array(
+      fc.record({
+        term: whole,
+        kind: fc.constantFrom("normal" as const, "empty" as const, "membership" as const),
+        data: bytes,
+      }),
+      { maxLength: 8 },
+    ),
+  })
+  .map(({ entries, ...rest }): Message => {
+    const numbered = entries.map(
+      (entry, i): Entry => ({ ...entry, index: rest.prev.index + 1 + i }),
+    );
+    return { type: "append", from, to, ...rest, entries: numbered };
+  });
+
+const rejection = fc.record({ prev: whole, hint: id });
+const anyMessage: fc.Arbitrary<Message> = fc.oneof(
+  message("preVote", { last: id }),
+  message("preVoteReply", { granted: fc.boolean() }),
+  message("vote", { last: id }),
+  message("voteReply", { granted: fc.boolean() }),
+  append,
+  message("appendReply", { match: whole, durable: whole }),
+  message("appendReply", { match: whole, durable: whole, rejected: rejection }),
+  message("heartbeat", { commit: whole, round: whole }),
+  message("heartbeatReply", { round: whole }),
+  message("readIndex", { id: whole }),
+  message("readIndexReply", { id: whole, index: whole }),
+);
+const beacon = fc.record({ wallMs: whole, applied: whole, effectHash: hash });
+const anyEnvelope: fc.Arbitrary<Envelope> = fc.record({
+  message: anyMessage,
+  beacon: fc.option(beacon, { nil: undefined }),
+});
+const forwards: fc.Arbitrary<Forward[]> = fc.array(fc.record({ requestId: whole, command: bytes }));
+const outcome = fc.option(fc.record({ reply: bytes, index: whole }), { nil: undefined });
+const replies: fc.Arbitrary<ForwardReply[]> = fc.array(fc.record({ requestId: whole, outcome }));
+
+describe("round trips", () => {
+  test("envelopes, several to a body, in order", () => {
+    fc.assert(
+      fc.property(fc.array(anyEnvelope, { minLength: 1, maxLength: 5 }), (envelopes) => {
+        const body = Buffer.concat(envelopes.map(encodeEnvelope));
+        const expected = envelopes.map((envelope) => ({ type: "envelope", envelope }));
+        expect(decodeBody(body, from, to)).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("forwards and their replies", () => {
+    fc.assert(
+      fc.property(forwards, replies, (sent, answered) => {
+        const body = Buffer.concat([encodeForwards(sent), encodeForwardReplies(answered)]);
+        expect(decodeBody(body, from, to)).toEqual([
+          { type: "forwards", forwards: sent },
+          { type: "forwardReplies", replies: answered },
+        ]);
+      }),
+    );
+  });
+
+  test.each([0, 127, 128, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1])(
+    "the number %i",
+    (number) => {
+      const writer = new ByteWriter(1);
+      writer.varint(number);
+      writer.seal();
+      expect(new ByteReader(writer.finish()).varint()).toBe(number);
+    },
+  );
+
+  test.each([-1, 0.5, 2 ** 53, Number.NaN])("%d is not sent as a number", (number) => {
+    expect(() => new ByteWriter(8).varint(number)).toThrow(/not a whole number/);
+  });
+
+  test("entry data does not keep the network buffer alive", () => {
+    const entry: Entry = { term: 1, index: 8, kind: "normal", data: new Uint8Array([1, 2, 3]) };
+    const body = encodeEnvelope(appendOf([entry]));
+    const [parcel] = decodeBody(body, from, to);
+    body.fill(0);
+    expect(parcel).toMatchObject({ envelope: { message: { entries: [entry] } } });
+  });
+});
+
+function appendOf(entries: readonly Entry[]): Envelope {
+  const prev = { term: 1, index: (entries[0]?.index ?? 8) - 1 };
+  const message: Message = { type: "append", from, to, term: 3, prev, commit: 4, entries };
+  return { message, beacon: undefined };
+}
+
+describe("damage", () => {
+  test("any flipped bit of any message is found", () => {
+    fc.assert(
+      fc.property(anyEnvelope, fc.nat(), (envelope, at) => {
+        const body = Buffer.from(encodeEnvelope(envelope));
+        const bit = at % (body.length * 8);
+        body[bit >> 3]! ^= 1 << (bit & 7);
+        expect(() => decodeBody(body, from, to)).toThrow(CodecError);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("the error names the entry and both sums", () => {
+    const data = new Uint8Array(20_000).fill(7);
+    const entries = [8, 9].map((index): Entry => ({ term: 1, index, kind: "normal", data }));
+    const body = encodeEnvelope(appendOf(entries));
+    body[body.length - 1000]! ^= 0x10;
+    expect(() => decodeBody(body, from, to)).toThrow(
+      /^entry 9 fails its CRC-32: [0-9a-f]{8} written, [0-9a-f]{8} found$/,
+    );
+  });
+
+  test("a body cut anywhere is found", () => {
+    fc.assert(
+      fc.property(anyEnvelope, fc.nat(), (envelope, at) => {
+        const body = encodeEnvelope(envelope);
+        const length = 1 + (at % (body.length - 1));
+        expect(() => decodeBody(body.subarray(0, length), from, to)).toThrow(CodecError);
+      }),
+    );
+  });
+
+  test("arbitrary bytes throw a CodecError, never anything else", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), (noise) => {
+        expect(() => decodeBody(noise, from, to)).toThrow(CodecError);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test("a length that is not there is refused before anything is made of it", () => {
+    const writer = new ByteWriter(16);
+    writer.u8(11);
+    writer.varint(1);
+    writer.varint(1);
+    writer.varint(2 ** 40);
+    writer.seal();
+    expect(() => decodeBody(writer.finish(), from, to)).toThrow(/1099511627776 bytes announced/);
+  });
+
+  test("entries with a gap are a bug of the sender", () => {
+    const entries = [8, 10].map(
+      (index): Entry => ({ term: 1, index, kind: "empty", data: new Uint8Array() }),
+    );
+    expect(() => encodeEnvelope(appendOf(entries))).toThrow(/entry 10 where 9 belongs/);
+  });
+});
+
+describe("frames", () => {
+  const path = new URL("../../../../proto/raft.proto", import.meta.url);
+  const loaded = loadSync(path.pathname, { longs: Number })["raft.v1.Frame"];
+  const frame = loaded as MessageTypeDefinition<object, { body: Buffer }>;
+
+  test("are byte for byte what protobuf makes of them", () => {
+    for (const length of [1, 100, 127, 128, 16_383, 16_384, 3_000_000]) {
+      const parts = [Buffer.alloc(length - 1, 1), Buffer.from([2])];
+      const expected = frame.serialize({ body: Buffer.concat(parts) });
+      expect(packFrame(parts).equals(expected)).toBe(true);
+      expect(Buffer.from(unpackFrame(expected)).equals(Buffer.concat(parts))).toBe(true);
+    }
+  });
+
+  test("that hold anything else are refused", () => {
+    const good = packFrame([Buffer.alloc(300, 1)]);
+    const bad = [Buffer.alloc(0), good.subarray(1), good.subarray(0, -1), Buffer.from([0x0a])];
+    bad.push(Buffer.concat([good, good]), Buffer.alloc(20, 0xff));
+    for (const bytes of bad) expect(() => unpackFrame(bytes)).toThrow(CodecError);
+  });
+
+  test("every message type of the codec is in the proto file's table", () => {
+    const text = readFileSync(path, "utf8");
+    const types = ["preVote", "preVoteReply", "vote", "voteReply", "append", "appendReply"];
+    types.push("heartbeat", "heartbeatReply", "readIndex", "readIndexReply");
+    types.forEach((type, i) => {
+      expect(text).toMatch(new RegExp(`^//\\s+${i + 1}\\s+${type}\\s`, "m"));
+    });
+  });
+});
