@@ -1,0 +1,59 @@
+/** `call`: a verb with JSON parameters, answered with the JSON that REST would answer with. */
+import { type Call, maxAnswerBytes, TqError } from "task-queue-protocol";
+import { answerCall } from "../operations/calls.ts";
+import { AssertionError } from "../queue/index.ts";
+import type { Peer, PortContext } from "./port.ts";
+import { asTqError, errorMessage } from "./refusal.ts";
+
+const text = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextEncoder();
+
+/** Calls `onDone` once, after the answer or the error was sent. */
+export function handleCall(
+  port: PortContext,
+  peer: Peer,
+  requestId: number,
+  { verb, body }: Call,
+  onDone: () => void,
+): void {
+  answer(port, peer, verb, body)
+    .then(
+      (json) => peer.send(requestId, { kind: "answer", body: json }),
+      (error) => peer.send(requestId, errorMessage(toTqError(port, peer, verb, error))),
+    )
+    .finally(onDone);
+}
+
+async function answer(
+  { broker, submit }: PortContext,
+  peer: Peer,
+  verb: string,
+  body: Uint8Array,
+): Promise<Uint8Array> {
+  const value = await answerCall(broker, verb, parse(body), peer.signal);
+  const json = utf8.encode(JSON.stringify(value));
+  const max = maxAnswerBytes(submit.maxPayloadBytes) - 1024;
+  if (json.length <= max) return json;
+  throw new TqError("too_large", `the answer has ${json.length} bytes; at most ${max} can be sent`);
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(text.decode(body));
+  } catch (cause) {
+    const message = `the body of a call is JSON in UTF-8: ${(cause as Error).message}`;
+    throw new TqError("invalid_request", message, { cause });
+  }
+}
+
+function toTqError({ logger }: PortContext, peer: Peer, verb: string, error: unknown): TqError {
+  if (error instanceof TqError) return error;
+  // A broken invariant must stop the process rather than be answered; a turn of its own lets it.
+  if (error instanceof AssertionError) {
+    setImmediate(() => {
+      throw error;
+    });
+  }
+  logger.error({ err: error, verb, peer: peer.address }, "a call failed");
+  return asTqError(error);
+}

@@ -1,0 +1,32 @@
+/**
+ * Refusals in the form that the worker protocol carries: in an `error` frame, or as one of many
+ * results.
+ */
+import { type ErrorMessage, type ItemError, TqError } from "task-queue-protocol";
+import { MESSAGE_LENGTH_MAX } from "./limits.ts";
+
+export function itemError(error: TqError): ItemError {
+  return { ok: false, ...refusal(error) };
+}
+
+export function errorMessage(error: TqError): ErrorMessage {
+  return { kind: "error", ...refusal(error) };
+}
+
+function refusal(error: TqError) {
+  return {
+    retryable: error.retryable,
+    code: error.code,
+    message: error.message.slice(0, MESSAGE_LENGTH_MAX),
+    field: (error.field ?? "").slice(0, MESSAGE_LENGTH_MAX),
+  };
+}
+
+/**
+ * An expected refusal stays what it is; anything else is a bug that the caller must not see inside
+ * of.
+ */
+export function asTqError(error: unknown): TqError {
+  if (error instanceof TqError) return error;
+  return new TqError("internal", "the broker failed to answer; its log says why", { cause: error });
+}

@@ -1,0 +1,70 @@
+/** `submit`: each task is checked and becomes a command of its own; the frame has one answer. */
+import {
+  type Submit,
+  type SubmitOk,
+  type SubmitTask,
+  TASK_STATE_NAMES,
+  type TaskStateName,
+  TqError,
+} from "task-queue-protocol";
+import type { Outcome } from "../operations/broker.ts";
+import { checkSubmit, type SubmitLimits } from "../operations/check-submit.ts";
+import { outcomeToError } from "../operations/outcome-to-error.ts";
+import { submitCommand } from "../operations/submit.ts";
+import { assert } from "../queue/index.ts";
+import type { Peer, PortContext } from "./port.ts";
+import { asTqError, itemError } from "./refusal.ts";
+import { Results } from "./results.ts";
+
+const STATE_CODES: ReadonlyMap<TaskStateName, number> = new Map(
+  TASK_STATE_NAMES.map((name, code) => [name, code]),
+);
+const PENDING = STATE_CODES.get("pending")!;
+
+export function handleSubmit(
+  port: PortContext,
+  peer: Peer,
+  requestId: number,
+  message: Submit,
+): void {
+  const { tasks } = message;
+  let bytes = 0;
+  for (const { content } of tasks) bytes += content.payload.length;
+  peer.opened(tasks.length, bytes);
+  const results = new Results<SubmitOk>(tasks.length, (all) => {
+    peer.settled(tasks.length, bytes);
+    peer.send(requestId, { kind: "submitted", results: all });
+  });
+  const { maxPayloadBytes } = port.submit;
+  const limits = { maxPayloadBytes, now: port.broker.clock() || Date.now() };
+  for (let i = 0; i < tasks.length; i++) submitOne(port, tasks[i]!, i, limits, results);
+}
+
+function submitOne(
+  { broker, submit }: PortContext,
+  task: SubmitTask,
+  position: number,
+  limits: SubmitLimits,
+  results: Results<SubmitOk>,
+): void {
+  let command: ReturnType<typeof submitCommand>;
+  try {
+    const checked = checkSubmit(task.id, task.content, limits, `tasks[${position}].`);
+    command = submitCommand(checked, submit);
+  } catch (error) {
+    if (!(error instanceof TqError)) throw error;
+    results.set(position, itemError(error));
+    return;
+  }
+  broker.request(command, (outcome) => results.set(position, toResult(outcome, task.id)));
+}
+
+function toResult(outcome: Outcome, id: Uint8Array): SubmitOk | ReturnType<typeof itemError> {
+  if (outcome.kind !== "applied" || outcome.reply.code !== "ok") {
+    return itemError(outcomeToError(outcome) ?? asTqError(undefined));
+  }
+  const { reply } = outcome;
+  const state = reply.state === undefined ? PENDING : STATE_CODES.get(reply.state);
+  assert(state !== undefined, "every state has a number in the protocol");
+  return { ok: true, id: reply.id ?? id, state, duplicate: reply.duplicate };
+}

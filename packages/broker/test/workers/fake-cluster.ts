@@ -1,0 +1,290 @@
+/**
+ * A cluster without consensus: the real queue machine in one process, seen through any number of
+ * nodes that implement `Broker`. Every write is applied at once, in order, and answered in a later
+ * turn. A test decides who leads, and what becomes of a write or its answer.
+ */
+import type {
+  Attached,
+  Broker,
+  Consistency,
+  ListPage,
+  NodeStatus,
+  Outcome,
+  SessionChannel,
+} from "../../src/operations/broker.ts";
+import {
+  type Accepted,
+  type Command,
+  type Delivery,
+  type LeaseLostEvent,
+  QueueMachine,
+  type QueueView,
+  type Reply,
+  type SessionView,
+  type TaskId,
+  type TaskState,
+  type TaskView,
+  type Token,
+} from "../../src/queue/index.ts";
+
+interface Attachment {
+  readonly node: FakeNode;
+  readonly channel: SessionChannel;
+  window: number;
+}
+
+interface Waiter {
+  readonly id: string;
+  readonly resolve: (view: TaskView | undefined) => void;
+}
+
+export class FakeCluster {
+  readonly machine = new QueueMachine({ get: () => undefined });
+  readonly nodes: FakeNode[] = [];
+  readonly sessions = new Map<string, Attachment>();
+  readonly finished: TaskId[] = [];
+  leader: FakeNode | undefined;
+  now = Date.now();
+  #index = 0;
+  #waiters: Waiter[] = [];
+
+  constructor(nodes = 1) {
+    for (let i = 1; i <= nodes; i++) this.nodes.push(new FakeNode(this, `n${i}`));
+    this.leader = this.nodes[0];
+  }
+
+  get index(): number {
+    return this.#index;
+  }
+
+  /** Applies one command, hands out what may be leased, and tells the workers. */
+  apply(command: Command): Reply {
+    const reply = this.#commit(command);
+    this.dispatch();
+    return reply;
+  }
+
+  /** A new leader takes office; workers of the old one are told. */
+  elect(node: FakeNode | undefined): void {
+    this.leader = node;
+    for (const [session, { node: old, channel }] of [...this.sessions]) {
+      if (old === node) continue;
+      this.sessions.delete(session);
+      channel.leaderChanged(node?.address);
+    }
+  }
+
+  dispatch(): void {
+    for (const [session, { window }] of this.sessions) {
+      const room = window - this.machine.leaseCount(session);
+      const count = Math.min(room, this.machine.readyFor(session, room));
+      if (count > 0) this.#commit({ type: "lease", session, count });
+    }
+  }
+
+  waitFinished(id: TaskId, signal: AbortSignal, timeoutMs: number): Promise<TaskView | undefined> {
+    return new Promise((resolve) => {
+      const waiter: Waiter = { id: key(id), resolve };
+      this.#waiters.push(waiter);
+      const end = (): void => resolve(undefined);
+      setTimeout(end, timeoutMs).unref();
+      signal.addEventListener("abort", end, { once: true });
+    });
+  }
+
+  #commit(command: Command): Reply {
+    this.#index++;
+    const [reply] = this.machine.apply(this.#index, { at: this.now, commands: [command] });
+    this.#tellAll();
+    return reply!;
+  }
+
+  #tellAll(): void {
+    const deliveries = new Map<string, Delivery[]>();
+    const losses = new Map<string, LeaseLostEvent[]>();
+    const ended: string[] = [];
+    for (const event of this.machine.events.splice(0)) {
+      if (event.type === "leased") {
+        const delivery = this.machine.delivery(event.slot, event.token);
+        if (delivery?.kind === "ready") add(deliveries, event.session, delivery);
+      } else if (event.type === "leaseLost") add(losses, event.session, event);
+      else if (event.type === "sessionEnded") ended.push(event.session);
+      else if (event.type === "finished") this.#noteFinished(event.id);
+    }
+    for (const [session, all] of deliveries) this.sessions.get(session)?.channel.deliver(all);
+    for (const [session, all] of losses) this.sessions.get(session)?.channel.leaseLost(all);
+    for (const session of ended) {
+      this.sessions.get(session)?.channel.ended();
+      this.sessions.delete(session);
+    }
+  }
+
+  #noteFinished(id: TaskId): void {
+    this.finished.push(id.slice());
+    const view = this.machine.task(id);
+    const woken = this.#waiters.filter((waiter) => waiter.id === key(id));
+    this.#waiters = this.#waiters.filter((waiter) => waiter.id !== key(id));
+    for (const { resolve } of woken) resolve(view);
+  }
+}
+
+/**
+ * What becomes of a write: applied and answered, applied without an answer, or this outcome
+ * instead.
+ */
+export type Fate = "answer" | "silence" | Outcome;
+
+export class FakeNode implements Broker {
+  readonly nodeId: string;
+  readonly #cluster: FakeCluster;
+  address = "";
+  /** Every command that arrived, in order. */
+  readonly commands: Command[] = [];
+  beats = 0;
+  fate: (command: Command) => Fate = () => "answer";
+
+  constructor(cluster: FakeCluster, nodeId: string) {
+    this.#cluster = cluster;
+    this.nodeId = nodeId;
+  }
+
+  status(): NodeStatus {
+    const { leader, index } = this.#cluster;
+    return {
+      nodeId: this.nodeId,
+      clusterId: "c0ffee",
+      clusterVersion: 1,
+      role: leader === this ? "leader" : "follower",
+      term: 3,
+      leader: leader === undefined ? undefined : { id: leader.nodeId, address: leader.address },
+      applied: index,
+      commit: index,
+      effectHash: "0000000000000000",
+      ready: leader !== undefined,
+      reason: leader === undefined ? "there is no leader" : "",
+      draining: false,
+      durability: "single",
+      members: [],
+    };
+  }
+
+  request(command: Command, done: (outcome: Outcome) => void): void {
+    this.commands.push(command);
+    const fate = this.fate(command);
+    if (typeof fate === "object") {
+      setImmediate(done, fate);
+      return;
+    }
+    if (this.#cluster.leader === undefined) {
+      setImmediate(done, { kind: "refused", code: "no_leader", message: "there is no leader" });
+      return;
+    }
+    const reply = copied(this.#cluster.apply(command));
+    const outcome: Outcome = { kind: "applied", reply, index: this.#cluster.index };
+    if (fate === "answer") setImmediate(done, outcome);
+  }
+
+  async readBarrier(_consistency: Consistency): Promise<number> {
+    return this.#cluster.index;
+  }
+
+  async task(id: TaskId): Promise<TaskView | undefined> {
+    return this.#cluster.machine.task(id);
+  }
+
+  listLive(filter: object, after: TaskId | undefined, limit: number): ListPage {
+    return this.#cluster.machine.listLive(filter, after, limit, 10_000);
+  }
+
+  async listFinished(
+    filter: { state?: TaskState | undefined },
+    before: TaskId | undefined,
+    limit: number,
+  ): Promise<ListPage> {
+    const tasks = this.#cluster.finished
+      .map((id) => this.#cluster.machine.task(id)!)
+      .filter(({ state }) => filter.state === undefined || filter.state === state)
+      .filter(({ id }) => before === undefined || key(id) < key(before))
+      .sort((a, b) => (key(a.id) < key(b.id) ? 1 : -1));
+    const page = tasks.slice(0, limit);
+    return { tasks: page, next: tasks.length > limit ? page.at(-1)?.id : undefined };
+  }
+
+  queues(): readonly QueueView[] {
+    return this.#cluster.machine.queues();
+  }
+
+  sessions(): readonly SessionView[] {
+    return this.#cluster.machine.sessions();
+  }
+
+  counts(): Readonly<Record<TaskState, number>> {
+    return this.#cluster.machine.counts();
+  }
+
+  clock(): number {
+    return this.#cluster.now;
+  }
+
+  waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined> {
+    return this.#cluster.waitFinished(id, signal, timeoutMs);
+  }
+
+  async storageStats(): Promise<Readonly<Record<string, string>>> {
+    return {};
+  }
+
+  attach(session: string, held: readonly Token[], channel: SessionChannel): Attached | undefined {
+    const { machine, sessions, leader } = this.#cluster;
+    if (leader !== this) return undefined;
+    sessions.set(session, { node: this, channel, window: 0 });
+    const leases = machine.leases(session);
+    const again: Delivery[] = [];
+    for (const { slot, token } of leases) {
+      const delivery = held.includes(token) ? undefined : machine.delivery(slot, token);
+      if (delivery?.kind === "ready") again.push(delivery);
+    }
+    if (again.length > 0) channel.deliver(again);
+    const live = new Set(leases.map(({ token }) => token));
+    return { lost: held.filter((token) => !live.has(token)), leaseMs: 30_000 };
+  }
+
+  detach(session: string, channel: SessionChannel): void {
+    if (this.#cluster.sessions.get(session)?.channel === channel) {
+      this.#cluster.sessions.delete(session);
+    }
+  }
+
+  setWindow(session: string, window: number): void {
+    const attachment = this.#cluster.sessions.get(session);
+    if (attachment === undefined) return;
+    attachment.window = window;
+    this.#cluster.dispatch();
+  }
+
+  sessionRequest(_session: string, command: Command, done: (outcome: Outcome) => void): void {
+    this.request(command, done);
+  }
+
+  beat(session: string): void {
+    this.beats++;
+    this.#cluster.apply({ type: "renew", sessions: [session] });
+    setImmediate(() => this.#cluster.sessions.get(session)?.channel.renewed());
+  }
+}
+
+/** The text under which a test finds an id again. */
+export function key(id: Uint8Array): string {
+  return Buffer.from(id).toString("hex");
+}
+
+function copied(reply: Reply): Reply {
+  const { id } = reply as Accepted;
+  return id === undefined ? reply : { ...(reply as Accepted), id: id.slice() };
+}
+
+function add<T>(map: Map<string, T[]>, under: string, value: T): void {
+  const values = map.get(under);
+  if (values === undefined) map.set(under, [value]);
+  else values.push(value);
+}

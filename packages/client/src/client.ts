@@ -1,0 +1,274 @@
+/**
+ * The client: one connection to any broker of the cluster, kept through failures. Whatever is asked
+ * is sent again, as the same request, until there is an answer or the deadline is over: nothing is
+ * lost on a broken connection and nothing is done twice. Trouble shows as rejected promises, never
+ * as an event.
+ */
+import {
+  type Calls,
+  type CallVerb,
+  type ClusterJson,
+  formatTaskId,
+  type ListJson,
+  type QueueJson,
+  type StatsJson,
+  TASK_STATE_NAMES,
+  type TaskJson,
+  TqError,
+  WAIT_MS_MAX,
+  type WorkerJson,
+} from "task-queue-protocol";
+import { uuidv7obj } from "uuidv7";
+import { Caller, type CallOptions } from "./caller.ts";
+import { type DialOptions, Link } from "./connection/index.ts";
+import { timeoutError } from "./errors.ts";
+import { type SubmitOptions, toSubmitTask } from "./submit-task.ts";
+import { Submitter } from "./submitter.ts";
+import { type TaskCalls, TaskHandle, toResult, type WaitOptions } from "./task-handle.ts";
+import { type ListFilter, TaskList } from "./task-list.ts";
+import type { AnyTasks, PayloadOf, ResultOf, TaskMap, TypeOf } from "./task-map.ts";
+
+export interface ClientOptions<M extends TaskMap = AnyTasks> {
+  /** Any brokers of the cluster: `host:port`, several with commas between them, or a list. */
+  readonly servers: string | readonly string[];
+  readonly apiKey?: string | undefined;
+  /** How long one request is tried; default 30,000. */
+  readonly timeoutMs?: number | undefined;
+  /** Types with their payloads and defaults, from `defineTasks`. */
+  readonly tasks?: M | undefined;
+  /** Told of every change of the connection, for a log; must not throw. */
+  readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
+  /** Opens the socket; by default plain TCP. */
+  readonly openSocket?: DialOptions["openSocket"];
+  /** Name of the program, for the broker's log. */
+  readonly name?: string | undefined;
+}
+
+export interface ConnectionEvent {
+  readonly state: "up" | "down" | "failed";
+  /** `host:port`. */
+  readonly address: string | undefined;
+  readonly error: Error | undefined;
+}
+
+export type SubmitItem<M extends TaskMap, K extends TypeOf<M> = TypeOf<M>> = {
+  [T in K]: {
+    readonly type: T;
+    readonly payload: PayloadOf<M, T>;
+    readonly options?: SubmitOptions;
+  };
+}[K];
+
+/** How one of many submits ended; the order is that of the items. */
+export type SubmitOutcome = TaskHandle | TqError;
+
+const VERSION = "0.1.0";
+const DEADLINE_MS = 30_000;
+/** A broker that answers `no_leader` for this long may be cut off from the others: try another. */
+const LEADERLESS_MS_MAX = 1_000;
+/** One `wait` call asks for this much less than its own deadline, so that the answer can arrive. */
+const WAIT_MARGIN_MS = 10_000;
+
+export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDisposable {
+  readonly #tasks: M | undefined;
+  readonly #deadlineMs: number;
+  readonly #link: Link;
+  readonly #submitter: Submitter;
+  readonly #caller: Caller;
+  #leaderlessSince = 0;
+  #closed: Promise<void> | undefined;
+
+  /** Use `connect()`. Throws `TqError` when an address is malformed. */
+  constructor(options: ClientOptions<M>) {
+    this.#tasks = options.tasks;
+    this.#deadlineMs = options.timeoutMs ?? DEADLINE_MS;
+    this.#link = this.#createLink(options);
+    const onOutcome = (code: string): void => this.#noteOutcome(code);
+    this.#submitter = new Submitter(this.#link, onOutcome);
+    this.#caller = new Caller(this.#link, onOutcome);
+    this.#link.start();
+  }
+
+  #createLink(options: ClientOptions<M>): Link {
+    const tell = options.onConnection ?? (() => {});
+    const { servers, apiKey = "", name = "task-queue-client", openSocket } = options;
+    const dialOptions = { role: "client", apiKey, name, version: VERSION, openSocket } as const;
+    return new Link(
+      { servers, ...dialOptions },
+      {
+        onUp: ({ address }) => {
+          this.#link.settled();
+          this.#submitter.retryNow();
+          this.#caller.wake();
+          tell({ state: "up", address: `${address.host}:${address.port}`, error: undefined });
+        },
+        onDown: (error) => {
+          this.#changed();
+          tell({ state: "down", address: undefined, error });
+        },
+        onFailedTry: (address, error) => {
+          this.#changed();
+          tell({ state: "failed", address, error });
+        },
+        onMessage: () => {},
+      },
+    );
+  }
+
+  /** Resolves when the task is on a quorum's disks; throws `TqError`. */
+  async submit<K extends TypeOf<M>>(
+    type: K,
+    payload: PayloadOf<M, K>,
+    options: SubmitOptions = {},
+  ): Promise<TaskHandle<ResultOf<M, K>>> {
+    this.#assertOpen();
+    const task = toSubmitTask(type, payload, options, this.#tasks?.[type]?.defaults);
+    const deadlineMs = options.deadlineMs ?? this.#deadlineMs;
+    const { id, state, duplicate } = await this.#submitter.submit(task, deadlineMs);
+    return new TaskHandle(this, formatTaskId(id), TASK_STATE_NAMES[state]!, duplicate);
+  }
+
+  /** Each item stands for itself: one that is refused does not hold up the others. */
+  async submitMany<K extends TypeOf<M>>(
+    items: Iterable<SubmitItem<M, K>>,
+  ): Promise<SubmitOutcome[]> {
+    const submits: Promise<SubmitOutcome>[] = [];
+    for (const { type, payload, options } of items) {
+      submits.push(this.submit(type, payload as PayloadOf<M, K>, options).catch(onlyTqError));
+    }
+    return await Promise.all(submits);
+  }
+
+  /** Throws `not_found` for a task that is not known. */
+  get(id: string): Promise<TaskJson> {
+    return this.#call("get", { id });
+  }
+
+  /**
+   * The task once it is finished, whichever way. Throws a `DOMException` named `TimeoutError` after
+   * `timeoutMs`, and the signal's reason when it is aborted.
+   */
+  async wait(id: string, { timeoutMs, signal }: WaitOptions = {}): Promise<TaskJson> {
+    const until = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
+    for (;;) {
+      const left = Math.max(0, Math.min(until - performance.now(), WAIT_MS_MAX));
+      const params = { id, timeout_ms: Math.ceil(left) };
+      const task = await this.#call("wait", params, { deadlineMs: left + WAIT_MARGIN_MS, signal });
+      if (task.finished_at !== undefined) return task;
+      if (performance.now() >= until) {
+        throw timeoutError(`task ${id} is ${task.state} after ${timeoutMs} ms`);
+      }
+    }
+  }
+
+  /** The result once it is completed; throws `TaskFailed` when it ended otherwise. */
+  async result(id: string, options?: WaitOptions): Promise<unknown> {
+    return toResult(await this.wait(id, options));
+  }
+
+  /** Await it for one page, or iterate over it for all tasks. `cursor`: from an earlier page. */
+  list(filter: ListFilter & { cursor?: string | undefined } = {}): TaskList {
+    const { cursor: first, ...rest } = filter;
+    const fetch = (cursor: string | undefined): Promise<ListJson> =>
+      this.#call("list", cursor === undefined ? rest : { ...rest, cursor });
+    return new TaskList(fetch, first);
+  }
+
+  /** Cancels it, running or not. Throws `state_conflict` when it is completed or dead. */
+  cancel(id: string, reason?: string): Promise<TaskJson> {
+    return this.#call("cancel", reason === undefined ? { id } : { id, reason });
+  }
+
+  /** Starts a dead or cancelled task again with a fresh retry budget. */
+  retry(id: string): Promise<TaskJson> {
+    return this.#call("retry", { id, request_id: uuidv7obj().toHex() });
+  }
+
+  /** The dead letter queue. */
+  readonly dead = {
+    list: (filter: Omit<ListFilter, "status"> = {}): TaskList =>
+      this.list({ ...filter, status: "dead" }),
+    retry: (id: string): Promise<TaskJson> => this.retry(id),
+    /** Removes it for good. */
+    delete: async (id: string): Promise<void> => {
+      await this.#call("delete", { id, request_id: uuidv7obj().toHex() });
+    },
+  };
+
+  async queues(): Promise<QueueJson[]> {
+    return (await this.#call("queues", {})).queues;
+  }
+
+  async workers(): Promise<WorkerJson[]> {
+    return (await this.#call("workers", {})).workers;
+  }
+
+  stats(): Promise<StatsJson> {
+    return this.#call("stats", {});
+  }
+
+  cluster(): Promise<ClusterJson> {
+    return this.#call("cluster", {});
+  }
+
+  /** Takes nothing new, waits until every submit has its answer or deadline, then disconnects. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#caller.failAll(closedError());
+    await this.#submitter.drained();
+    await this.#link.close();
+  }
+
+  async #call<V extends CallVerb>(
+    verb: V,
+    params: Calls[V]["params"],
+    options: CallOptions = { deadlineMs: this.#deadlineMs },
+  ): Promise<Calls[V]["answer"]> {
+    this.#assertOpen();
+    return await this.#caller.call(verb, params, options);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed !== undefined) throw closedError();
+  }
+
+  #changed(): void {
+    this.#submitter.schedule();
+    this.#caller.wake();
+  }
+
+  #noteOutcome(code: string): void {
+    const now = performance.now();
+    if (code !== "no_leader") this.#leaderlessSince = 0;
+    else if (this.#leaderlessSince === 0) this.#leaderlessSince = now;
+    else if (now - this.#leaderlessSince > LEADERLESS_MS_MAX) {
+      this.#leaderlessSince = 0;
+      this.#link.redirect("");
+    }
+  }
+}
+
+/**
+ * A client of the cluster. It dials at once, in the background; requests wait for the connection.
+ * Throws `TqError` `invalid_request` when an address is malformed.
+ */
+export function connect<const M extends TaskMap = AnyTasks>(options: ClientOptions<M>): Client<M> {
+  return new Client(options);
+}
+
+function closedError(): TqError {
+  return new TqError("invalid_request", "the client is closed");
+}
+
+function onlyTqError(error: unknown): TqError {
+  if (error instanceof TqError) return error;
+  throw error;
+}

@@ -1,0 +1,36 @@
+/** The public names of tq's client. */
+export type {
+  ClusterJson,
+  MemberJson,
+  PriorityName,
+  QueueJson,
+  StatsJson,
+  TaskJson,
+  TaskStateName,
+  WorkerJson,
+} from "task-queue-protocol";
+export { ERRORS, type ErrorCode, TqError } from "task-queue-protocol";
+export {
+  Client,
+  type ClientOptions,
+  type ConnectionEvent,
+  connect,
+  type SubmitItem,
+  type SubmitOutcome,
+} from "./client.ts";
+export { TaskFailed } from "./errors.ts";
+export type { SubmitOptions } from "./submit-task.ts";
+export { TaskHandle, toResult, type WaitOptions } from "./task-handle.ts";
+export { type ListFilter, TaskList, type TaskPage } from "./task-list.ts";
+export {
+  type AnyTasks,
+  defineTasks,
+  type PayloadOf,
+  type ResultOf,
+  type RetryOptions,
+  type TaskDefaults,
+  type TaskMap,
+  type TaskSpec,
+  type TypeOf,
+  task,
+} from "./task-map.ts";

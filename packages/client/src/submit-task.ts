@@ -1,0 +1,129 @@
+/**
+ * What a caller says of a task, turned into what travels. The id is minted here, before anything is
+ * sent, so that every resend is the same task. Refusals are `TqError` `invalid_request` with the
+ * field.
+ */
+import { parseTaskId, type SubmitRetry, type SubmitTask, TqError } from "task-queue-protocol";
+import { uuidv7obj } from "uuidv7";
+import type { TaskDefaults } from "./task-map.ts";
+
+export interface SubmitOptions extends TaskDefaults {
+  /** UUIDv7; minted when absent. The same id with the same content is the same task. */
+  readonly id?: string;
+  /** Run after this long. */
+  readonly delayMs?: number;
+  /** Run at this time; milliseconds since 1970 or a Date. In the past = now. */
+  readonly runAt?: Date | number;
+  /** At most 255 bytes; a second submit with it within 24 hours answers with the first task. */
+  readonly idempotencyKey?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** W3C trace context. */
+  readonly traceparent?: string;
+  /** How long to keep trying; default is the client's. */
+  readonly deadlineMs?: number;
+}
+
+const utf8 = new TextEncoder();
+
+export function toSubmitTask(
+  type: string,
+  payload: unknown,
+  options: SubmitOptions,
+  defaults: TaskDefaults | undefined,
+): SubmitTask {
+  const all: SubmitOptions = defaults === undefined ? options : { ...defaults, ...options };
+  const binary = payload instanceof Uint8Array;
+  return {
+    id: toId(all.id),
+    content: {
+      type: text("type", type),
+      queue: text("queue", all.queue) || "default",
+      priority: all.priority ?? "normal",
+      payload: binary ? payload : toJson("payload", payload === undefined ? null : payload),
+      payloadType: binary ? "binary" : "json",
+      delayMs: whole("delayMs", all.delayMs),
+      runAt: toTime(all.runAt),
+      timeoutMs: whole("timeoutMs", all.timeoutMs),
+      retry: toRetry(all),
+      idempotencyKey: text("idempotencyKey", all.idempotencyKey),
+      tags: all.tags ?? [],
+      metadata: all.metadata === undefined ? "" : JSON.stringify(all.metadata),
+      traceparent: text("traceparent", all.traceparent),
+    },
+  };
+}
+
+/** About how much room it takes in a frame, never less than it does. */
+export function frameBytes({ content }: SubmitTask): number {
+  const { type, queue, idempotencyKey, tags, metadata, traceparent } = content;
+  let characters = type.length + queue.length + idempotencyKey.length + metadata.length;
+  characters += traceparent.length;
+  for (const tag of tags) characters += tag.length + 1;
+  return 128 + content.payload.length + 3 * characters;
+}
+
+function toId(id: string | undefined): Uint8Array {
+  if (id === undefined) return uuidv7obj().bytes as Uint8Array;
+  const bytes = parseTaskId(id);
+  if (bytes === undefined) throw invalid("id", `"${id}" is not a UUID of version 7`);
+  return bytes;
+}
+
+function toJson(field: string, value: unknown): Uint8Array {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch (cause) {
+    throw invalid(field, `it cannot be written as JSON: ${(cause as Error).message}`, cause);
+  }
+  if (json === undefined) throw invalid(field, `a ${typeof value} cannot be written as JSON`);
+  return utf8.encode(json);
+}
+
+function toTime(time: Date | number | undefined): number {
+  if (time === undefined) return 0;
+  const ms = Math.trunc(Number(time));
+  if (!Number.isSafeInteger(ms)) throw invalid("runAt", "it is not a valid time");
+  // Zero would say "none"; any time in the past means now.
+  return Math.max(ms, 1);
+}
+
+function toRetry({ maxRetries, retry }: SubmitOptions): SubmitRetry {
+  return {
+    ...(maxRetries !== undefined && { maxRetries: whole("maxRetries", maxRetries) }),
+    ...(retry?.initialDelayMs !== undefined && {
+      initialDelayMs: whole("retry.initialDelayMs", retry.initialDelayMs),
+    }),
+    ...(retry?.backoffMultiplier !== undefined && {
+      multiplier: finite("retry.backoffMultiplier", retry.backoffMultiplier),
+    }),
+    ...(retry?.maxDelayMs !== undefined && {
+      maxDelayMs: whole("retry.maxDelayMs", retry.maxDelayMs),
+    }),
+    ...(retry?.jitter !== undefined && { jitter: finite("retry.jitter", retry.jitter) }),
+  };
+}
+
+/** A program in plain JavaScript may pass anything; say which option it was. */
+function text(field: string, value: string | undefined): string {
+  if (value === undefined) return "";
+  if (typeof value !== "string") throw invalid(field, `a ${typeof value} instead of a text`);
+  return value;
+}
+
+function whole(field: string, value: number | undefined): number {
+  if (value === undefined) return 0;
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw invalid(field, `${value} is not a whole number of 0 or more`);
+  }
+  return value;
+}
+
+function finite(field: string, value: number): number {
+  if (!Number.isFinite(value)) throw invalid(field, `${value} is not a finite number`);
+  return value;
+}
+
+function invalid(field: string, why: string, cause?: unknown): TqError {
+  return new TqError("invalid_request", `${field}: ${why}`, { field, cause });
+}

@@ -1,0 +1,120 @@
+/**
+ * The verbs of `call`: for each the JSON it takes and the JSON it answers with. Names and shapes
+ * are those of the REST interface.
+ */
+import type { TaskJson, TaskStateName } from "./task-json.ts";
+
+export type Consistency = "linearizable" | "stale";
+
+export interface ReadParams {
+  /** Default linearizable. */
+  consistency?: Consistency;
+}
+
+export interface GetParams extends ReadParams {
+  id: string;
+}
+
+export interface ListParams extends ReadParams {
+  /** A state, or one of the synonyms `failed`, `dead_letter`, `delayed`. */
+  status?: TaskStateName | "failed" | "dead_letter" | "delayed";
+  queue?: string;
+  type?: string;
+  tag?: string;
+  /** 1 to 1,000; default 100. */
+  limit?: number;
+  cursor?: string;
+  /** With payloads; default false. */
+  payload?: boolean;
+}
+
+export interface ListJson {
+  tasks: TaskJson[];
+  next_cursor?: string;
+}
+
+export interface WaitParams {
+  id: string;
+  /** At most 45,000. */
+  timeout_ms: number;
+}
+
+export interface CancelParams {
+  id: string;
+  reason?: string;
+}
+
+/** `request_id`: 32 hex digits, the same in every resend. */
+export interface RetryParams {
+  id: string;
+  request_id: string;
+}
+
+export interface QueueJson {
+  name: string;
+  counts: Partial<Record<TaskStateName, number>>;
+  oldest_pending_at?: string;
+}
+
+export interface WorkerJson {
+  id: string;
+  name: string;
+  state: string;
+  queues: string[];
+  types: string[];
+  labels: Record<string, string>;
+  concurrency: number;
+  running: number;
+  last_heartbeat_at: string;
+  version: string;
+}
+
+export interface MemberJson {
+  id: string;
+  address: string;
+  role: string;
+  /** null: only the leader knows. */
+  match_index: number | null;
+  lag: number | null;
+  healthy: boolean;
+  version: string;
+}
+
+export interface ClusterJson {
+  cluster_id: string;
+  cluster_version: number;
+  leader_id: string | null;
+  term: number;
+  members: MemberJson[];
+}
+
+/** Counts by state, and what else the broker tells of itself. */
+export type StatsJson = Record<string, unknown>;
+
+export interface Calls {
+  get: { params: GetParams; answer: TaskJson };
+  list: { params: ListParams; answer: ListJson };
+  wait: { params: WaitParams; answer: TaskJson };
+  cancel: { params: CancelParams; answer: TaskJson };
+  retry: { params: RetryParams; answer: TaskJson };
+  delete: { params: RetryParams; answer: Record<string, never> };
+  queues: { params: ReadParams; answer: { queues: QueueJson[] } };
+  workers: { params: ReadParams; answer: { workers: WorkerJson[] } };
+  stats: { params: ReadParams; answer: StatsJson };
+  cluster: { params: Record<string, never>; answer: ClusterJson };
+}
+
+export type CallVerb = keyof Calls;
+
+export const CALL_VERBS = [
+  "get",
+  "list",
+  "wait",
+  "cancel",
+  "retry",
+  "delete",
+  "queues",
+  "workers",
+  "stats",
+  "cluster",
+] as const satisfies readonly CallVerb[];

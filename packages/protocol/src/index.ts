@@ -1,0 +1,32 @@
+/**
+ * The public names of tq's worker protocol: messages, their codec, the error catalogue, JSON
+ * shapes.
+ */
+export { ByteReader } from "./byte-reader.ts";
+export { ByteWriter } from "./byte-writer.ts";
+export * from "./calls.ts";
+export {
+  decodeMessage,
+  encodeMessage,
+  frameType,
+  type SentKind,
+  type SentMessage,
+} from "./codec/codec.ts";
+export { PRIORITY_NAMES, TASK_STATE_NAMES } from "./codec/parts.ts";
+export { SECRET_BYTES } from "./codec/session.ts";
+export { ERRORS, type ErrorBody, type ErrorCode, type ErrorKind } from "./errors.ts";
+export { type Frame, FrameReader } from "./frame-reader.ts";
+export * from "./limits.ts";
+export * from "./message.ts";
+export { ProtocolError } from "./protocol-error.ts";
+export { formatTaskId, isTaskId, parseTaskId, TASK_ID_BYTES } from "./task-id.ts";
+export type {
+  AttemptJson,
+  ErrorJson,
+  PriorityName,
+  RetryJson,
+  SubmitJson,
+  TaskJson,
+  TaskStateName,
+} from "./task-json.ts";
+export { isErrorCode, TqError, type TqErrorOptions } from "./tq-error.ts";
