@@ -60,13 +60,15 @@ async function start(
   const seat = await takeSeat(config, data.identity, log, options.signal);
   opened.push(seat);
   const replica = await boot(config, data, seat);
-  const runtime = startRuntime(options, data, seat, replica);
+  const connected = new Set<string>();
+  const runtime = startRuntime(options, data, seat, replica, connected);
   opened.push(runtime);
   let draining = false;
   const facts = {
     clusterId: seat.formation.clusterId,
     version: options.version,
     walSyncIntervalMs: config.persistence.walSyncIntervalMs,
+    isConnected: (peer: string) => connected.has(peer),
     isDraining: () => draining,
   };
   const broker = new LocalBroker(runtime, data.state, facts);
@@ -120,7 +122,8 @@ function troubleWith({ verdict, identity }: DataDir): string | undefined {
   }
   const members = identity.identity.formation?.members.length ?? 0;
   if (identity.copied && members > 1) {
-    return `is a copy of a cluster member's directory and may be older than its promises. ${advice}`;
+    const what = "is a copy of a cluster member's directory and may be older than its promises";
+    return `${what}. ${advice}`;
   }
   return undefined;
 }
@@ -143,7 +146,8 @@ function startRuntime(
   data: DataDir,
   seat: ClusterSeat,
   replica: NodeReplica,
-): Runtime & Closable {
+  connected: Set<string>,
+): Runtime {
   const bus: { current?: Bus } = {};
   const runtime = new Runtime({
     replica,
@@ -164,7 +168,11 @@ function startRuntime(
     onEnvelope: (from, envelope) => runtime.input((it) => it.receive(from, envelope)),
     onForwards: (from, forwards) => runtime.input((it) => it.forwards(from, forwards)),
     onForwardReplies: (_from, replies) => runtime.input((it) => it.forwardReplies(replies)),
-    onPeer: (peer, connected) => runtime.input((it) => it.peer(peer, connected)),
+    onPeer: (peer, isUp) => {
+      if (isUp) connected.add(peer);
+      else connected.delete(peer);
+      runtime.input((it) => it.peer(peer, isUp));
+    },
   });
   runtime.start();
   return runtime;

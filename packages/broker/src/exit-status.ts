@@ -1,4 +1,6 @@
-/** Exit statuses of tq-broker, after sysexits: a service manager and a person at night read them. */
+/**
+ * Exit statuses of tq-broker, after sysexits: a service manager and a person at night read them.
+ */
 
 export const EXIT = {
   done: 0,

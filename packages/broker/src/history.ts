@@ -1,7 +1,8 @@
 /**
  * Lists of finished tasks, newest id first. The state store is scanned in slices without holding up
  * the event loop; what is not flushed yet is laid over each slice. One page examines a bounded
- * number of records and says where to go on, so a rare filter costs several pages, not one long stall.
+ * number of records and says where to go on, so a rare filter costs several pages, not one long
+ * stall.
  */
 import type { ListPage, TaskFilter } from "./operations/broker.ts";
 import type { KeyRange, StateStore } from "./ports.ts";
@@ -51,7 +52,9 @@ export class HistoryReader {
     return { tasks, next: idOfFinishedKey(lt) };
   }
 
-  /** The newest rows of a range, the unflushed ones among them; `undefined` values are deletions. */
+  /**
+   * The newest rows of a range, the unflushed ones among them; `undefined` values are deletions.
+   */
   async #slice(range: KeyRange): Promise<{ readonly rows: Row[]; readonly isLast: boolean }> {
     // Taken before the scan as well: what is flushed meanwhile is in neither of the other two.
     const unflushed = this.#queue.historyOverlay(range);

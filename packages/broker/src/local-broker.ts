@@ -1,6 +1,6 @@
 /**
- * The `Broker` that the edges of this process use: requests become inputs of the replica, reads come
- * from its queue machine and, for history, from the state store.
+ * The `Broker` that the edges of this process use: requests become inputs of the replica, reads
+ * come from its queue machine and, for history, from the state store.
  */
 
 import { TqError } from "task-queue-protocol";

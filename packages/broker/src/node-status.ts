@@ -3,14 +3,13 @@ import type { MemberStatus, NodeStatus } from "./operations/broker.ts";
 import { CAUGHT_UP_ENTRIES } from "./replica/limits.ts";
 import type { NodeReplica } from "./runtime.ts";
 
-/** A member that the leader has not heard of for longer is shown as not healthy. */
-const SILENCE_MS_MAX = 3_000;
-
 /** What the replica cannot know. */
 export interface StatusFacts {
   readonly clusterId: string;
   readonly version: string;
   readonly walSyncIntervalMs: number;
+  /** A stream of this member to this node is open. */
+  readonly isConnected: (id: string) => boolean;
   /** True from the first SIGTERM on. */
   readonly isDraining: () => boolean;
 }
@@ -58,26 +57,20 @@ function durability(members: number, walSyncIntervalMs: number): NodeStatus["dur
 
 function memberStatus(replica: NodeReplica, facts: StatusFacts): MemberStatus[] {
   const { raft } = replica;
-  const progress = new Map(raft.status().map((each) => [each.id, each]));
-  const now = progress.get(raft.id)?.lastContactMs ?? 0;
+  const progress = new Map(raft.status().map((each) => [each.id, each.match]));
   return replica.members.map((member): MemberStatus => {
-    const known = progress.get(member.id);
     const isSelf = member.id === raft.id;
-    const matchIndex = isSelf ? raft.lastIndex : (known?.match ?? 0);
+    const matchIndex = isSelf ? raft.lastIndex : progress.get(member.id);
     return {
       id: member.id,
       address: member.address,
       role: memberRole(member.id, member.voter, replica),
       matchIndex,
-      lag: Math.max(0, raft.lastIndex - matchIndex),
-      healthy: isSelf || member.id === raft.leader || isHeardOf(known?.lastContactMs, now),
+      lag: matchIndex === undefined ? undefined : Math.max(0, raft.lastIndex - matchIndex),
+      healthy: isSelf || facts.isConnected(member.id),
       version: isSelf ? facts.version : "",
     };
   });
-}
-
-function isHeardOf(lastContactMs: number | undefined, now: number): boolean {
-  return lastContactMs !== undefined && now - lastContactMs < SILENCE_MS_MAX;
 }
 
 function memberRole(id: string, voter: boolean, replica: NodeReplica): MemberStatus["role"] {

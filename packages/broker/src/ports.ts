@@ -90,7 +90,9 @@ export interface IdentityStore {
   close(): Promise<void>;
 }
 
-/** Streams to the other brokers. Sending never blocks and never fails: what cannot go is dropped. */
+/**
+ * Streams to the other brokers. Sending never blocks and never fails: what cannot go is dropped.
+ */
 export interface Bus {
   send(envelope: Envelope): void;
   forward(to: NodeId, forwards: readonly Forward[]): void;

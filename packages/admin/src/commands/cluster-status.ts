@@ -30,7 +30,7 @@ const COLUMNS: readonly Column<MemberJson>[] = [
   { title: "ADDRESS", text: (member) => member.address },
   { title: "ROLE", text: (member) => member.role },
   { title: "HEALTHY", text: (member) => (member.healthy ? "yes" : "no") },
-  { title: "MATCH", align: "right", text: (member) => String(member.match_index) },
-  { title: "LAG", align: "right", text: (member) => String(member.lag) },
+  { title: "MATCH", align: "right", text: (member) => String(member.match_index ?? "-") },
+  { title: "LAG", align: "right", text: (member) => String(member.lag ?? "-") },
   { title: "VERSION", text: (member) => member.version },
 ];

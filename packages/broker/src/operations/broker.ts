@@ -26,8 +26,9 @@ export interface MemberStatus {
   /** Where workers and clients reach it. */
   readonly address: string;
   readonly role: "leader" | "follower" | "candidate" | "learner" | "unknown";
-  readonly matchIndex: number;
-  readonly lag: number;
+  /** How far its log is known to equal the leader's; undefined: only the leader knows. */
+  readonly matchIndex: number | undefined;
+  readonly lag: number | undefined;
   readonly healthy: boolean;
   readonly version: string;
 }
@@ -93,16 +94,22 @@ export interface Broker {
   counts(): Readonly<Record<TaskState, number>>;
   /** Cluster time now, as this node knows it. */
   clock(): number;
-  /** Resolves when the task is finished, with its view; undefined after `timeoutMs`, or if unknown. */
+  /**
+   * Resolves when the task is finished, with its view; undefined after `timeoutMs`, or if unknown.
+   */
   waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined>;
   storageStats(): Promise<Readonly<Record<string, string>>>;
 
   // Worker sessions; on the leader only.
 
-  /** After `register` was applied: connects a session to its worker. Replaces an earlier channel. */
+  /**
+   * After `register` was applied: connects a session to its worker. Replaces an earlier channel.
+   */
   attach(session: string, held: readonly Token[], channel: SessionChannel): Attached | undefined;
   detach(session: string, channel: SessionChannel): void;
-  /** How many tasks the worker is willing to hold at once; 0 = quiet. Absolute, not an increment. */
+  /**
+   * How many tasks the worker is willing to hold at once; 0 = quiet. Absolute, not an increment.
+   */
   setWindow(session: string, window: number): void;
   /** `complete`, `fail`, `release`, `extend` of this session: frees its credit at once. */
   sessionRequest(session: string, command: Command, done: (outcome: Outcome) => void): void;

@@ -42,8 +42,8 @@ function memberToJson(member: MemberStatus): ClusterJson["members"][number] {
     id: member.id,
     address: member.address,
     role: member.role,
-    match_index: member.matchIndex,
-    lag: member.lag,
+    match_index: member.matchIndex ?? null,
+    lag: member.lag ?? null,
     healthy: member.healthy,
     version: member.version,
   };

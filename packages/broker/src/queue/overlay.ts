@@ -68,7 +68,7 @@ export class Overlay {
       }
     }
     // Bytes as UTF-16 units: the default order of strings is the order of the keys.
-    return [...found.keys()].sort().map((text) => found.get(text)!);
+    return [...found.keys()].sort(compareText).map((text) => found.get(text)!);
   }
 
   #find(key: Uint8Array): RecordWrite | undefined {
@@ -76,4 +76,9 @@ export class Overlay {
     const text = keyText(key);
     return this.#dirty.get(text) ?? this.#flushing?.get(text);
   }
+}
+
+/** By code units, the order of the bytes that the text stands for. */
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

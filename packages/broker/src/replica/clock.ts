@@ -1,8 +1,8 @@
 /**
  * The cluster's clock, as the leader stamps it. Within an office it follows the monotonic clock,
- * slewed between half and double speed towards the median of the voters' wall clocks: it never jumps
- * and never stands still. A leader whose own wall clock is years off would otherwise fire every
- * delay at once.
+ * slewed between half and double speed towards the median of the voters' wall clocks: it never
+ * jumps and never stands still. A leader whose own wall clock is years off would otherwise fire
+ * every delay at once.
  */
 import { CLOCK_ALARM_MS } from "./limits.ts";
 

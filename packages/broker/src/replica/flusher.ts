@@ -1,8 +1,8 @@
 /**
  * When state may go to disk. A flush writes the state at the applied index; it may start only when
- * the log up to there is durable on this node, for otherwise a crash would leave state that is newer
- * than the log. Under steady load a slow disk could put that off for ever, so an overdue flush holds
- * back apply until the disk has caught up.
+ * the log up to there is durable on this node, for otherwise a crash would leave state that is
+ * newer than the log. Under steady load a slow disk could put that off for ever, so an overdue
+ * flush holds back apply until the disk has caught up.
  */
 import type { EntryId, LogIndex } from "task-queue-raft";
 import type { QueueMachine } from "../queue/index.ts";

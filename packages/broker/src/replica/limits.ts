@@ -1,6 +1,8 @@
 /** Every bound of the replica, by name. None of them changes what a command does, only when. */
 
-/** An entry is closed when its commands reach this; a single larger command still gets its entry. */
+/**
+ * An entry is closed when its commands reach this; a single larger command still gets its entry.
+ */
 export const ENTRY_BYTES_MAX = 1024 * 1024;
 
 /** Writes waiting for an answer on this node, local and forwarded; beyond: `overloaded`. */

@@ -1,7 +1,7 @@
 /**
  * What a leader proposes of its own accord: first of all `takeOffice`, then heartbeats folded into
- * one `renew` a second, and what deadlines demand. One demand is open at a time: it is decided anew,
- * from applied state, once the last one was applied.
+ * one `renew` a second, and what deadlines demand. One demand is open at a time: it is decided
+ * anew, from applied state, once the last one was applied.
  */
 
 import type { LogIndex } from "task-queue-raft";

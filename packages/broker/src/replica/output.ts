@@ -17,7 +17,9 @@ import type { Delivery, Flush, LeaseLostEvent, Reply, TaskId } from "../queue/in
 
 /** How a write ended. */
 export type Outcome =
-  /** Committed and applied; `reply` may still be a refusal. `index`: read at or above it to see it. */
+  /**
+   * Committed and applied; `reply` may still be a refusal. `index`: read at or above it to see it.
+   */
   | { readonly kind: "applied"; readonly reply: Reply; readonly index: LogIndex }
   /** Certainly not done. */
   | {
@@ -90,7 +92,9 @@ export interface Outputs<W, R> {
   readonly forwardReplies: { readonly to: NodeId; readonly replies: readonly ForwardReply[] }[];
   readonly persists: PersistBatch[];
   readonly outcomes: { readonly waiter: W; readonly outcome: Outcome }[];
-  /** Reads that may be served now; `applied` undefined: the read deadline passed without a leader. */
+  /**
+   * Reads that may be served now; `applied` undefined: the read deadline passed without a leader.
+   */
   readonly reads: { readonly waiter: R; readonly applied: LogIndex | undefined }[];
   readonly sessions: ReadonlyMap<string, SessionOutput>;
   readonly contentLoads: readonly ContentLoad[];

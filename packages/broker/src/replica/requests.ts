@@ -1,8 +1,8 @@
 /**
  * The writes that wait for an answer on this node. Every command is idempotent, so a write whose
- * leader was lost is simply sent again to the next one, until its deadline; only then is its outcome
- * called unknown. On the leader a write waits for its own entry, keyed by (term, index, ordinal):
- * another term applied at that index means that the entry was replaced.
+ * leader was lost is simply sent again to the next one, until its deadline; only then is its
+ * outcome called unknown. On the leader a write waits for its own entry, keyed by (term, index,
+ * ordinal): another term applied at that index means that the entry was replaced.
  */
 
 import type { EntryId, LogIndex, NodeId, Term } from "task-queue-raft";
@@ -50,7 +50,9 @@ export class Requests<W> {
   readonly #open = new Set<Request<W>>();
   #nextForwardId: number;
 
-  /** `firstForwardId` differs from start to start, so that a late answer to an earlier life is void. */
+  /**
+   * `firstForwardId` differs from start to start, so that a late answer to an earlier life is void.
+   */
   constructor(firstForwardId: number) {
     this.#nextForwardId = firstForwardId;
   }

@@ -34,8 +34,9 @@ interface Job {
 }
 
 /**
- * Opens the log and checks all of it: LevelDB's files, then every entry. Throws `StorageDamage`, `StorageFault` or `DataDirError`.
- * No compression: entries are read rarely and removed soon, so it would only cost processor time.
+ * Opens the log and checks all of it: LevelDB's files, then every entry. Throws `StorageDamage`,
+ * `StorageFault` or `DataDirError`. No compression: entries are read rarely and removed soon, so it
+ * would only cost processor time.
  */
 export async function openLogStore(
   directory: string,

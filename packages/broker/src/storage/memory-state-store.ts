@@ -1,6 +1,6 @@
 /**
- * The queue machine's records in memory, for tests of what stands on them: the same order of keys and
- * the same refusals as on disk, but nothing outlives the object.
+ * The queue machine's records in memory, for tests of what stands on them: the same order of keys
+ * and the same refusals as on disk, but nothing outlives the object.
  */
 import assert from "node:assert/strict";
 import type { FlushMark, KeyRange, StateStore } from "../ports.ts";

@@ -43,8 +43,9 @@ const SCAN_ROWS_MAX = 1000;
 type Row = readonly [Uint8Array, Uint8Array];
 
 /**
- * Opens the state and checks LevelDB's files and the sequence of the flushes. Throws `StorageDamage`, `StorageFault` or `DataDirError`. Compressed (Snappy):
- * records stay for weeks, and JSON payloads shrink to a third.
+ * Opens the state and checks LevelDB's files and the sequence of the flushes. Throws
+ * `StorageDamage`, `StorageFault` or `DataDirError`. Compressed (Snappy): records stay for weeks,
+ * and JSON payloads shrink to a third.
  */
 export async function openStateStore(
   directory: string,
@@ -134,7 +135,7 @@ export class LevelStateStore implements StateStore {
   async stats(): Promise<Readonly<Record<string, string>>> {
     return {
       memory_bytes: this.#level.getProperty("leveldb.approximate-memory-usage"),
-      levels: this.#level.getProperty("leveldb.stats"),
+      ...levelSizes(this.#level.getProperty("leveldb.stats")),
     };
   }
 
@@ -174,6 +175,17 @@ export class LevelStateStore implements StateStore {
     }
     return body;
   }
+}
+
+/**
+ * From LevelDB's own table, which has a line for each level: number, files, megabytes, and more.
+ */
+function levelSizes(table: string): Record<string, string> {
+  const sizes: Record<string, string> = {};
+  for (const [, level, files, megabytes] of table.matchAll(/^ +(\d+) +(\d+) +(\d+) /gm)) {
+    sizes[`level_${level}`] = `${files} files, ${megabytes} MB`;
+  }
+  return sizes;
 }
 
 /** The newest flush record of a sound sequence; writes number 0 into a new database. */
