@@ -117,6 +117,6 @@ describe("the README", () => {
   test("looks around with tq-admin", () => {
     const output = shell(snippet("cluster-status"));
     expect(output).toContain('"leader_id"');
-    expect(output).toContain('"state": "completed"');
+    expect(output).toContain('"state":"completed"');
   });
 });
