@@ -55,7 +55,7 @@ function toConfig(
     },
     persistence: {
       dataDir: resolve(persistence.data_dir),
-      walSyncIntervalMs: persistence.wal_sync_interval_ms,
+      walSyncIntervalMs: isClustered(raft) ? 0 : persistence.wal_sync_interval_ms,
       writeBufferBytes: persistence.write_buffer_size,
     },
     raft: {
@@ -79,7 +79,11 @@ function toConfig(
       maxDelayMs: retry.max_delay,
       jitter: retry.jitter,
     },
-    notices: [...withoutEffect(said), ...openDoors(broker.host, apiHost)],
+    notices: [
+      ...withoutEffect(said),
+      ...openDoors(broker.host, apiHost),
+      ...alwaysSynced(settings),
+    ],
     said,
   };
 }
@@ -104,6 +108,14 @@ function withoutEffect(said: ReadonlyMap<string, Said>): Notice[] {
     notices.push({ level: "info", text: `${where}: ${key} has no effect: ${reason}` });
   }
   return notices;
+}
+
+/** A member that lost its unsynced tail in a power cut must not vote, and cannot tell yet. */
+function alwaysSynced({ persistence, raft }: Settings): Notice[] {
+  if (!isClustered(raft) || persistence.wal_sync_interval_ms === 0) return [];
+  const key = "persistence.wal_sync_interval_ms";
+  const text = `${key} is for single nodes in this version: a cluster always syncs before it answers`;
+  return [{ level: "info", text }];
 }
 
 function openDoors(...hosts: readonly string[]): Notice[] {

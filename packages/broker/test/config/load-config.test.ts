@@ -166,7 +166,14 @@ persistence:
     });
     expect(config.persistence).toMatchObject({
       writeBufferBytes: 128 * 1024 ** 2,
-      walSyncIntervalMs: 1000,
+      // A cluster does more than it is asked for, and says so.
+      walSyncIntervalMs: 0,
+    });
+    expect(config.notices).toContainEqual({
+      level: "info",
+      text:
+        "persistence.wal_sync_interval_ms is for single nodes in this version: " +
+        "a cluster always syncs before it answers",
     });
   });
 
