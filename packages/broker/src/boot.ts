@@ -2,7 +2,6 @@
  * From what is on disk to a replica: the newest flushed state, and the log behind it. Entries above
  * the state's applied index are applied again once a leader says how far they are committed.
  */
-import { randomInt } from "node:crypto";
 import { type Entry, type EntryId, DEFAULTS as RAFT_DEFAULTS } from "task-queue-raft";
 import type { Formation, Identity, KeyRange, LogStore, StateStore } from "./ports.ts";
 import { QueueMachine } from "./queue/index.ts";
@@ -51,7 +50,7 @@ export async function bootReplica(options: BootOptions): Promise<NodeReplica> {
     settings: options.settings,
     now: performance.now(),
     wallMs: Date.now(),
-    firstForwardId: randomInt(STARTS_KEPT_APART) * FORWARD_ID_RANGE,
+    firstForwardId: (identity.boots % STARTS_KEPT_APART) * FORWARD_ID_RANGE,
   });
 }
 

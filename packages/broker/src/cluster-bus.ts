@@ -18,7 +18,7 @@ export interface ClusterSeat {
   readonly formation: Formation;
   /** Opens the bus; every call of `listener` is an input of the replica. */
   startBus(listener: BusListener): Bus;
-  /** Closes the bus port as well. */
+  /** Closes the bus and its port. */
   close(): Promise<void>;
 }
 
@@ -38,20 +38,24 @@ export async function takeSeat(
   });
   const peers = config.raft.peers.map(parsePeer);
   const { identity: known } = identity;
-  const formation = await form({
-    server,
-    identity: known,
-    member,
-    peers,
-    saveFormation,
-    log,
-    signal,
+  const options = { server, identity: known, member, peers, saveFormation, log, signal };
+  const formation = await form(options).catch(async (error) => {
+    await server.close();
+    throw error;
   });
+  const opened: Bus[] = [];
   return {
     formation,
-    startBus: (listener) =>
-      startBus({ server, identity: known, formation, peers, listener, log, random: Math.random }),
-    close: () => server.close(),
+    startBus: (listener) => {
+      const random = Math.random;
+      const bus = startBus({ server, identity: known, formation, peers, listener, log, random });
+      opened.push(bus);
+      return bus;
+    },
+    close: async () => {
+      for (const bus of opened) await bus.close();
+      await server.close();
+    },
   };
 }
 

@@ -4,6 +4,7 @@
  * number of records and says where to go on, so a rare filter costs several pages, not one long
  * stall.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ListPage, TaskFilter } from "./operations/broker.ts";
 import type { KeyRange, StateStore } from "./ports.ts";
 import {
@@ -17,6 +18,8 @@ import {
 /** Records examined for one page. */
 const PAGE_WORK_MAX = 10_000;
 const SLICE_ROWS = 1_000;
+/** Whole tasks read before the event loop gets its turn: a few milliseconds' worth. */
+const LOOKS_IN_ONE_PIECE = 100;
 
 type Row = readonly [Uint8Array, Uint8Array | undefined];
 
@@ -37,10 +40,12 @@ export class HistoryReader {
       : this.#queue.historyRange(undefined);
     let lt = before === undefined ? range.lt : withId(range.gte, before);
     const tasks: TaskView[] = [];
+    let looks = 0;
     for (let examined = 0; examined < PAGE_WORK_MAX; examined += SLICE_ROWS) {
       const slice = await this.#slice({ gte: range.gte, lt });
       for (const [key, value] of slice.rows) {
         if (value !== undefined && (indexed || this.#summaryMatches(filter, key, value))) {
+          if (++looks % LOOKS_IN_ONE_PIECE === 0) await nextTurn();
           const task = this.#queue.task(idOfFinishedKey(key));
           if (task !== undefined && matches(filter, task)) tasks.push(task);
         }

@@ -3,6 +3,7 @@
  * come from its queue machine and, for history, from the state store.
  */
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { TqError } from "task-queue-protocol";
 import { HistoryReader } from "./history.ts";
 import { nodeStatus, type StatusFacts } from "./node-status.ts";
@@ -20,8 +21,11 @@ import type { StateStore } from "./ports.ts";
 import type { Command, QueueView, SessionView, TaskId, TaskView, Token } from "./queue/index.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** Live tasks looked at for one page of a list; the page ends early and says where to go on. */
-const LIST_WORK_MAX = 20_000;
+/**
+ * Live tasks whose contents are read in one piece, some ten milliseconds' worth; the page ends
+ * early and says where to go on.
+ */
+const LIST_WORK_MAX = 1_000;
 
 export class LocalBroker implements Broker {
   readonly nodeId: string;
@@ -60,16 +64,18 @@ export class LocalBroker implements Broker {
     });
   }
 
-  async task(id: TaskId): Promise<TaskView | undefined> {
-    return this.#queue.task(id);
+  task(id: TaskId): Promise<TaskView | undefined> {
+    return this.#read(async () => this.#queue.task(id));
   }
 
-  listLive(filter: TaskFilter, after: TaskId | undefined, limit: number): ListPage {
-    return this.#queue.listLive(filter, after, limit, LIST_WORK_MAX);
+  /** A page of a rare tag takes many looks: between them the event loop has its turn. */
+  async listLive(filter: TaskFilter, after: TaskId | undefined, limit: number): Promise<ListPage> {
+    await nextTurn();
+    return this.#read(async () => this.#queue.listLive(filter, after, limit, LIST_WORK_MAX));
   }
 
   listFinished(filter: TaskFilter, before: TaskId | undefined, limit: number): Promise<ListPage> {
-    return this.#history.list(filter, before, limit);
+    return this.#read(() => this.#history.list(filter, before, limit));
   }
 
   queues(): readonly QueueView[] {
@@ -88,9 +94,14 @@ export class LocalBroker implements Broker {
     return this.#runtime.replica.clock.read();
   }
 
-  waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined> {
-    const now = this.#queue.task(id);
-    if (now === undefined || now.finishedAt > 0) return Promise.resolve(now);
+  async waitFinished(
+    id: TaskId,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<TaskView | undefined> {
+    const now = await this.task(id);
+    if (now === undefined || now.finishedAt > 0) return now;
+    if (signal.aborted) return undefined;
     return new Promise((resolve) => {
       const key = keyOf(id);
       const settle = (): void => {
@@ -139,6 +150,16 @@ export class LocalBroker implements Broker {
 
   beat(session: string): void {
     this.#runtime.input((replica) => replica.beat(session));
+  }
+
+  /** What the disk cannot read ends the process, even if only somebody's question wanted it. */
+  async #read<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      this.#runtime.fail("the state could not be read", error);
+      throw error;
+    }
   }
 
   get #queue() {

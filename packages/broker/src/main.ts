@@ -4,6 +4,7 @@ import { type BrokerProcess, startBroker } from "./broker-process.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { EXIT } from "./exit-status.ts";
 import { createLogger, type NodeLogger } from "./observe/logger.ts";
+import { StorageDamage, StorageFault, StorageStopped } from "./storage/storage-error.ts";
 
 /** A stop that takes longer than this is cut short; nothing acknowledged depends on it. */
 const STOP_MS_MAX = 30_000;
@@ -16,7 +17,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const { logLevel: level, logFile: file } = config.monitoring;
   const log = createLogger({ level, file, nodeId: config.raft.nodeId });
   const onFatal = (what: string, error: unknown): void => die(log, what, error);
-  process.on("uncaughtException", (error) => die(log, "unexpected error", error, EXIT.internal));
+  process.on("uncaughtException", (error) => die(log, "unexpected error", error));
   process.on("SIGHUP", () => {
     log.reopen();
     log.info({}, "log file reopened");
@@ -29,6 +30,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     const { signal } = starting;
     running.broker = await startBroker({ config, version, log, signal, onFatal });
+    // The signal found nothing to stop yet.
+    if (signalled(starting)) await finish(log, running.broker);
   } catch (error) {
     if (signalled(starting)) process.exit(EXIT.done);
     die(log, "cannot start", error);
@@ -57,14 +60,18 @@ function stopOnSignals(
     log.info({ signal }, "stopping");
     starting.abort(new Error(signal));
     setTimeout(() => die(log, "the stop took too long", undefined), STOP_MS_MAX).unref();
-    await running.broker?.stop();
-    log.info({}, "stopped");
-    log.flush();
-    if (running.broker !== undefined) process.exit(EXIT.done);
+    if (running.broker !== undefined) await finish(log, running.broker);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => void stop(signal));
   }
+}
+
+async function finish(log: NodeLogger, broker: BrokerProcess): Promise<never> {
+  await broker.stop();
+  log.info({}, "stopped");
+  log.flush();
+  process.exit(EXIT.done);
 }
 
 function signalled(starting: AbortController): boolean {
@@ -80,7 +87,13 @@ function die(log: NodeLogger, what: string, error: unknown, status?: number): ne
     message === "" ? what : `${what}: ${message}`,
   );
   log.flush();
-  process.exit(status ?? (known ? error.exitStatus : EXIT.storage));
+  process.exit(status ?? (known ? error.exitStatus : statusFor(error)));
+}
+
+function statusFor(error: unknown): number {
+  if (error instanceof StorageDamage) return EXIT.damagedData;
+  const isDisk = error instanceof StorageFault || error instanceof StorageStopped;
+  return isDisk ? EXIT.storage : EXIT.internal;
 }
 
 function hasExitStatus(error: unknown): error is Error & { readonly exitStatus: number } {

@@ -9,7 +9,7 @@
 import type { LogRead, PersistBatch } from "task-queue-raft";
 import type { SessionChannel } from "./operations/broker.ts";
 import type { Bus, IdentityStore, LogStore, StateStore } from "./ports.ts";
-import type { ContentLoad, Outcome, Outputs, Replica } from "./replica/index.ts";
+import type { ContentLoad, Outcome, Outputs, Replica, SessionOutput } from "./replica/index.ts";
 
 export type OutcomeWaiter = (outcome: Outcome) => void;
 export type ReadWaiter = (applied: number | undefined) => void;
@@ -46,11 +46,14 @@ export class Runtime {
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #persistQueue: PersistBatch[] = [];
-  #persisting: Promise<void> | undefined;
+  #persisting = false;
   #syncTimer: NodeJS.Timeout | undefined;
+  #syncing = false;
   #lastWrittenSeq = 0;
-  #flushing: Promise<void> | undefined;
+  /** Work of the disk that has not ended. */
+  readonly #diskWork = new Set<Promise<void>>();
   #closed = false;
+  #failed = false;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
@@ -64,11 +67,24 @@ export class Runtime {
   /** Lets `act` put inputs into the replica; the turn that follows takes them all. */
   input(act: (replica: NodeReplica) => void): void {
     if (this.#closed) return;
-    if (!this.#turnScheduled) {
-      this.replica.advance(performance.now(), Date.now());
-      this.#scheduleTurn();
+    try {
+      if (!this.#turnScheduled) {
+        this.replica.advance(performance.now(), Date.now());
+        this.#scheduleTurn();
+      }
+      act(this.replica);
+    } catch (error) {
+      // Whoever called might answer it to a client and go on.
+      this.fail("broken invariant", error);
     }
-    act(this.replica);
+  }
+
+  /** The first fault is the last: nothing is taken in any more, and the process ends. */
+  fail(what: string, error: unknown): void {
+    this.#closed = true;
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#options.onFatal(what, error);
   }
 
   /** `listener` hears the id of each task that reaches a final state, on any node. */
@@ -81,8 +97,8 @@ export class Runtime {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#syncTimer);
-    await this.#persisting;
-    await this.#flushing;
+    while (this.#diskWork.size > 0) await Promise.all(this.#diskWork);
+    if (this.#options.walSyncIntervalMs > 0 && !this.#failed) await this.#options.log.sync();
   }
 
   #scheduleTurn(): void {
@@ -91,7 +107,7 @@ export class Runtime {
       try {
         this.#turn();
       } catch (error) {
-        this.#options.onFatal("broken invariant", error);
+        this.fail("broken invariant", error);
       }
     });
   }
@@ -118,6 +134,11 @@ export class Runtime {
 
   #perform(out: NodeOutputs): void {
     const { bus } = this.#options;
+    // A worker that registers anew by one of the answers below has a new channel then, and hears
+    // from its attachment all that it must know: none of this turn's words are for that channel.
+    const told = [...out.sessions.values()].map((output) => {
+      return { output, channel: this.channels.get(output.session) };
+    });
     // First what needs no disk: followers write while we write.
     for (const envelope of out.envelopes) bus.send(envelope);
     for (const { to, forwards } of out.forwards) bus.forward(to, forwards);
@@ -126,28 +147,29 @@ export class Runtime {
     // Then what is committed: answers, deliveries.
     if (out.leadership !== undefined) this.#leadershipChanged(out.leadership);
     for (const { waiter, outcome } of out.outcomes) waiter(outcome);
-    this.#tellSessions(out);
+    for (const { output, channel } of told) {
+      if (channel !== undefined && this.channels.get(output.session) === channel) {
+        this.#tell(channel, output);
+      }
+    }
     for (const { waiter, applied } of out.reads) waiter(applied);
     for (const id of out.finished) for (const listener of this.#finishedListeners) listener(id);
     // Last what can wait.
     for (const load of out.contentLoads) this.#loadContent(load);
     for (const read of out.logReads) this.#readLog(read);
     if (out.flush !== undefined) this.#flush(out.flush);
+    if (out.syncLog) this.#syncLog();
     for (const { level, text } of out.notes) this.#options.logger[level]({}, text);
   }
 
-  #tellSessions(out: NodeOutputs): void {
-    for (const { session, deliveries, lost, renewed, ended } of out.sessions.values()) {
-      const channel = this.channels.get(session);
-      if (channel === undefined) continue;
-      if (lost.length > 0) channel.leaseLost(lost);
-      if (deliveries.length > 0) channel.deliver(deliveries);
-      if (renewed) channel.renewed();
-      if (ended) {
-        this.channels.delete(session);
-        channel.ended();
-      }
-    }
+  #tell(channel: SessionChannel, output: SessionOutput): void {
+    const { session, deliveries, lost, renewed, ended } = output;
+    if (lost.length > 0) channel.leaseLost(lost);
+    if (deliveries.length > 0) channel.deliver(deliveries);
+    if (renewed) channel.renewed();
+    if (!ended) return;
+    this.channels.delete(session);
+    channel.ended();
   }
 
   #leadershipChanged({ role, term, leader }: NonNullable<NodeOutputs["leadership"]>): void {
@@ -159,24 +181,30 @@ export class Runtime {
 
   // ---- disk ----
 
+  /** What ends in an input, or with a fault that ends the process. */
+  #await<T>(what: string, work: Promise<T>, done: (result: T) => void): void {
+    const ended = work
+      .then(done, (error) => this.fail(what, error))
+      .finally(() => this.#diskWork.delete(ended));
+    this.#diskWork.add(ended);
+  }
+
   #persist(batches: readonly PersistBatch[]): void {
     this.#persistQueue.push(...batches);
-    this.#persisting ??= this.#persistAll().finally(() => {
-      this.#persisting = undefined;
+    if (this.#persisting) return;
+    this.#persisting = true;
+    this.#await("the log could not be written", this.#persistAll(), () => {
+      this.#persisting = false;
     });
   }
 
   /** While one write runs others queue up; the next one takes them all. */
   async #persistAll(): Promise<void> {
-    try {
-      while (this.#persistQueue.length > 0) {
-        const batches = this.#persistQueue;
-        this.#persistQueue = [];
-        const synced = await this.#write(batches);
-        this.#written(batches, synced);
-      }
-    } catch (error) {
-      this.#options.onFatal("the log could not be written", error);
+    while (this.#persistQueue.length > 0) {
+      const batches = this.#persistQueue;
+      this.#persistQueue = [];
+      const synced = await this.#write(batches);
+      this.#written(batches, synced);
     }
   }
 
@@ -205,44 +233,45 @@ export class Runtime {
     if (!synced) this.#armSync();
   }
 
-  /** In interval mode: one fsync follows, at most the interval later. */
+  /** In interval mode: an fsync follows, at most the interval later. */
   #armSync(): void {
+    if (this.#closed) return;
     this.#syncTimer ??= setTimeout(() => {
-      const seq = this.#lastWrittenSeq;
-      this.#options.log.sync().then(
-        () => {
-          this.#syncTimer = undefined;
-          this.input((replica) => replica.persisted(seq, true));
-          if (seq < this.#lastWrittenSeq) this.#armSync();
-        },
-        (error) => this.#options.onFatal("the log could not be fsynced", error),
-      );
+      this.#syncTimer = undefined;
+      this.#syncLog();
     }, this.#options.walSyncIntervalMs);
   }
 
+  #syncLog(): void {
+    // Without an interval every write is an fsync; and what came during this one has its own timer.
+    if (this.#options.walSyncIntervalMs === 0 || this.#syncing) return;
+    this.#syncing = true;
+    const seq = this.#lastWrittenSeq;
+    this.#await("the log could not be fsynced", this.#options.log.sync(), () => {
+      this.#syncing = false;
+      this.input((replica) => replica.persisted(seq, true));
+      if (seq < this.#lastWrittenSeq) this.#armSync();
+    });
+  }
+
   #flush({ flush, mark }: NonNullable<NodeOutputs["flush"]>): void {
-    this.#flushing = this.#options.state.flush(flush, mark).then(
-      () => this.input((replica) => replica.flushed()),
-      (error) => this.#options.onFatal("the state could not be written", error),
-    );
+    const written = this.#options.state.flush(flush, mark);
+    this.#await("the state could not be written", written, () => {
+      this.input((replica) => replica.flushed());
+    });
   }
 
   #loadContent(load: ContentLoad): void {
-    this.#options.state.load(load.key).then(
-      (content) => {
-        // Gone: the task finished and was removed while the disk was asked.
-        if (content === undefined) return;
-        this.input((replica) => replica.contentLoaded(load, content));
-      },
-      (error) => this.#options.onFatal("a payload could not be read", error),
-    );
+    this.#await("a payload could not be read", this.#options.state.load(load.key), (content) => {
+      this.input((replica) => replica.contentLoaded(load, content));
+    });
   }
 
   #readLog({ to, from, maxBytes }: LogRead): void {
-    this.#options.log.read(from, maxBytes).then(
-      ({ prev, entries }) => this.input((replica) => replica.logRead(to, prev, entries)),
-      (error) => this.#options.onFatal("the log could not be read", error),
-    );
+    const read = this.#options.log.read(from, maxBytes);
+    this.#await("the log could not be read", read, ({ prev, entries }) => {
+      this.input((replica) => replica.logRead(to, prev, entries));
+    });
   }
 }
 
@@ -256,7 +285,7 @@ function groupByTruncation(batches: readonly PersistBatch[]) {
     if (open === undefined || truncateFrom !== undefined) {
       groups.push({ truncateFrom, entries: [...entries] });
     } else {
-      open.entries.push(...entries);
+      for (const entry of entries) open.entries.push(entry);
     }
   }
   return groups;

@@ -86,7 +86,11 @@ export interface Broker {
   readBarrier(consistency: Consistency, minIndex?: number): Promise<number>;
   task(id: TaskId): Promise<TaskView | undefined>;
   /** Live tasks in id order after `after`; examines at most `work` tasks, hence `next`. */
-  listLive(filter: LiveFilter, after: TaskId | undefined, limit: number): ListPage;
+  listLive(
+    filter: LiveFilter,
+    after: TaskId | undefined,
+    limit: number,
+  ): ListPage | Promise<ListPage>;
   /** Finished tasks, newest id first, before `before`. */
   listFinished(filter: LiveFilter, before: TaskId | undefined, limit: number): Promise<ListPage>;
   queues(): readonly QueueView[];

@@ -110,14 +110,21 @@ export class QueueMachine {
     return commands;
   }
 
-  /** How many pending tasks a lease could give this session, counted up to `max`. */
-  readyFor(session: string, max: number): number {
+  /**
+   * How many pending tasks a lease could give this session, counted up to `max`. With `claimed`, by
+   * lane, only tasks that nobody has claimed yet; they are claimed by this.
+   */
+  readyFor(session: string, max: number, claimed?: Map<number, number>): number {
     const found = this.#openSession(session);
     if (found === undefined) return 0;
     let ready = 0;
     for (const lane of this.#s.lanes.ready) {
-      if (found.takes(lane.queue.name, lane.type)) ready += lane.readyCount;
-      if (ready >= max) return max;
+      if (!found.takes(lane.queue.name, lane.type)) continue;
+      const taken = claimed?.get(lane.number) ?? 0;
+      const share = Math.min(lane.readyCount - taken, max - ready);
+      if (share > 0) claimed?.set(lane.number, taken + share);
+      ready += share;
+      if (ready === max) break;
     }
     return ready;
   }

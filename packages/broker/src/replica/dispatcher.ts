@@ -1,28 +1,32 @@
 /**
- * Decides, on the leader, when to propose `lease` for which worker session. It guesses nothing: a
- * lease that finds no task grants none and parks the session until a task that it can run is ready.
+ * Decides, on the leader, when to propose `lease` for which worker session. It asks only for tasks
+ * that are ready, or become so by the very same entry. Who finds nothing is parked, so that idle
+ * sessions cost next to nothing. Invariant: for a parked session nothing is ready.
  *
  * Leader memory only. A session's credit is what its worker is willing to hold (its window) minus
- * what it holds in applied state, minus what was asked for and not yet applied; a completion on its
- * way frees its credit at once, so that the next lease rides in the same entry.
+ * what it holds in applied state; a completion on its way frees its credit at once, so that the
+ * next lease rides in the same entry.
  */
 import type { Command, Lease, LeaseView, QueueMachine, Submit } from "../queue/index.ts";
 
 interface Attached {
+  /** Tells this attachment from earlier ones of the same session. */
+  readonly serial: number;
   window: number;
-  /** Size of the one open `lease` command; 0 = none. */
-  asked: number;
-  /** Completions, failures and releases proposed and not yet applied. */
+  /** Leases that a command on its way will end. */
   ending: number;
-  /** Its last lease found too little: wait for a ready task. */
-  parked: boolean;
 }
 
 export class Dispatcher {
   readonly #queue: QueueMachine;
-  readonly #sessions = new Map<string, Attached>();
-  /** Names in round-robin order: whoever got a lease goes to the end. */
-  #turnOrder: string[] = [];
+  /** Attached sessions, in two kinds, in round-robin order: who got a lease goes to the end. */
+  readonly #awake = new Map<string, Attached>();
+  readonly #parked = new Map<string, Attached>();
+  /** Whose `lease` is on its way. It may outlive the connection that it was asked for. */
+  readonly #asking = new Set<string>();
+  /** Lanes that tasks entered since the parked sessions were last looked at. */
+  readonly #readied = new Set<number>();
+  #attachments = 0;
 
   constructor(queue: QueueMachine) {
     this.#queue = queue;
@@ -30,100 +34,122 @@ export class Dispatcher {
 
   attach(session: string): void {
     this.detach(session);
-    this.#sessions.set(session, { window: 0, asked: 0, ending: 0, parked: false });
-    this.#turnOrder.push(session);
+    this.#awake.set(session, { serial: ++this.#attachments, window: 0, ending: 0 });
   }
 
   detach(session: string): void {
-    if (!this.#sessions.delete(session)) return;
-    this.#turnOrder = this.#turnOrder.filter((each) => each !== session);
+    this.#awake.delete(session);
+    this.#parked.delete(session);
   }
 
   isAttached(session: string): boolean {
-    return this.#sessions.has(session);
+    return this.#find(session) !== undefined;
   }
 
-  attachedSessions(): readonly string[] {
-    return this.#turnOrder;
+  /** Number of the attachment that holds now; undefined = not attached. */
+  attachmentOf(session: string): number | undefined {
+    return this.#find(session)?.serial;
   }
 
   /** Leadership is gone: sessions must register with the new leader. */
   clear(): void {
-    this.#sessions.clear();
-    this.#turnOrder = [];
+    this.#awake.clear();
+    this.#parked.clear();
+    this.#asking.clear();
+    this.#readied.clear();
   }
 
   setWindow(session: string, window: number): void {
-    const attached = this.#sessions.get(session);
-    if (attached === undefined) return;
-    attached.window = window;
+    const attached = this.#find(session);
+    if (attached !== undefined) attached.window = window;
   }
 
-  /** A command of this session that ends a lease was taken in (+1) or answered (-1). */
+  /** A command that ends a lease of this session was taken in (+1) or answered (-1). */
   countEnding(session: string, change: 1 | -1): void {
-    const attached = this.#sessions.get(session);
+    const attached = this.#find(session);
     if (attached === undefined) return;
     attached.ending = Math.max(0, attached.ending + change);
   }
 
-  /** The lease was applied; `granted` tasks were given. */
-  leaseApplied(lease: Lease, granted: number): void {
-    const attached = this.#sessions.get(lease.session);
-    if (attached === undefined) return;
-    attached.asked = 0;
-    attached.parked = granted < lease.count;
+  /** The session's lease was applied; `tookAll`: it found fewer tasks than it asked for. */
+  leaseApplied(session: string, tookAll: boolean): void {
+    this.#asking.delete(session);
+    if (tookAll) this.#park(session);
   }
 
   /**
-   * A task of this lane became ready. If the lease behind it in the same entry has not taken it,
-   * one parked session with credit wakes up for it; when none has credit, all that match do, for
-   * whichever frees some first must look again.
+   * A task of this lane became ready. All parked sessions that take it will be looked at: of those
+   * that are woken, one may have gone, or be given another task, before its lease is applied.
    */
   laneReady(lane: number): void {
-    if (this.#queue.laneDepth(lane) === 0) return;
-    const matching: Attached[] = [];
-    for (const session of this.#turnOrder) {
-      const attached = this.#sessions.get(session) as Attached;
-      if (!attached.parked || !this.#queue.matches(session, lane)) continue;
-      if (this.#credit(session, attached) > 0) {
-        attached.parked = false;
-        return;
-      }
-      matching.push(attached);
-    }
-    for (const attached of matching) attached.parked = false;
+    if (this.#parked.size > 0) this.#readied.add(lane);
   }
 
   /** These commands did not get into the log after all. */
   leasesDropped(commands: readonly Command[]): void {
     for (const command of commands) {
-      if (command.type !== "lease") continue;
-      const attached = this.#sessions.get(command.session);
-      if (attached !== undefined) attached.asked = 0;
+      if (command.type === "lease") this.#asking.delete(command.session);
     }
   }
 
   /** Leases to ride behind `batch`, the commands about to become one entry. */
   leases(batch: readonly Command[]): Lease[] {
     const leases: Lease[] = [];
-    if (this.#sessions.size === 0) return leases;
+    if (this.#awake.size + this.#parked.size === 0) return leases;
+    this.#wakeParked();
     const demand = demandOf(batch);
-    for (const session of [...this.#turnOrder]) {
-      const attached = this.#sessions.get(session) as Attached;
+    const claimed = new Map<number, number>();
+    for (const [session, attached] of this.#awake) {
       const credit = this.#credit(session, attached);
       if (credit <= 0) continue;
-      const waiting = attached.parked ? 0 : this.#queue.readyFor(session, credit);
-      const coming = waiting < credit ? this.#take(demand, session, credit - waiting) : 0;
-      if (waiting + coming === 0) continue;
-      attached.asked = waiting + coming;
-      leases.push({ type: "lease", session, count: attached.asked });
+      const waiting = this.#queue.readyFor(session, credit, claimed);
+      const count = waiting + this.#take(demand, session, credit - waiting);
+      if (count > 0) leases.push({ type: "lease", session, count });
+      else if (this.#queue.readyFor(session, 1) === 0) this.#park(session);
     }
-    for (const lease of leases) this.#toTheEnd(lease.session);
+    for (const [session, attached] of this.#parked) {
+      if (demand.every((each) => each.count === 0)) break;
+      const count = this.#take(demand, session, this.#credit(session, attached));
+      if (count > 0) leases.push({ type: "lease", session, count });
+    }
+    for (const { session } of leases) {
+      this.#asking.add(session);
+      this.#wake(session);
+    }
     return leases;
   }
 
+  #find(session: string): Attached | undefined {
+    return this.#awake.get(session) ?? this.#parked.get(session);
+  }
+
+  #park(session: string): void {
+    const attached = this.#awake.get(session);
+    if (attached === undefined) return;
+    this.#awake.delete(session);
+    this.#parked.set(session, attached);
+  }
+
+  /** It stands last among the awake afterwards. */
+  #wake(session: string): void {
+    const attached = this.#find(session);
+    if (attached === undefined) return;
+    this.detach(session);
+    this.#awake.set(session, attached);
+  }
+
+  #wakeParked(): void {
+    for (const lane of this.#readied) {
+      if (this.#queue.laneDepth(lane) === 0) continue;
+      for (const session of this.#parked.keys()) {
+        if (this.#queue.matches(session, lane)) this.#wake(session);
+      }
+    }
+    this.#readied.clear();
+  }
+
   #credit(session: string, attached: Attached): number {
-    if (attached.asked > 0) return 0;
+    if (this.#asking.has(session)) return 0;
     const held = this.#queue.leaseCount(session);
     return attached.window - Math.max(0, held - attached.ending);
   }
@@ -132,19 +158,13 @@ export class Dispatcher {
   #take(demand: Demand[], session: string, max: number): number {
     let taken = 0;
     for (const each of demand) {
+      if (taken >= max) break;
       if (each.count === 0 || !this.#queue.accepts(session, each.queue, each.type)) continue;
       const share = Math.min(each.count, max - taken);
       each.count -= share;
       taken += share;
-      if (taken === max) break;
     }
     return taken;
-  }
-
-  #toTheEnd(session: string): void {
-    const at = this.#turnOrder.indexOf(session);
-    this.#turnOrder.splice(at, 1);
-    this.#turnOrder.push(session);
   }
 }
 

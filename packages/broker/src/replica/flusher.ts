@@ -50,6 +50,12 @@ export class Flusher {
     this.#flushing = false;
   }
 
+  /** True when apply is held back, or soon will be, until the log on disk has caught up. */
+  isOverdue(durable: LogIndex, now: number): boolean {
+    if (this.#flushing || this.#dirtySince === undefined) return false;
+    return durable < this.#applied.index && now >= this.#dirtySince + FLUSH_OVERDUE_MS;
+  }
+
   /** Infinity while something else has to happen first. */
   nextDeadline(durable: LogIndex): number {
     if (this.#flushing || this.#dirtySince === undefined) return Number.POSITIVE_INFINITY;

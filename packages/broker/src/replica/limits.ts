@@ -8,7 +8,7 @@ export const ENTRY_BYTES_MAX = 1024 * 1024;
 /** Writes waiting for an answer on this node, local and forwarded; beyond: `overloaded`. */
 export const REQUESTS_MAX = 100_000;
 
-/** Bytes of writes that wait to be proposed or forwarded; beyond: `overloaded`. */
+/** Bytes of writes that wait to be proposed, or for another node's answer; beyond: `overloaded`. */
 export const QUEUED_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Commands in one entry. */
@@ -16,6 +16,12 @@ export const ENTRY_COMMANDS_MAX = 10_000;
 
 /** A write is kept and sent again to new leaders for this long, then its outcome is unknown. */
 export const REQUEST_DEADLINE_MS = 5_000;
+
+/** A forwarded write that is not answered within this is sent again: it may have been lost. */
+export const FORWARD_RESEND_MS = 1_000;
+
+/** Pause before a write that the leader would not take is forwarded again. */
+export const FORWARD_RETRY_MS = 50;
 
 /** A linearizable read waits this long for a leader to confirm it. */
 export const READ_DEADLINE_MS = 5_000;

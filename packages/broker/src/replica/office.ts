@@ -68,15 +68,17 @@ export class Office {
 
   /** Commands whose time has come, to be part of the next entry. */
   demands(now: number): Command[] {
-    const commands: Command[] = [];
-    if (now >= this.#renewAt && this.#beats.size > 0) {
-      commands.push({ type: "renew", sessions: [...this.#beats] });
-    }
-    if (this.#settled && this.#demandIndex === undefined) {
-      const at = this.#clock.read();
-      if (this.#queue.nextDeadline() <= at) commands.push(...this.#queue.dueCommands(at));
-    }
-    return commands;
+    const due = this.#dueCommands();
+    if (this.#beats.size === 0) return due;
+    // A heartbeat that has come before the lapse counts, folded or not.
+    const isDue = now >= this.#renewAt || due.some((command) => command.type === "lapse");
+    return isDue ? [{ type: "renew", sessions: [...this.#beats] }, ...due] : due;
+  }
+
+  #dueCommands(): Command[] {
+    if (!this.#settled || this.#demandIndex !== undefined) return [];
+    const at = this.#clock.read();
+    return this.#queue.nextDeadline() <= at ? this.#queue.dueCommands(at) : [];
   }
 
   /** The commands of `demands` became part of entry `index`. */

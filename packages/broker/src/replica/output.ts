@@ -70,6 +70,8 @@ export interface FlushMark {
 /** The payload of a lease is on disk only: load `key`, answer with `contentLoaded`. */
 export interface ContentLoad {
   readonly session: string;
+  /** Which attachment of the session asked. */
+  readonly attachment: number;
   readonly id: TaskId;
   readonly slot: number;
   readonly token: number;
@@ -101,6 +103,8 @@ export interface Outputs<W, R> {
   readonly logReads: LogRead[];
   readonly finished: TaskId[];
   readonly flush: { readonly flush: Flush; readonly mark: FlushMark } | undefined;
+  /** A flush has waited too long for the log: fsync now what the disk has been handed. */
+  readonly syncLog: boolean;
   leadership: Leadership | undefined;
   /** Things an operator should know, once each. */
   readonly notes: Note[];
@@ -125,6 +129,7 @@ export function emptyOutputs<W, R>(): Outputs<W, R> {
     logReads: [],
     finished: [],
     flush: undefined,
+    syncLog: false,
     leadership: undefined,
     notes: [],
   };

@@ -17,21 +17,25 @@ interface Read<W> {
 }
 
 export class Reads<W> {
+  /** All that wait, oldest first: their deadlines are in the same order. */
+  readonly #open = new Set<Read<W>>();
   /** Linearizable reads not yet part of a round. */
   #fresh: Read<W>[] = [];
   #askAt = 0;
-  readonly #rounds = new Map<number, Read<W>[]>();
+  readonly #rounds = new Map<number, readonly Read<W>[]>();
+  /** They know what they must see. */
   #confirmed: Read<W>[] = [];
-  #count = 0;
+  /** The lowest index that any of those waits for. */
+  #lowest = Number.POSITIVE_INFINITY;
 
   /** false = too many reads are waiting. */
   add(waiter: W, linearizable: boolean, minIndex: LogIndex, now: number): boolean {
-    if (this.#count >= READS_MAX) return false;
+    if (this.#open.size >= READS_MAX) return false;
     const deadline = now + READ_DEADLINE_MS;
-    const read = { waiter, deadline, index: linearizable ? undefined : minIndex, minIndex };
+    const read: Read<W> = { waiter, deadline, index: undefined, minIndex };
+    this.#open.add(read);
     if (linearizable) this.#fresh.push(read);
-    else this.#confirmed.push(read);
-    this.#count++;
+    else this.#confirm(read, minIndex);
     return true;
   }
 
@@ -49,14 +53,11 @@ export class Reads<W> {
       if (round === undefined) continue;
       this.#rounds.delete(id);
       if (index === undefined) {
-        this.#fresh.push(...round);
+        this.#fresh = this.#fresh.concat(round);
         this.#askAt = now + READ_RETRY_MS;
         continue;
       }
-      for (const read of round) {
-        read.index = Math.max(index, read.minIndex);
-        this.#confirmed.push(read);
-      }
+      for (const read of round) this.#confirm(read, Math.max(index, read.minIndex));
     }
   }
 
@@ -66,32 +67,49 @@ export class Reads<W> {
     now: number,
     answer: (waiter: W, applied: LogIndex | undefined) => void,
   ): void {
-    if (this.#count === 0) return;
-    const settle = (read: Read<W>): boolean => {
-      const served = read.index !== undefined && read.index <= applied;
-      if (!served && read.deadline > now) return true;
-      this.#count--;
-      answer(read.waiter, served ? applied : undefined);
-      return false;
-    };
-    this.#confirmed = this.#confirmed.filter(settle);
-    this.#fresh = this.#fresh.filter(settle);
-    for (const [id, round] of this.#rounds) {
-      const waiting = round.filter(settle);
-      if (waiting.length === 0) this.#rounds.delete(id);
-      else this.#rounds.set(id, waiting);
+    if (this.#lowest <= applied) {
+      const confirmed = this.#confirmed;
+      this.#confirmed = [];
+      this.#lowest = Number.POSITIVE_INFINITY;
+      for (const read of confirmed) {
+        const index = read.index as LogIndex;
+        if (index > applied) this.#confirm(read, index);
+        else if (this.#open.delete(read)) answer(read.waiter, applied);
+      }
     }
+    if (this.#firstDeadline() <= now) this.#expire(now, answer);
   }
 
   /** When `startRound` or `serve` has something to do by time alone. */
   nextDeadline(): number {
-    if (this.#count === 0) return Number.POSITIVE_INFINITY;
-    let next = this.#fresh.length > 0 ? this.#askAt : Number.POSITIVE_INFINITY;
-    for (const read of this.#fresh) next = Math.min(next, read.deadline);
-    for (const read of this.#confirmed) next = Math.min(next, read.deadline);
-    for (const round of this.#rounds.values()) {
-      for (const read of round) next = Math.min(next, read.deadline);
+    const askAt = this.#fresh.length > 0 ? this.#askAt : Number.POSITIVE_INFINITY;
+    return Math.min(askAt, this.#firstDeadline());
+  }
+
+  #confirm(read: Read<W>, index: LogIndex): void {
+    read.index = index;
+    this.#confirmed.push(read);
+    this.#lowest = Math.min(this.#lowest, index);
+  }
+
+  #firstDeadline(): number {
+    for (const { deadline } of this.#open) return deadline;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #expire(now: number, answer: (waiter: W, applied: undefined) => void): void {
+    for (const read of this.#open) {
+      if (read.deadline > now) break;
+      this.#open.delete(read);
+      answer(read.waiter, undefined);
     }
-    return next;
+    const isOpen = (read: Read<W>): boolean => this.#open.has(read);
+    this.#fresh = this.#fresh.filter(isOpen);
+    this.#confirmed = this.#confirmed.filter(isOpen);
+    for (const [id, round] of this.#rounds) {
+      const waiting = round.filter(isOpen);
+      if (waiting.length === 0) this.#rounds.delete(id);
+      else this.#rounds.set(id, waiting);
+    }
   }
 }

@@ -119,7 +119,8 @@ export class Replica<W, R> {
   /** The disk holds persist batch `seq` and all before it; `durable`: and has fsynced them. */
   persisted(seq: number, durable: boolean): void {
     this.raft.persisted(seq, durable);
-    this.#writtenSeq = seq;
+    // A later fsync vouches for what was written before it began; more has been written since.
+    this.#writtenSeq = Math.max(this.#writtenSeq, seq);
   }
 
   flushed(): void {
@@ -131,20 +132,27 @@ export class Replica<W, R> {
     this.raft.provideLog({ to, prev, entries });
   }
 
-  contentLoaded(load: ContentLoad, content: Uint8Array): void {
+  /** `content` undefined: the store has none under this key. */
+  contentLoaded(load: ContentLoad, content: Uint8Array | undefined): void {
     this.#sessions.contentLoaded(load, content);
   }
 
   /** A write from a caller on this node. `session`: on behalf of this attached worker session. */
   request(command: Command, waiter: W, session?: string): void {
-    const origin = { kind: "local", waiter, session } as const;
+    const freed = session !== undefined && this.#freesCredit(session, command);
+    const origin = { kind: "local", waiter, session: freed ? session : undefined } as const;
     if (this.#requests.add(origin, command, this.#now) === undefined) {
       const message = "too many writes are waiting on this node; slow down and try again";
       const outcome = { kind: "refused", code: "overloaded", message } as const;
       this.#out.outcomes.push({ waiter, outcome });
       return;
     }
-    if (session !== undefined && endsLease(command)) this.#dispatcher.countEnding(session, 1);
+    if (freed) this.#dispatcher.countEnding(session, 1);
+  }
+
+  /** What its worker resends may have been applied before: then it frees nothing any more. */
+  #freesCredit(session: string, command: Command): boolean {
+    return endsLease(command) && this.queue.holds(session, command.id, command.token);
   }
 
   /** Writes that another node took and this node, as leader, is asked to propose. */
@@ -159,7 +167,7 @@ export class Replica<W, R> {
   }
 
   forwardReplies(replies: readonly ForwardReply[]): void {
-    this.#requests.forwardAnswered(replies, this.#answers);
+    this.#requests.forwardAnswered(replies, this.#now, this.#answers);
   }
 
   /** Asks for the moment from which a local read is fresh enough. */
@@ -173,6 +181,7 @@ export class Replica<W, R> {
     const view = this.leads ? this.queue.session(session) : undefined;
     if (view === undefined || view.lapsed) return undefined;
     this.#dispatcher.attach(session);
+    this.#sessions.attached(session);
     const leases = this.queue.leases(session);
     for (const lease of unknownLeases(leases, held)) {
       this.#sessions.deliver(session, lease.slot, lease.id, lease.token);
@@ -196,7 +205,10 @@ export class Replica<W, R> {
   // ---- the turn ----
 
   turn(): Outputs<W, R> {
+    // Before apply moves on: what the disk has just confirmed may be all that was applied.
+    const flush = this.#flusher.start(this.raft.durableIndex, this.#now);
     this.#requests.expire(this.#now, this.#answers);
+    this.#answer();
     this.#reads.startRound(this.#now, () => this.raft.requestRead());
     this.#drainReady();
     // Applying may have freed credit or confirmed office: what follows from it rides in this turn.
@@ -204,12 +216,11 @@ export class Replica<W, R> {
     this.#reads.serve(this.queue.applied, this.#now, (waiter, applied) => {
       this.#out.reads.push({ waiter, applied });
     });
-    this.#answer();
-    const flush = this.#flusher.start(this.raft.durableIndex, this.#now);
+    const syncLog = this.#flusher.isOverdue(this.raft.durableIndex, this.#now);
     const out = this.#out;
     this.#out = emptyOutputs();
     const { sessions, loads } = this.#sessions.take();
-    return { ...out, sessions, contentLoads: loads, flush };
+    return { ...out, sessions, contentLoads: loads, flush, syncLog };
   }
 
   /** Monotonic time at which `advance` and `turn` are due even if nothing else happens. */
@@ -303,7 +314,8 @@ export class Replica<W, R> {
   #forward(): void {
     const leader = this.raft.leader;
     if (leader === undefined || this.#requests.queued.length === 0) return;
-    this.#out.forwards.push({ to: leader, forwards: this.#requests.takeForwards() });
+    const forwards = this.#requests.takeForwards(this.#now);
+    if (forwards.length > 0) this.#out.forwards.push({ to: leader, forwards });
   }
 
   /** Fills in what the leader decides, so that apply reads no settings of its own. */
@@ -340,6 +352,8 @@ export class Replica<W, R> {
     const membership = entry.kind === "membership" ? entry.data : undefined;
     this.#flusher.applied(entry, membership, this.#now);
     this.#requests.applied(entry, replies, this.#answers);
+    // Before the next lease is thought of: a slot must not count as held no more and ending, too.
+    this.#answer();
     this.#office.applied(entry.index);
     for (const event of this.queue.events) {
       if (event.type === "finished") this.#out.finished.push(event.id);
@@ -353,10 +367,10 @@ export class Replica<W, R> {
     if (entry.term !== this.raft.term) return;
     commands.forEach((command, ordinal) => {
       const reply = replies[ordinal];
-      if (command.type === "lease" && reply?.code === "leased") {
-        this.#dispatcher.leaseApplied(command, reply.granted);
-      } else if (command.type === "lease") {
-        this.#dispatcher.leaseApplied(command, 0);
+      if (command.type === "lease") {
+        // A refused one says nothing about what is ready.
+        const tookAll = reply?.code === "leased" && reply.granted < command.count;
+        this.#dispatcher.leaseApplied(command.session, tookAll);
       } else if (command.type === "renew") {
         for (const session of command.sessions) this.#sessions.renewed(session);
       } else if (command.type === "takeOffice") {
@@ -368,9 +382,9 @@ export class Replica<W, R> {
   #answer(): void {
     if (this.#answers.length === 0) return;
     for (const { request } of this.#answers) {
-      const { origin, command } = request;
+      const { origin } = request;
       if (origin.kind !== "local" || origin.session === undefined) continue;
-      if (endsLease(command)) this.#dispatcher.countEnding(origin.session, -1);
+      this.#dispatcher.countEnding(origin.session, -1);
     }
     const { outcomes, forwardReplies } = sortAnswers(this.#answers);
     for (const each of outcomes) this.#out.outcomes.push(each);

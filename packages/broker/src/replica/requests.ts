@@ -6,10 +6,21 @@
  */
 
 import type { EntryId, LogIndex, NodeId, Term } from "task-queue-raft";
-import { assert, type Command, decodeReply, encodeCommand, type Reply } from "../queue/index.ts";
+import {
+  assert,
+  type Command,
+  type Complete,
+  decodeReply,
+  encodeCommand,
+  type Fail,
+  type Release,
+  type Reply,
+} from "../queue/index.ts";
 import {
   ENTRY_BYTES_MAX,
   ENTRY_COMMANDS_MAX,
+  FORWARD_RESEND_MS,
+  FORWARD_RETRY_MS,
   QUEUED_BYTES_MAX,
   REQUEST_DEADLINE_MS,
   REQUESTS_MAX,
@@ -18,6 +29,7 @@ import type { Forward, ForwardReply, Outcome } from "./output.ts";
 
 /** Who is waiting: a caller on this node, or a node that forwarded the write. */
 export type Origin<W> =
+  /** `session`: whose credit the write frees, if it does. */
   | { readonly kind: "local"; readonly waiter: W; readonly session: string | undefined }
   | { readonly kind: "remote"; readonly peer: NodeId; readonly requestId: number };
 
@@ -40,19 +52,26 @@ interface Proposed<W> {
   readonly requests: readonly Request<W>[];
 }
 
+interface Forwarded<W> {
+  readonly request: Request<W>;
+  readonly at: number;
+}
+
 export class Requests<W> {
   /** Neither proposed nor forwarded yet, oldest first. */
   #queued: Request<W>[] = [];
-  #queuedBytes = 0;
+  /** Of the queued and the forwarded ones. */
+  #waitingBytes = 0;
   readonly #proposed = new Map<LogIndex, Proposed<W>>();
-  readonly #forwarded = new Map<number, Request<W>>();
+  /** By id, in the order in which they were sent. */
+  readonly #forwarded = new Map<number, Forwarded<W>>();
   /** All unanswered ones, oldest first: their deadlines are in the same order. */
   readonly #open = new Set<Request<W>>();
   #nextForwardId: number;
+  /** Set while the leader is spared: it did not take what it was sent. */
+  #pausedUntil: number | undefined;
 
-  /**
-   * `firstForwardId` differs from start to start, so that a late answer to an earlier life is void.
-   */
+  /** `firstForwardId` differs from start to start: a late answer to an earlier life is void. */
   constructor(firstForwardId: number) {
     this.#nextForwardId = firstForwardId;
   }
@@ -65,11 +84,10 @@ export class Requests<W> {
   add(origin: Origin<W>, command: Command, now: number): Request<W> | undefined {
     const bytes = sizeOf(command);
     if (this.#open.size >= REQUESTS_MAX) return undefined;
-    if (this.#queuedBytes > QUEUED_BYTES_MAX) return undefined;
+    if (this.#waitingBytes > QUEUED_BYTES_MAX) return undefined;
     const request = { origin, command, bytes, deadline: now + REQUEST_DEADLINE_MS, sent: false };
     this.#open.add(request);
-    this.#queued.push(request);
-    this.#queuedBytes += bytes;
+    this.#enqueue(request);
     return request;
   }
 
@@ -81,13 +99,15 @@ export class Requests<W> {
     if (requests.length > 0) this.#proposed.set(id.index, { term: id.term, requests });
   }
 
-  /** All queued writes of this node, encoded for the leader. */
-  takeForwards(): Forward[] {
+  /** All queued writes of this node, encoded for the leader; none while it is spared. */
+  takeForwards(now: number): Forward[] {
     const forwards: Forward[] = [];
+    if (this.#pausedUntil !== undefined) return forwards;
     for (const request of this.#take(this.#queued.length)) {
       const requestId = this.#nextForwardId++;
       request.sent = true;
-      this.#forwarded.set(requestId, request);
+      this.#forwarded.set(requestId, { request, at: now });
+      this.#waitingBytes += request.bytes;
       forwards.push({ requestId, command: encodeCommand(request.command) });
     }
     return forwards;
@@ -99,7 +119,7 @@ export class Requests<W> {
     if (proposed === undefined) return;
     this.#proposed.delete(id.index);
     if (proposed.term !== id.term) {
-      this.#requeue(proposed.requests);
+      for (const request of proposed.requests) this.#again(request);
       return;
     }
     proposed.requests.forEach((request, ordinal) => {
@@ -109,13 +129,14 @@ export class Requests<W> {
     });
   }
 
-  forwardAnswered(replies: readonly ForwardReply[], answers: Answer<W>[]): void {
+  forwardAnswered(replies: readonly ForwardReply[], now: number, answers: Answer<W>[]): void {
     for (const { requestId, outcome } of replies) {
-      const request = this.#forwarded.get(requestId);
+      const request = this.#unforward(requestId);
       if (request === undefined) continue;
-      this.#forwarded.delete(requestId);
       if (outcome === undefined) {
-        this.#requeue([request]);
+        // Sent again at once it would go to and fro until the leader changes or has room.
+        this.#pausedUntil = now + FORWARD_RETRY_MS;
+        this.#again(request);
       } else {
         const reply = decodeReply(outcome.reply);
         this.#close(request, { kind: "applied", reply, index: outcome.index }, answers);
@@ -128,53 +149,74 @@ export class Requests<W> {
    * here are dropped, for those nodes see the change too and send them again themselves.
    */
   leaderChanged(): void {
-    const again = [...this.#forwarded.values()];
-    this.#forwarded.clear();
-    for (const proposed of this.#proposed.values()) again.push(...proposed.requests);
+    const proposed = [...this.#proposed.values()].flatMap(({ requests }) => requests);
     this.#proposed.clear();
-    again.push(...this.#take(this.#queued.length));
-    this.#requeue(again);
+    this.#pausedUntil = undefined;
+    const queued = this.#take(this.#queued.length);
+    for (const id of [...this.#forwarded.keys()]) this.#again(this.#unforward(id));
+    for (const request of proposed) this.#again(request);
+    for (const request of queued) this.#again(request);
   }
 
-  /** Answers those whose deadline has passed. */
+  /** What time alone does: answers those whose deadline has passed, sends again what seems lost. */
   expire(now: number, answers: Answer<W>[]): void {
+    if (this.#pausedUntil !== undefined && this.#pausedUntil <= now) this.#pausedUntil = undefined;
     let expired = false;
     for (const request of this.#open) {
       if (request.deadline > now) break;
       expired = true;
       this.#close(request, outcomeAtDeadline(request.sent), answers);
     }
-    if (!expired) return;
-    const stillQueued = this.#take(this.#queued.length).filter((each) => this.#open.has(each));
-    this.#requeue(stillQueued);
-    for (const [id, request] of this.#forwarded) {
-      if (!this.#open.has(request)) this.#forwarded.delete(id);
+    if (expired) {
+      for (const request of this.#take(this.#queued.length)) {
+        if (this.#open.has(request)) this.#enqueue(request);
+      }
+    }
+    for (const [id, { at }] of this.#forwarded) {
+      if (at + FORWARD_RESEND_MS > now) break;
+      this.#again(this.#unforward(id));
     }
   }
 
   /** When `expire` has something to do next. */
   nextDeadline(): number {
-    for (const request of this.#open) return request.deadline;
-    return Number.POSITIVE_INFINITY;
+    let next = this.#pausedUntil ?? Number.POSITIVE_INFINITY;
+    for (const { deadline } of this.#open) {
+      next = Math.min(next, deadline);
+      break;
+    }
+    for (const { at } of this.#forwarded.values()) {
+      next = Math.min(next, at + FORWARD_RESEND_MS);
+      break;
+    }
+    return next;
   }
 
-  #requeue(requests: readonly Request<W>[]): void {
-    for (const request of requests) {
-      if (!this.#open.has(request)) continue;
-      if (request.origin.kind === "remote") {
-        this.#open.delete(request);
-        continue;
-      }
-      this.#queued.push(request);
-      this.#queuedBytes += request.bytes;
-    }
+  #enqueue(request: Request<W>): void {
+    this.#queued.push(request);
+    this.#waitingBytes += request.bytes;
+  }
+
+  /** Back into line, if it is this node's own and still waits. */
+  #again(request: Request<W> | undefined): void {
+    if (request === undefined || !this.#open.has(request)) return;
+    if (request.origin.kind === "remote") this.#open.delete(request);
+    else this.#enqueue(request);
   }
 
   #take(count: number): Request<W>[] {
     const taken = this.#queued;
     this.#queued = count >= taken.length ? [] : taken.splice(count);
-    for (const request of taken) this.#queuedBytes -= request.bytes;
+    for (const request of taken) this.#waitingBytes -= request.bytes;
     return taken;
+  }
+
+  #unforward(id: number): Request<W> | undefined {
+    const request = this.#forwarded.get(id)?.request;
+    if (request === undefined) return undefined;
+    this.#forwarded.delete(id);
+    this.#waitingBytes -= request.bytes;
+    return request;
   }
 
   #close(request: Request<W>, outcome: Outcome, answers: Answer<W>[]): void {
@@ -191,26 +233,53 @@ function outcomeAtDeadline(sent: boolean): Outcome {
   return { kind: "refused", code: "no_leader", message };
 }
 
-/** What a command weighs in memory and on the wire, near enough for a limit. */
+/** What a command weighs on the wire, at most: entries that were larger could not be sent. */
 export function sizeOf(command: Command): number {
   switch (command.type) {
     case "submit":
-      return 256 + command.content.payload.length + command.content.metadata.length;
+      return sizeOfSubmit(command.content);
     case "complete":
       return 64 + command.result.length;
     case "fail":
-      return 64 + command.error.message.length + command.error.stack.length;
-    case "register":
-      return 256 + 32 * (command.queues.length + command.types.length + command.labels.length);
+      return 64 + textBytes(command.error.message) + textBytes(command.error.stack);
+    case "cancel":
+      return 64 + textBytes(command.reason);
+    case "register": {
+      const { session, secret, name, version, queues, types, labels } = command;
+      const texts = [session, name, version, ...queues, ...types, ...labels];
+      return 64 + secret.length + textsBytes(texts);
+    }
     case "renew":
-      return 64 + 40 * command.sessions.length;
+      return 64 + textsBytes(command.sessions);
+    case "unregister":
+    case "lapse":
+    case "lease":
+      return 64 + textBytes(command.session);
     default:
       return 64;
   }
 }
 
+function sizeOfSubmit(content: Extract<Command, { type: "submit" }>["content"]): number {
+  const { type, queue, payload, idempotencyKey, tags, metadata, traceparent } = content;
+  const names = type.length + queue.length + idempotencyKey.length + traceparent.length;
+  // Content and policy have some twenty numbers of at most ten bytes each.
+  return 256 + payload.length + 3 * (names + metadata.length) + textsBytes(tags);
+}
+
+/** A UTF-16 unit takes at most three bytes of UTF-8; the length before it, at most ten. */
+function textBytes(text: string): number {
+  return 10 + 3 * text.length;
+}
+
+function textsBytes(texts: readonly string[]): number {
+  let bytes = 0;
+  for (const text of texts) bytes += textBytes(text);
+  return bytes;
+}
+
 /** A report that frees a slot of the worker that sends it. */
-export function endsLease(command: Command): boolean {
+export function endsLease(command: Command): command is Complete | Fail | Release {
   return command.type === "complete" || command.type === "fail" || command.type === "release";
 }
 

@@ -2,7 +2,7 @@
  * What the workers attached to this node must be told at the end of the turn: tasks to run, leases
  * lost, heartbeats committed.
  */
-import type { QueueEvent, QueueMachine, Token } from "../queue/index.ts";
+import { assert, type QueueEvent, type QueueMachine, type Token } from "../queue/index.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { ContentLoad, SessionOutput } from "./output.ts";
 
@@ -24,6 +24,11 @@ export class Sessions {
     return taken;
   }
 
+  /** A session is attached anew: what was meant for the connection before is void. */
+  attached(session: string): void {
+    this.#outputs.delete(session);
+  }
+
   handle(event: QueueEvent): void {
     if (event.type === "ready") {
       this.#dispatcher.laneReady(event.lane);
@@ -42,16 +47,25 @@ export class Sessions {
   deliver(session: string, slot: number, id: Uint8Array, token: Token): void {
     const delivery = this.#queue.delivery(slot, token);
     if (delivery === undefined) return;
-    if (delivery.kind === "ready") this.#output(session).deliveries.push(delivery);
-    else this.#loads.push({ session, slot, id, token, key: delivery.key });
+    if (delivery.kind === "ready") {
+      this.#output(session).deliveries.push(delivery);
+    } else {
+      const attachment = this.#dispatcher.attachmentOf(session) ?? 0;
+      this.#loads.push({ session, attachment, slot, id, token, key: delivery.key });
+    }
   }
 
-  /** The lease may have ended, and its slot been reused, while the disk was asked. */
-  contentLoaded(load: ContentLoad, content: Uint8Array): void {
-    if (!this.#dispatcher.isAttached(load.session)) return;
-    if (!this.#queue.holds(load.session, load.id, load.token)) return;
-    const delivery = this.#queue.deliveryFrom(content, load.slot, load.token);
-    if (delivery !== undefined) this.#output(load.session).deliveries.push(delivery);
+  /**
+   * While the disk was asked the lease may have ended, and its slot been reused; or the session
+   * been attached anew, with loads of its own.
+   */
+  contentLoaded(load: ContentLoad, content: Uint8Array | undefined): void {
+    const { session, attachment, slot, id, token } = load;
+    if (this.#dispatcher.attachmentOf(session) !== attachment) return;
+    if (!this.#queue.holds(session, id, token)) return;
+    assert(content !== undefined, "the content of a running task is missing from the store");
+    const delivery = this.#queue.deliveryFrom(content, slot, token);
+    if (delivery !== undefined) this.#output(session).deliveries.push(delivery);
   }
 
   renewed(session: string): void {

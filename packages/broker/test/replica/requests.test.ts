@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { type Command, encodeReply, type Reply } from "../../src/queue/index.ts";
-import { QUEUED_BYTES_MAX, REQUEST_DEADLINE_MS } from "../../src/replica/limits.ts";
-import { type Answer, Requests } from "../../src/replica/requests.ts";
+import { type Command, encodeCommand, encodeReply, type Reply } from "../../src/queue/index.ts";
+import {
+  FORWARD_RESEND_MS,
+  FORWARD_RETRY_MS,
+  QUEUED_BYTES_MAX,
+  REQUEST_DEADLINE_MS,
+  REQUESTS_MAX,
+} from "../../src/replica/limits.ts";
+import { type Answer, Requests, sizeOf } from "../../src/replica/requests.ts";
+import { completeOf, failOf, makeContent, RETRY, registerOf, submitOf } from "../queue/harness.ts";
 
 const OK: Reply = { code: "ok", id: undefined, state: undefined, duplicate: false };
 const id = new Uint8Array(16);
@@ -49,22 +56,22 @@ describe("writes that wait", () => {
   test("are forwarded again to a new leader, under new ids", () => {
     const { requests, answers, add, outcomes } = setup();
     add("a");
-    expect(requests.takeForwards().map((each) => each.requestId)).toEqual([1_000]);
+    expect(requests.takeForwards(0).map((each) => each.requestId)).toEqual([1_000]);
     requests.leaderChanged();
-    expect(requests.takeForwards().map((each) => each.requestId)).toEqual([1_001]);
+    expect(requests.takeForwards(0).map((each) => each.requestId)).toEqual([1_001]);
     const outcome = { reply: encodeReply(OK), index: 5 };
-    requests.forwardAnswered([{ requestId: 1_000, outcome }], answers);
+    requests.forwardAnswered([{ requestId: 1_000, outcome }], 0, answers);
     expect(outcomes()).toEqual([]);
-    requests.forwardAnswered([{ requestId: 1_001, outcome }], answers);
+    requests.forwardAnswered([{ requestId: 1_001, outcome }], 0, answers);
     expect(outcomes()).toEqual([["a", "applied"]]);
   });
 
   test("go back into line when the node they were sent to does not lead", () => {
     const { requests, answers, add } = setup();
     add("a");
-    const [forward] = requests.takeForwards();
+    const [forward] = requests.takeForwards(0);
     const requestId = forward?.requestId ?? 0;
-    requests.forwardAnswered([{ requestId, outcome: undefined }], answers);
+    requests.forwardAnswered([{ requestId, outcome: undefined }], 0, answers);
     expect(requests.queued).toHaveLength(1);
   });
 
@@ -91,7 +98,7 @@ describe("writes that wait", () => {
   test("have an unknown outcome once any leader may have seen them", () => {
     const { requests, answers, add, outcomes } = setup();
     add("a");
-    requests.takeForwards();
+    requests.takeForwards(0);
     requests.leaderChanged();
     requests.expire(REQUEST_DEADLINE_MS, answers);
     expect(outcomes()).toEqual([["a", "unknown"]]);
@@ -105,4 +112,108 @@ describe("writes that wait", () => {
     requests.markProposed(1, { term: 1, index: 1 });
     expect(add("later")).toBeDefined();
   });
+});
+
+describe("writes that other nodes forwarded", () => {
+  test("stay in line when the deadline of another write passes", () => {
+    const { requests, answers, add } = setup();
+    add("old", 0);
+    requests.add({ kind: "remote", peer: "b", requestId: 7 }, release(1), 10);
+    requests.expire(REQUEST_DEADLINE_MS, answers);
+    expect(requests.queued.map(({ origin }) => origin.kind)).toEqual(["remote"]);
+  });
+});
+
+describe("forwarded writes", () => {
+  test("are sent again when no answer comes, and answered once", () => {
+    const { requests, answers, add, outcomes } = setup();
+    add("a");
+    requests.takeForwards(0);
+    requests.expire(FORWARD_RESEND_MS - 1, answers);
+    expect(requests.takeForwards(FORWARD_RESEND_MS - 1)).toEqual([]);
+    expect(requests.nextDeadline()).toBe(FORWARD_RESEND_MS);
+    requests.expire(FORWARD_RESEND_MS, answers);
+    const again = requests.takeForwards(FORWARD_RESEND_MS);
+    expect(again.map(({ requestId }) => requestId)).toEqual([1_001]);
+    const outcome = { reply: encodeReply(OK), index: 5 };
+    const replies = [1_000, 1_001].map((requestId) => ({ requestId, outcome }));
+    requests.forwardAnswered(replies, FORWARD_RESEND_MS, answers);
+    expect(outcomes()).toEqual([["a", "applied"]]);
+  });
+
+  test("that were not taken wait before they are sent again", () => {
+    const { requests, answers, add } = setup();
+    add("a");
+    requests.takeForwards(0);
+    requests.forwardAnswered([{ requestId: 1_000, outcome: undefined }], 0, answers);
+    expect(requests.takeForwards(0)).toEqual([]);
+    expect(requests.nextDeadline()).toBe(FORWARD_RETRY_MS);
+    requests.expire(FORWARD_RETRY_MS, answers);
+    expect(requests.takeForwards(FORWARD_RETRY_MS)).toHaveLength(1);
+  });
+
+  test("that were not taken go to a new leader at once", () => {
+    const { requests, answers, add } = setup();
+    add("a");
+    requests.takeForwards(0);
+    requests.forwardAnswered([{ requestId: 1_000, outcome: undefined }], 0, answers);
+    requests.leaderChanged();
+    expect(requests.takeForwards(0)).toHaveLength(1);
+  });
+
+  test("count against the bytes that may wait until they are answered", () => {
+    const { requests, answers, add } = setup();
+    const result = new Uint8Array(QUEUED_BYTES_MAX);
+    add("big", 0, { type: "complete", id, token: 1, result, resultType: "binary" });
+    requests.takeForwards(0);
+    expect(add("next")).toBeUndefined();
+    const outcome = { reply: encodeReply(OK), index: 5 };
+    requests.forwardAnswered([{ requestId: 1_000, outcome }], 0, answers);
+    expect(add("later")).toBeDefined();
+  });
+
+  test("by the hundred thousand survive a change of leader", () => {
+    const { requests, add } = setup();
+    for (let i = 0; i < REQUESTS_MAX; i++) add("many");
+    expect(requests.takeForwards(0)).toHaveLength(REQUESTS_MAX);
+    requests.leaderChanged();
+    expect(requests.queued).toHaveLength(REQUESTS_MAX);
+  });
+});
+
+test("no command weighs more than what it is counted for", () => {
+  const long = "\u{20AC}".repeat(200);
+  const many = Array.from({ length: 20 }, () => long.slice(0, 100));
+  const bytes = new Uint8Array(16);
+  const content = makeContent({
+    type: "t".repeat(200),
+    queue: "q".repeat(200),
+    idempotencyKey: long.slice(0, 85),
+    tags: many,
+    metadata: JSON.stringify({ long }),
+    delayMs: 3e11,
+    runAt: 8e15,
+    timeoutMs: 3e11,
+    retry: RETRY,
+  });
+  const commands: Command[] = [
+    submitOf(id, content),
+    completeOf(id, 2 ** 52),
+    failOf(id, 2 ** 52, { error: { message: long, stack: long }, retryAfterMs: 3e11 }),
+    { type: "release", id, token: 2 ** 52 },
+    { type: "extend", id, token: 2 ** 52, forMs: 3e11 },
+    { type: "cancel", id, reason: long },
+    { type: "retry", id, requestId: bytes },
+    { type: "delete", id, requestId: bytes },
+    registerOf(long, { types: many, queues: many, labels: many, name: long, leaseMs: 3e11 }),
+    { type: "renew", sessions: many },
+    { type: "unregister", session: long },
+    { type: "lapse", session: long, renewals: 2 ** 52 },
+    { type: "lease", session: long, count: 10_000 },
+    { type: "wake", max: 1_000 },
+    { type: "takeOffice" },
+  ];
+  for (const command of commands) {
+    expect(sizeOf(command), command.type).toBeGreaterThanOrEqual(encodeCommand(command).length);
+  }
 });

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import type { Command, Lease } from "../../src/queue/index.ts";
+import { Dispatcher } from "../../src/replica/dispatcher.ts";
+import { Driver, makeId, registerOf, submitOf } from "../queue/harness.ts";
+
+/** A real machine, and the dispatcher fed with what the replica would tell it of each entry. */
+function setup(...sessions: readonly (readonly [name: string, types: readonly string[]])[]) {
+  const driver = new Driver();
+  const dispatcher = new Dispatcher(driver.machine);
+  for (const [name, types] of sessions) {
+    driver.apply(registerOf(name, { types }));
+    dispatcher.attach(name);
+    dispatcher.setWindow(name, 1);
+  }
+  const apply = (...commands: readonly Command[]): void => {
+    const replies = driver.apply(...commands);
+    commands.forEach((command, at) => {
+      const reply = replies[at];
+      if (command.type !== "lease") return;
+      const tookAll = reply?.code === "leased" && reply.granted < command.count;
+      dispatcher.leaseApplied(command.session, tookAll);
+    });
+    for (const event of driver.takeEvents()) {
+      if (event.type === "ready") dispatcher.laneReady(event.lane);
+    }
+  };
+  const asked = (batch: readonly Command[] = []): string[] =>
+    dispatcher.leases(batch).map(({ session, count }) => `${session} ${count}`);
+  return { driver, dispatcher, apply, asked };
+}
+
+const ALL = ["mail"];
+let serial = 0;
+const submit = (type = "mail") => submitOf(makeId(++serial), { type });
+const lease = (session: string, count: number): Lease => ({ type: "lease", session, count });
+
+/** Both have asked in vain, so that both are parked. */
+function bothParked(first: readonly string[] = ALL, second: readonly string[] = ALL) {
+  const all = setup(["w1", first], ["w2", second]);
+  all.apply(lease("w1", 1), lease("w2", 1));
+  return all;
+}
+
+describe("the dispatcher", () => {
+  test("asks for what is ready, once", () => {
+    const { apply, asked } = setup(["w1", ALL]);
+    expect(asked()).toEqual([]);
+    apply(submit());
+    expect(asked()).toEqual(["w1 1"]);
+    expect(asked()).toEqual([]);
+    apply(lease("w1", 1));
+    expect(asked()).toEqual([]);
+  });
+
+  test("asks for what the entry itself makes ready", () => {
+    const { asked } = bothParked();
+    expect(asked([submit(), submit(), submit()])).toEqual(["w1 1", "w2 1"]);
+  });
+
+  test("offers a task to another when the one woken for it has gone", () => {
+    const { dispatcher, apply, asked } = bothParked();
+    apply(submit());
+    dispatcher.detach("w1");
+    expect(asked()).toEqual(["w2 1"]);
+  });
+
+  test("offers a task to another when the one woken for it wants no more", () => {
+    const { dispatcher, apply, asked } = bothParked();
+    apply(submit());
+    dispatcher.setWindow("w1", 0);
+    expect(asked()).toEqual(["w2 1"]);
+  });
+
+  test("offers a task to another when the lease for it was refused", () => {
+    const { dispatcher, apply, asked } = bothParked();
+    apply(submit());
+    expect(asked()).toEqual(["w1 1"]);
+    apply({ type: "unregister", session: "w1" }, lease("w1", 1));
+    dispatcher.detach("w1");
+    expect(asked()).toEqual(["w2 1"]);
+  });
+
+  test("offers a task to another when the one woken for it was given something else", () => {
+    const { apply, asked } = bothParked(["mail", "report"], ["mail"]);
+    apply(submit("report"), submit("mail"));
+    expect(asked()).toEqual(["w1 1", "w2 1"]);
+    // Only w1 takes reports, and the report is first in line.
+    apply(lease("w1", 1));
+    apply(lease("w2", 1));
+    expect(asked()).toEqual([]);
+  });
+
+  test("does not send everybody after one task", () => {
+    const { apply, asked } = bothParked();
+    apply(submit());
+    expect(asked()).toEqual(["w1 1"]);
+  });
+
+  test("takes turns", () => {
+    const { dispatcher, apply, asked } = bothParked();
+    dispatcher.setWindow("w1", 5);
+    dispatcher.setWindow("w2", 5);
+    apply(submit());
+    expect(asked()).toEqual(["w1 1"]);
+    apply(lease("w1", 1), submit());
+    expect(asked()).toEqual(["w2 1"]);
+  });
+
+  test("keeps to the window when a session is attached anew while its lease is on its way", () => {
+    const { dispatcher, apply, asked } = setup(["w1", ALL]);
+    apply(submit(), submit());
+    expect(asked()).toEqual(["w1 1"]);
+    dispatcher.detach("w1");
+    dispatcher.attach("w1");
+    dispatcher.setWindow("w1", 1);
+    expect(asked()).toEqual([]);
+    apply(lease("w1", 1));
+    expect(asked()).toEqual([]);
+  });
+
+  test("asks again for what did not get into the log", () => {
+    const { dispatcher, apply, asked } = setup(["w1", ALL]);
+    apply(submit());
+    dispatcher.leasesDropped(dispatcher.leases([]));
+    expect(asked()).toEqual(["w1 1"]);
+  });
+});

@@ -1,0 +1,231 @@
+import { describe, expect, test } from "vitest";
+import type { Command } from "../../src/queue/index.ts";
+import { FLUSH_OVERDUE_MS, QUEUED_BYTES_MAX } from "../../src/replica/limits.ts";
+import { completeOf, makeId, registerOf, submitOf } from "../queue/harness.ts";
+import { Cluster, type TestNode, WALL } from "./harness.ts";
+
+let serial = 0;
+const submit = () => submitOf(makeId(++serial, WALL));
+
+/** A leader with a worker session `w1` that is willing to hold `window` tasks. */
+function withWorker(cluster: Cluster, window: number, leaseMs = 30_000): TestNode {
+  const node = cluster.elect();
+  node.request(registerOf("w1", { leaseMs }));
+  cluster.settle();
+  attach(node, window);
+  return node;
+}
+
+function attach(node: TestNode, window: number): void {
+  node.input((replica) => {
+    replica.attach("w1", []);
+    replica.setWindow("w1", window);
+  });
+}
+
+/** Completes all that the session holds, as its worker would. */
+function completions(node: TestNode): Command[] {
+  return node.queue.leases("w1").map(({ id, token }) => completeOf(id, token));
+}
+
+describe("credit", () => {
+  test("a task that is submitted goes out in the same entry, and its completion makes room", () => {
+    const cluster = new Cluster(1);
+    const node = withWorker(cluster, 1);
+    node.request(submit());
+    node.request(submit());
+    cluster.settle();
+    expect(node.delivered.get("w1")).toEqual([1]);
+    for (const command of completions(node)) node.request(command, "w1");
+    cluster.settle();
+    expect(node.delivered.get("w1")).toEqual([1, 2]);
+  });
+
+  test("never exceeds the window while completions are applied", () => {
+    const cluster = new Cluster(1);
+    const node = withWorker(cluster, 4);
+    for (let i = 0; i < 40; i++) node.request(submit());
+    cluster.settle();
+    expect(node.queue.leaseCount("w1")).toBe(4);
+    for (const command of completions(node)) node.request(command, "w1");
+    cluster.settle();
+    expect(node.queue.leaseCount("w1")).toBe(4);
+  });
+
+  test("is not won twice by reports that are sent again", () => {
+    const cluster = new Cluster(1);
+    const node = withWorker(cluster, 2);
+    for (let i = 0; i < 10; i++) node.request(submit());
+    cluster.settle();
+    const reports = completions(node);
+    for (const command of reports) node.request(command, "w1");
+    cluster.settle();
+    node.disk = "slow";
+    for (const command of reports) node.request(command, "w1");
+    cluster.settle();
+    node.write();
+    cluster.settle();
+    expect(node.queue.leaseCount("w1")).toBe(2);
+  });
+});
+
+describe("a session that is attached anew", () => {
+  /** Its one task's content is on disk only, and was asked for. */
+  function withColdTask() {
+    const cluster = new Cluster(1);
+    const node = withWorker(cluster, 0);
+    node.request(submit());
+    cluster.elapse(200);
+    node.input((replica) => replica.setWindow("w1", 1));
+    cluster.settle();
+    expect(node.loads).toHaveLength(1);
+    return { cluster, node };
+  }
+
+  test("gets a lease once, though its content was loaded for the connection before as well", () => {
+    const { cluster, node } = withColdTask();
+    attach(node, 1);
+    cluster.settle();
+    for (const load of [...node.loads]) node.load(load);
+    cluster.settle();
+    expect(node.delivered.get("w1")).toEqual([1]);
+  });
+
+  test("gets a lease once, though a delivery was on its way in the same turn", () => {
+    const { cluster, node } = withColdTask();
+    for (const load of [...node.loads]) node.load(load);
+    attach(node, 1);
+    cluster.settle();
+    for (const load of [...node.loads]) node.load(load);
+    cluster.settle();
+    expect(node.delivered.get("w1")).toEqual([1]);
+  });
+
+  test("never waits for a content that the disk does not have: that is damage", () => {
+    const { node } = withColdTask();
+    node.store.records.clear();
+    expect(() => node.load(node.loads[0]!)).toThrow("missing from the store");
+  });
+});
+
+test("a heartbeat that comes before the lease is over saves it, committed or not", () => {
+  const cluster = new Cluster(1);
+  const node = withWorker(cluster, 1, 5_000);
+  node.request(submit());
+  cluster.settle();
+  cluster.elapse(4_900);
+  node.input((replica) => replica.beat("w1"));
+  cluster.elapse(300);
+  expect(node.queue.leaseCount("w1")).toBe(1);
+  expect(node.renewed).toEqual(["w1"]);
+});
+
+describe("a log that is fsynced later", () => {
+  test("takes the next entry though the fsync that has ended was for an earlier one", () => {
+    const cluster = new Cluster(1, "match");
+    const node = cluster.elect();
+    node.disk = "interval";
+    node.request(submit());
+    cluster.settle();
+    const { writtenSeq } = node;
+    node.request(submit());
+    cluster.settle();
+    node.input((replica) => replica.persisted(writtenSeq, true));
+    const outcomes = node.request(submit());
+    cluster.settle();
+    expect(outcomes).toMatchObject([{ kind: "applied" }]);
+  });
+
+  test("is fsynced early when a flush has waited too long for it", () => {
+    const cluster = new Cluster(1, "match");
+    const node = cluster.elect();
+    node.disk = "interval";
+    const flushes = node.flushes.length;
+    const write = () => {
+      const outcomes = node.request(submit());
+      cluster.elapse(50);
+      return outcomes;
+    };
+    while (node.syncsWanted === 0 && cluster.now < 10 * FLUSH_OVERDUE_MS) write();
+    expect(node.syncsWanted).toBeGreaterThan(0);
+    expect(node.flushes).toHaveLength(flushes);
+    const held = write();
+    expect(held).toEqual([]);
+    node.sync();
+    cluster.settle();
+    expect(node.flushes).toHaveLength(flushes + 1);
+    expect(held).toMatchObject([{ kind: "applied" }]);
+  });
+});
+
+test("no flush is newer than the log on disk", () => {
+  const cluster = new Cluster(3);
+  const leader = cluster.elect();
+  leader.disk = "slow";
+  for (let i = 0; i < 40; i++) {
+    leader.request(submit());
+    cluster.elapse(20);
+    if (i % 3 === 0) leader.write();
+    cluster.settle();
+    const mark = leader.flushes.at(-1)?.mark;
+    expect(mark?.applied ?? 0).toBeLessThanOrEqual(leader.replica.raft.durableIndex);
+    expect(mark?.applied).toBe(mark?.logDurable.index);
+  }
+  expect(leader.flushes.length).toBeGreaterThan(1);
+});
+
+describe("a write on a node that does not lead", () => {
+  test("is answered once", () => {
+    const cluster = new Cluster(3);
+    const leader = cluster.elect();
+    const follower = cluster.nodes.find((node) => node !== leader)!;
+    const outcomes = follower.request(submit());
+    cluster.settle();
+    expect(outcomes).toMatchObject([{ kind: "applied", reply: { code: "ok", duplicate: false } }]);
+  });
+
+  test("is sent again when the network has lost it", () => {
+    const cluster = new Cluster(3);
+    const leader = cluster.elect();
+    const follower = cluster.nodes.find((node) => node !== leader)!;
+    follower.lossy = true;
+    const outcomes = follower.request(submit());
+    cluster.elapse(500);
+    expect(outcomes).toEqual([]);
+    follower.lossy = false;
+    cluster.elapse(1_000);
+    expect(outcomes).toMatchObject([{ kind: "applied" }]);
+  });
+
+  test("goes to the next leader when the first is lost, and is done once", () => {
+    const cluster = new Cluster(3);
+    const leader = cluster.elect();
+    const follower = cluster.nodes.find((node) => node !== leader)!;
+    leader.lossy = true;
+    const outcomes = follower.request(submit());
+    cluster.settle();
+    expect(leader.queue.counts().pending).toBe(1);
+    cluster.cut.add(leader.id);
+    cluster.elapse(4_000);
+    expect(outcomes).toMatchObject([{ kind: "applied", reply: { code: "ok", duplicate: true } }]);
+    expect(cluster.leader.queue.counts().pending).toBe(1);
+  });
+
+  test("does not go to and fro while the leader has no room for it", () => {
+    const cluster = new Cluster(3);
+    const leader = cluster.elect();
+    const follower = cluster.nodes.find((node) => node !== leader)!;
+    leader.disk = "slow";
+    leader.request(submit());
+    cluster.settle();
+    const result = new Uint8Array(QUEUED_BYTES_MAX);
+    leader.request({ ...completeOf(makeId(1), 1), result });
+    const outcomes = follower.request(submit());
+    cluster.elapse(40);
+    expect(follower.forwarded).toBeLessThanOrEqual(2);
+    leader.write();
+    leader.disk = "instant";
+    cluster.elapse(200);
+    expect(outcomes).toMatchObject([{ kind: "applied" }]);
+  });
+});
