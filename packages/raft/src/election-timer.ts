@@ -16,8 +16,8 @@ export const SUSPICION_MS = 200;
 export const SUSPICION_WAIT_MIN_MS = 50;
 export const SUSPICION_WAIT_MAX_MS = 150;
 /**
- * Two who suspect the leader may campaign at once and split the votes. They get as many campaigns as
- * this at the quick pace; then there may be another reason, such as disks too slow for it.
+ * Two who suspect the leader may campaign at once and split the votes. They get as many campaigns
+ * as this at the quick pace; then there may be another reason, such as disks too slow for it.
  */
 export const SUSPICION_CAMPAIGNS = 3;
 

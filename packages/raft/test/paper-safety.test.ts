@@ -1,6 +1,6 @@
 /**
- * Sentences of the dissertation, second half: safety, crashes, membership, clients and pre-vote. See
- * `paper.test.ts` for the first half.
+ * Sentences of the dissertation, second half: safety, crashes, membership, clients and pre-vote.
+ * See `paper.test.ts` for the first half.
  */
 import { describe, expect, test } from "vitest";
 import { encodeMembership } from "./disk.ts";

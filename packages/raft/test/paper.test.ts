@@ -1,6 +1,6 @@
 /**
- * Sentences of the dissertation (Ongaro, "Consensus: Bridging Theory and Practice", 2014), each as a
- * test: terms, elections, replication. The section numbers are the dissertation's, the ones in
+ * Sentences of the dissertation (Ongaro, "Consensus: Bridging Theory and Practice", 2014), each
+ * as a test: terms, elections, replication. The section numbers are the dissertation's, the ones in
  * brackets those of the shorter paper.
  */
 import { describe, expect, test } from "vitest";
@@ -70,7 +70,7 @@ describe("§3.4 (§5.2) leader election", () => {
     expect(types(settle(raft).messages)).toEqual(["heartbeat b", "heartbeat c", "heartbeat d"]);
   });
 
-  test("to begin an election, a follower increments its term, votes for itself and asks all", () => {
+  test("to begin an election, a follower raises its term, votes for itself, asks all", () => {
     const raft = newRaft({ term: 4 });
     raft.tick(1000);
     settle(raft);
@@ -123,7 +123,7 @@ describe("§3.4 (§5.2) leader election", () => {
     expect([...seen].sort((a, b) => a - b)).toEqual([1000, 1250, 1500, 1999]);
   });
 
-  test("only a vote that is given resets the timer, so a poor candidate cannot keep others back", () => {
+  test("only a vote that is given resets the timer, so poor candidates keep nobody back", () => {
     const raft = newRaft({ terms: [1, 1] });
     const deadline = raft.nextDeadline();
     for (let term = 2; term < 20; term++) {
@@ -140,7 +140,7 @@ describe("§3.4 (§5.2) leader election", () => {
 });
 
 describe("§3.5 (§5.3) log replication", () => {
-  test("the leader appends the command and sends it to the others in parallel to its own disk", () => {
+  test("the leader appends the command and sends it in parallel to its own disk", () => {
     const raft = newLeader();
     acknowledge(raft, "b", 1);
     acknowledge(raft, "c", 1);

@@ -74,7 +74,7 @@ describe("Progress", () => {
     expect([progress.next, progress.paused]).toEqual([7, true]);
   });
 
-  test("a follower that lost what it had acknowledged starts over only where that is allowed", () => {
+  test("a follower may lose what it had acknowledged only where that is allowed", () => {
     const strict = new Progress(6, 0, 3);
     strict.acknowledged(5, 5);
     strict.startOver();

@@ -53,7 +53,7 @@ describe("fast failover", () => {
     return raft;
   }
 
-  test("starts a pre-vote 250 to 350 ms after the last word of a leader whose stream closed", () => {
+  test("starts a pre-vote 250 to 350 ms after the last word of a leader that left", () => {
     const raft = follower();
     raft.tick(20);
     raft.peerDisconnected("b");

@@ -115,6 +115,7 @@ describe("elections", () => {
     });
     waits.sort((a, b) => a - b);
     expect(waits[Math.floor(waits.length / 2)]).toBeLessThan(400);
-    expect(waits.at(-1)).toBeLessThan(1000);
+    // Rarely the votes are split a few times in a row.
+    expect(waits[Math.floor(waits.length * 0.95)]).toBeLessThan(700);
   });
 });
