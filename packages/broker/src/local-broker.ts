@@ -27,6 +27,9 @@ import type { Runtime } from "./runtime.ts";
  */
 const LIST_WORK_MAX = 1_000;
 
+/** A leader that cannot be reached, or an index that was asked for and is not here yet. */
+const NOT_CONFIRMED = "this node could not make sure in time that it is up to date; try again";
+
 export class LocalBroker implements Broker {
   readonly nodeId: string;
   readonly #runtime: Runtime;
@@ -57,7 +60,7 @@ export class LocalBroker implements Broker {
     return new Promise((resolve, reject) => {
       const settle = (applied: number | undefined): void => {
         if (applied !== undefined) resolve(applied);
-        else reject(new TqError("no_leader", "no leader confirmed the read in time; try again"));
+        else reject(new TqError("no_leader", NOT_CONFIRMED));
       };
       const linearizable = consistency === "linearizable";
       this.#runtime.input((replica) => replica.read(settle, linearizable, minIndex));
@@ -157,7 +160,8 @@ export class LocalBroker implements Broker {
     try {
       return await act();
     } catch (error) {
-      this.#runtime.fail("the state could not be read", error);
+      // A question that outlasts a clean stop finds the store closed: that is no fault.
+      if (!this.#runtime.closed) this.#runtime.fail("the state could not be read", error);
       throw error;
     }
   }

@@ -87,6 +87,11 @@ export class Runtime {
     this.#options.onFatal(what, error);
   }
 
+  /** True once it takes part no more: its end was asked for, or a fault has ended it. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** `listener` hears the id of each task that reaches a final state, on any node. */
   onFinished(listener: (id: Uint8Array) => void): void {
     this.#finishedListeners.push(listener);

@@ -23,6 +23,9 @@ export interface ConfigSources {
   readonly version?: string;
 }
 
+/** A worker may miss two beats and still keeps its tasks. */
+const BEATS_PER_LEASE_MIN = 3;
+
 /** Throws `ConfigError` or `UsageError`; both carry the exit status they ask for. */
 export function loadConfig({ argv, env, version = "0.0.0" }: ConfigSources): Config {
   const flags = parseFlags(argv, version);
@@ -69,7 +72,10 @@ function toConfig(
     api: { host: apiHost, restPort: api.rest_port },
     monitoring: { logLevel: monitoring.log_level, logFile: monitoring.log_file },
     worker: {
-      heartbeatIntervalMs: worker.heartbeat_interval_secs,
+      heartbeatIntervalMs: Math.min(
+        worker.heartbeat_interval_secs,
+        Math.floor(worker.lease_timeout_secs / BEATS_PER_LEASE_MIN),
+      ),
       leaseTimeoutMs: worker.lease_timeout_secs,
     },
     retry: {
@@ -114,7 +120,8 @@ function withoutEffect(said: ReadonlyMap<string, Said>): Notice[] {
 function alwaysSynced({ persistence, raft }: Settings): Notice[] {
   if (!isClustered(raft) || persistence.wal_sync_interval_ms === 0) return [];
   const key = "persistence.wal_sync_interval_ms";
-  const text = `${key} is for single nodes in this version: a cluster always syncs before it answers`;
+  const rule = "a cluster always syncs before it answers";
+  const text = `${key} is for single nodes in this version: ${rule}`;
   return [{ level: "info", text }];
 }
 

@@ -225,6 +225,14 @@ test("closing waits for what the disk is doing", async () => {
   expect(faults).toEqual([]);
 });
 
+test("a question that outlasts a clean stop is no fault", async () => {
+  const { runtime, broker, state, faults } = start();
+  await runtime.close();
+  state.broken = true;
+  await expect(broker.task(makeId(999_999))).rejects.toThrow("checksum");
+  expect(faults).toEqual([]);
+});
+
 test("a wait whose caller has gone already does not wait", async () => {
   const { broker, perform } = start();
   const command = submit();
