@@ -1,0 +1,116 @@
+/** The command line of the benchmark. What is wrong in it throws a `UsageError` that says so. */
+import { accessSync, constants } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+export const USAGE = `usage: npm run bench -- [options]
+
+Measures tq against other systems on the same work, in turns, on this machine.
+
+  --against A,B      rivals: rabbitmq, nats, bullmq, none (default: rabbitmq,nats; with --single: bullmq)
+  --single           one broker instead of three
+  --workload NAME    end-to-end, rate or all (default: all)
+  --rounds N         measurements of each system (default 5)
+  --p N              submits outstanding, end-to-end (default 128)
+  --c N              handlers at once (default 128)
+  --rate N           submits a second, rate (default 500)
+  --seconds N        how long a measurement takes, about (default 10)
+  --warm-seconds N   warm-up before it (default 6)
+  --quick            one round of 2 seconds: shows that everything works, measures nothing
+  --node PATH        Node binary for tq's brokers and for all clients (default: this one)
+  --profile          CPU profiles of tq's brokers while measured, to bench/out/profile-*; slows them
+  --help`;
+
+export class UsageError extends Error {}
+
+const OPTIONS = /** @type {const} */ ({
+  against: { type: "string" },
+  single: { type: "boolean", default: false },
+  workload: { type: "string", default: "all" },
+  rounds: { type: "string" },
+  p: { type: "string", default: "128" },
+  c: { type: "string", default: "128" },
+  rate: { type: "string", default: "500" },
+  seconds: { type: "string" },
+  "warm-seconds": { type: "string" },
+  quick: { type: "boolean", default: false },
+  node: { type: "string" },
+  profile: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+});
+
+const NORMAL = { rounds: "5", seconds: "10", "warm-seconds": "6" };
+const QUICK = { rounds: "1", seconds: "2", "warm-seconds": "2" };
+/** As far as the worker protocol's window reaches. */
+const CONCURRENCY_MAX = 10_000;
+
+/**
+ * @param {string[]} args
+ * @param {{
+ *   rivals: { cluster: string[], single: string[] },
+ *   rivalNames: string[],
+ *   workloadNames: string[],
+ * }} known
+ */
+export function parseOptions(args, { rivals, rivalNames, workloadNames }) {
+  const values = parse(args);
+  const usual = values.quick ? QUICK : NORMAL;
+  const number = (/** @type {keyof typeof NORMAL | "p" | "c" | "rate"} */ name, max = 1e6) =>
+    positive(name, values[name] ?? usual[/** @type {keyof typeof NORMAL} */ (name)], max);
+  const chosen = values.against?.split(",") ?? rivals[values.single ? "single" : "cluster"];
+  const workload = oneOf("--workload", values.workload, ["all", ...workloadNames]);
+  return {
+    tq: values.single ? "tq-single" : "tq-cluster",
+    rivals: chosen
+      .map((name) => oneOf("--against", name, [...rivalNames, "none"]))
+      .filter((name) => name !== "none"),
+    workloads: workload === "all" ? workloadNames : [workload],
+    rounds: number("rounds"),
+    p: number("p"),
+    c: number("c", CONCURRENCY_MAX),
+    rate: number("rate"),
+    seconds: number("seconds"),
+    warmSeconds: number("warm-seconds"),
+    quick: values.quick,
+    node: values.node === undefined ? process.execPath : executable(values.node),
+    profile: values.profile,
+    help: values.help,
+  };
+}
+
+function parse(/** @type {string[]} */ args) {
+  try {
+    return parseArgs({ args, options: OPTIONS, strict: true }).values;
+  } catch (error) {
+    throw new UsageError(/** @type {Error} */ (error).message);
+  }
+}
+
+function positive(
+  /** @type {string} */ name,
+  /** @type {string} */ text,
+  /** @type {number} */ max,
+) {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new UsageError(`--${name} must be a whole number from 1 to ${max}, not ${text}`);
+}
+
+function oneOf(
+  /** @type {string} */ flag,
+  /** @type {string} */ value,
+  /** @type {string[]} */ allowed,
+) {
+  if (allowed.includes(value)) return value;
+  throw new UsageError(`${flag}: "${value}" is not one of ${allowed.join(", ")}`);
+}
+
+function executable(/** @type {string} */ path) {
+  const full = resolve(path);
+  try {
+    accessSync(full, constants.X_OK);
+    return full;
+  } catch {
+    throw new UsageError(`--node: ${full} cannot be executed`);
+  }
+}
