@@ -23,6 +23,8 @@ const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
 const FRAME_BYTES = 256 * 1024;
 /** Frames of this many tasks: larger ones gain nothing and make the first wait for the last. */
 const FRAME_TASKS = Math.min(256, BATCH_MAX);
+/** Where in the frame a refused task stood, which says nothing to whoever submitted it. */
+const PLACE = /^tasks\[\d+\]\./;
 /** How exactly deadlines are kept. */
 const SWEEP_MS = 50;
 
@@ -212,7 +214,8 @@ export class Submitter {
       return;
     }
     this.#onOutcome(result.code);
-    const error = toError(result.code, result.message, result.field);
+    const { code, message, field } = result;
+    const error = toError(code, message.replace(PLACE, ""), field.replace(PLACE, ""));
     submission.inFlight = false;
     if (result.code === "outcome_unknown") submission.doubtful = true;
     if (mayResend(result.code)) this.#requeue(submission, resendDelayMs(submission.tries), error);

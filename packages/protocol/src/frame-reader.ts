@@ -15,6 +15,8 @@ export interface Frame {
 
 const LENGTH_BYTES = 4;
 const FIRST_PART_BYTES = 4 * 1024;
+/** "HTTP", which is what a server of HTTP begins its refusal of a hello with. */
+const HTTP_ANSWER = 0x48545450;
 const EMPTY = new Uint8Array(0);
 
 export class FrameReader {
@@ -106,6 +108,7 @@ export class FrameReader {
       throw new ProtocolError(`a frame of length ${length} has no room for its header`);
     }
     if (length > this.#maxBytes) {
+      if (length === HTTP_ANSWER) throw new ProtocolError("an HTTP answer; is it the REST port?");
       throw new ProtocolError(`a frame of ${length} bytes; at most ${this.#maxBytes} are accepted`);
     }
     return length;

@@ -68,6 +68,7 @@ describe("FrameReader", () => {
     [0, /no room for its header/],
     [4, /no room for its header/],
     [1_001, /at most 1000/],
+    [0x48545450, /an HTTP answer; is it the REST port\?/],
     [2 ** 31 - 1, /at most 1000/],
     [2 ** 32 - 1, /at most 1000/],
   ])("a length of %d is refused as soon as it is read", (length, message) => {

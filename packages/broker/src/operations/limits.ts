@@ -10,6 +10,8 @@ export const RETRIES_MAX = 1000;
 export const BACKOFF_MULTIPLIER_MAX = 100;
 /** Objects and arrays inside each other, in a payload or in metadata. */
 export const NESTING_MAX = 32;
+/** The same in a worker's result, which is not refused beyond: it is shown as base64. */
+export const RESULT_NESTING_MAX = 1000;
 /** Delays, timeouts, and how far ahead `run_at` may lie: ten years. */
 export const DURATION_MS_MAX = 10 * 365 * 24 * 60 * 60 * 1000;
 export const CANCEL_REASON_BYTES_MAX = 1024;

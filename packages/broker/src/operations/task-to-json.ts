@@ -4,6 +4,8 @@
  */
 import { type AttemptJson, formatTaskId, type TaskJson } from "task-queue-protocol";
 import type { Attempt, ContentType, TaskError, TaskView } from "../queue/index.ts";
+import { nestsDeeperThan } from "./json-depth.ts";
+import { RESULT_NESTING_MAX } from "./limits.ts";
 import { formatDateTime } from "./rfc3339.ts";
 
 export interface TaskJsonOptions {
@@ -96,12 +98,20 @@ function bytesToJson(bytes: Uint8Array, type: ContentType): Shown {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (type === "binary") return { kind: "base64", text: buffer.toString("base64") };
   if (buffer.length === 0) return { kind: "json", value: null };
+  // A worker's result is not read on its way in: what is no JSON, or cannot be written again
+  // without exhausting the stack, is shown as the bytes it is.
+  const value = parse(buffer);
+  const isDeep = bytes.length > RESULT_NESTING_MAX && nestsDeeperThan(value, RESULT_NESTING_MAX);
+  if (value === undefined || isDeep) return { kind: "base64", text: buffer.toString("base64") };
+  return { kind: "json", value };
+}
+
+/** Undefined when it is no JSON. */
+function parse(buffer: Buffer): unknown {
   try {
-    return { kind: "json", value: JSON.parse(buffer.toString("utf8")) };
+    return JSON.parse(buffer.toString("utf8"));
   } catch {
-    // A worker's result is not read on its way in: text that is no JSON is shown as the bytes it
-    // is.
-    return { kind: "base64", text: buffer.toString("base64") };
+    return undefined;
   }
 }
 

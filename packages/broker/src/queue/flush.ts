@@ -38,7 +38,7 @@ export function flushed(s: QueueState): void {
   s.overlay.flushed();
   for (const slot of s.flushingSlots) {
     // The slot may hold another task by now, whose content is not on disk yet.
-    if ((s.table.flags[slot]! & CONTENT_STORED) !== 0) s.table.content[slot] = undefined;
+    if ((s.table.flags[slot]! & CONTENT_STORED) !== 0) s.hotContents.keep(slot);
   }
   s.flushingSlots = [];
 }

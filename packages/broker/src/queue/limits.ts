@@ -40,5 +40,9 @@ export const ERROR_MESSAGE_BYTES_MAX = 4 * 1024;
 export const ERROR_STACK_BYTES_MAX = 8 * 1024;
 export const CANCEL_REASON_BYTES_MAX = 1024;
 
+/** Contents kept in memory after their flush: number, and weight altogether. No part of replay. */
+export const HOT_CONTENTS_MAX = 20_000;
+export const HOT_CONTENT_BYTES_MAX = 32 * 1024 * 1024;
+
 /** Last instant a calendar can print; sums of times stop here and so stay exact integers. */
 export const TIME_MAX = 8_640_000_000_000_000;

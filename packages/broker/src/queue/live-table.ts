@@ -63,7 +63,7 @@ export class LiveTable {
   token = new Float64Array(CAPACITY_MIN);
   /** Of the newest run that ended; 0 = none did. */
   endedToken = new Float64Array(CAPACITY_MIN);
-  /** Canonical content bytes until they are flushed. */
+  /** Canonical content bytes until they are flushed, and for a while after. */
   readonly content: (Uint8Array | undefined)[] = [];
 
   #ids = new Uint32Array(CAPACITY_MIN * 4);

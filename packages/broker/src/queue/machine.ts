@@ -16,7 +16,7 @@ import type { QueueEvent } from "./event.ts";
 import { beginFlush, dirtyCount, flushed } from "./flush.ts";
 import { checkInvariants } from "./invariants.ts";
 import { BOOT_RANGES, finishedRecordRange, indexRange } from "./keys.ts";
-import { LAPSES_MAX, TIME_MAX, WAKE_MAX } from "./limits.ts";
+import { HOT_CONTENTS_MAX, LAPSES_MAX, TIME_MAX, WAKE_MAX } from "./limits.ts";
 import { listLive } from "./live-list.ts";
 import { NONE } from "./live-table.ts";
 import { Loader } from "./load.ts";
@@ -46,8 +46,9 @@ export class QueueMachine {
   readonly #s: QueueState;
   #loader: Loader | undefined;
 
-  constructor(reader: RecordReader) {
-    this.#s = new QueueState(reader);
+  /** `hotContentsMax`: contents kept in memory after their flush; it changes no reply. */
+  constructor(reader: RecordReader, hotContentsMax = HOT_CONTENTS_MAX) {
+    this.#s = new QueueState(reader, hotContentsMax);
   }
 
   /** Index of the last entry applied or skipped. */

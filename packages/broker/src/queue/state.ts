@@ -6,6 +6,7 @@
 import { EffectHash } from "./effect-hash.ts";
 import type { QueueEvent } from "./event.ts";
 import { SlotHeap } from "./heap.ts";
+import { HotContents } from "./hot-contents.ts";
 import type { Queue } from "./lanes.ts";
 import { Lanes } from "./lanes.ts";
 import { TIME_MAX } from "./limits.ts";
@@ -19,6 +20,7 @@ import { TASK_STATES } from "./task.ts";
 
 export class QueueState {
   readonly table = new LiveTable();
+  readonly hotContents: HotContents;
   readonly lanes = new Lanes(this.table);
   readonly sessions = new Sessions(this.table);
   /** Scheduled and retrying tasks until they are due; running ones with an end of their own. */
@@ -41,8 +43,9 @@ export class QueueState {
   /** Slots whose content the flush under way is writing. */
   flushingSlots: number[] = [];
 
-  constructor(reader: RecordReader) {
+  constructor(reader: RecordReader, hotContentsMax: number) {
     this.overlay = new Overlay(reader);
+    this.hotContents = new HotContents(this.table, hotContentsMax);
   }
 
   touch(slot: number): void {

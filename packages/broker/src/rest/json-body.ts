@@ -15,6 +15,10 @@ export function acceptJson(app: FastifyInstance): void {
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
     // Clients that set the type on every request send it with an empty body too.
     if (body.length === 0) return done(null, undefined);
+    const encoding = request.headers["content-encoding"] ?? "identity";
+    if (encoding !== "identity") {
+      return done(refused(`Content-Encoding: ${encoding} is not understood; send the body plain`));
+    }
     const text = decode(body as Buffer);
     if (text === undefined) return done(refused("the body is not UTF-8"));
     void parse(request as FastifyRequest, text, (error, value) => {

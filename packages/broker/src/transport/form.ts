@@ -105,7 +105,7 @@ class Search implements Greeter {
     signal?.addEventListener("abort", abort, { once: true });
     const addresses = this.#views.map((view) => view.address);
     if (addresses.length > 0) {
-      const fields = { node: member.id, bus: member.bus, peers: addresses };
+      const fields = { bus: member.bus, peers: addresses };
       log.info(fields, `${member.id} looks for its cluster at ${addresses.join(", ")}`);
     }
     this.#remindIn(WAITING_FIRST_LOG_MS);

@@ -115,7 +115,7 @@ export function judgeWelcome(
 export function strangeIncarnation(nodeId: NodeId, found: string, known: string): string {
   return (
     `${nodeId} has incarnation ${found}, but the cluster knows it as ${known}: ` +
-    `its data directory is another one; bring the old one back or use tq-admin members replace`
+    `its data directory is another one; bring the old one back`
   );
 }
 

@@ -203,8 +203,14 @@ export class Link {
     this.#attempt = undefined;
     clearTimeout(attempt.timer);
     for (const outbox of attempt.outboxes.values()) outbox.close();
-    for (const call of attempt.calls) call.cancel();
-    attempt.client.close();
+    // In a turn of its own: when this is reached from the end of one stream, the session is still
+    // busy with the bytes that ended it. A stream with bytes of ours to send that is closed right
+    // then can make Node's http2 write empty frames for ever, which stops the process until its
+    // memory is gone.
+    setImmediate(() => {
+      for (const call of attempt.calls) call.cancel();
+      attempt.client.close();
+    });
   }
 }
 

@@ -26,7 +26,7 @@ export function recognise(first: Uint8Array): Stranger | undefined {
 function httpAnswer(): string {
   const body =
     "This is tq's worker port; it speaks tq's own binary protocol.\n" +
-    "REST and the dashboard are on the port of the setting api.rest_port (8080 by default).\n";
+    "REST is on the port of the setting api.rest_port (8080 by default).\n";
   return [
     "HTTP/1.1 400 Bad Request",
     "Content-Type: text/plain; charset=utf-8",

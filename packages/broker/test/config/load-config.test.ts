@@ -69,7 +69,7 @@ describe("without any source", () => {
       },
       api: { host: "127.0.0.1", restPort: 8080 },
       monitoring: { logLevel: "info", logFile: undefined },
-      worker: { heartbeatIntervalMs: 15_000, leaseTimeoutMs: 30_000 },
+      worker: { heartbeatIntervalMs: 10_000, leaseTimeoutMs: 30_000 },
       retry: {
         maxRetries: 3,
         initialDelayMs: 5000,
@@ -175,6 +175,13 @@ persistence:
         "persistence.wal_sync_interval_ms is for single nodes in this version: " +
         "a cluster always syncs before it answers",
     });
+  });
+
+  test("a worker is asked to beat three times in a lease, however short that is", () => {
+    const beat = (yaml: string) => load(`worker:\n${yaml}`).worker.heartbeatIntervalMs;
+    expect(beat("  lease_timeout_secs: 10\n")).toBe(3333);
+    expect(beat("  lease_timeout_secs: 10\n  heartbeat_interval_secs: 2\n")).toBe(2000);
+    expect(beat("  lease_timeout_secs: 300\n")).toBe(15_000);
   });
 
   test("empty files, empty sections and empty lists say nothing", () => {

@@ -191,8 +191,9 @@ export class FakeBroker implements Broker {
     return reply.tokens[0]!;
   }
 
+  /** Bytes are taken as they are. */
   complete(id: TaskId, token: number, result: unknown): void {
-    const bytes = Buffer.from(JSON.stringify(result));
+    const bytes = Buffer.isBuffer(result) ? result : Buffer.from(JSON.stringify(result));
     this.#must({ type: "complete", id, token, result: bytes, resultType: "json" });
   }
 

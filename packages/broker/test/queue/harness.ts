@@ -47,7 +47,7 @@ export class MemoryStore implements RecordReader {
  */
 export class Driver {
   readonly store = new MemoryStore();
-  machine = new QueueMachine(this.store);
+  machine = new QueueMachine(this.store, 0);
   now = START;
   readonly #log: Uint8Array[] = [];
   #unwritten: Flush | undefined;
@@ -97,7 +97,7 @@ export class Driver {
   /** As after a crash: what was not flushed is lost, and the log after it is applied again. */
   restart(): void {
     this.#unwritten = undefined;
-    const machine = new QueueMachine(this.store);
+    const machine = new QueueMachine(this.store, 0);
     for (const range of QueueMachine.BOOT_RANGES) machine.load(this.store.scan(range));
     machine.loaded();
     machine.checkInvariants();

@@ -339,3 +339,18 @@ describe("history", () => {
     expect(ids).toEqual([makeId(2)]);
   });
 });
+
+describe("contents that are on disk", () => {
+  test("stay in memory for a while, the oldest going first", () => {
+    const driver = new Driver();
+    driver.machine = new QueueMachine(driver.store, 1);
+    leased(driver);
+    const [event] = driver.takeEvents().filter((given) => given.type === "leased");
+    const { slot, token } = event!;
+    driver.flush();
+    expect(driver.machine.delivery(slot, token)).toMatchObject({ kind: "ready" });
+    driver.apply(submitOf(makeId(9)));
+    driver.flush();
+    expect(driver.machine.delivery(slot, token)).toMatchObject({ kind: "cold" });
+  });
+});

@@ -71,7 +71,7 @@ export class TestNode {
         random: () => members.findIndex((member) => member.id === id) / members.length,
         commitBy: cluster.commitBy,
       },
-      queue: new QueueMachine(this.store),
+      queue: new QueueMachine(this.store, 0),
       applied: { term: 0, index: 0 },
       membership: encodeMembers(members),
       settings: { retry: RETRY, depthLimit: 0 },

@@ -86,7 +86,13 @@ function start(walSyncIntervalMs = 0) {
     onFatal: (what) => faults.push(what),
   });
   running.push(runtime);
-  const facts = { clusterId: "c", version: "1", walSyncIntervalMs, isDraining: () => false };
+  const facts = {
+    clusterId: "c",
+    version: "1",
+    walSyncIntervalMs,
+    isConnected: () => false,
+    isDraining: () => false,
+  };
   const broker = new LocalBroker(runtime, state, facts);
   runtime.start();
   const perform = (command: Command): Promise<Outcome> =>

@@ -44,6 +44,15 @@ describe("a body that cannot be read", () => {
     expect(h.broker.commands).toEqual([]);
   });
 
+  test("compressed", async () => {
+    const headers = { "content-encoding": "gzip" };
+    const answer = await h.post("/tasks", '{"type":"t"}', headers);
+    expect([answer.status, answer.body.detail]).toEqual([
+      400,
+      "Content-Encoding: gzip is not understood; send the body plain",
+    ]);
+  });
+
   test("not UTF-8", async () => {
     const response = await h.app.inject({
       method: "POST",

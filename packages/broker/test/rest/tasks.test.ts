@@ -119,6 +119,17 @@ describe("POST /tasks", () => {
     expect([both.status, both.body.field]).toEqual([400, "idempotency_key"]);
   });
 
+  test.each([
+    ["is no JSON", "{bad"],
+    ["nests too deep to be written", `${"[".repeat(100_000)}${"]".repeat(100_000)}`],
+  ])("a result that %s is shown as the bytes it is", async (_what, text) => {
+    const bytes = Buffer.from(text);
+    const id = await h.completedTask("mail", bytes);
+    const one = await h.get(`/tasks/${id}`);
+    expect([one.status, one.body.result_base64]).toEqual([200, bytes.toString("base64")]);
+    expect((await h.get("/tasks?payload=true")).status).toBe(200);
+  });
+
   test("an exported task can be posted back and makes a new pending task", async () => {
     const body = { type: "mail", payload: { n: 1 }, idempotency_key: "once", tags: ["a"] };
     const { id } = (await h.post("/tasks", body)).body;

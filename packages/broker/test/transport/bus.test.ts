@@ -2,10 +2,12 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import * as grpc from "@grpc/grpc-js";
 import type { Entry, Message } from "task-queue-raft";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { BusServer } from "../../src/transport/bus-server.ts";
 import { CONNECTIONS_PER_ADDRESS_MAX, OUTBOX_BYTES_MAX } from "../../src/transport/limits.ts";
+import { STREAM_KINDS } from "../../src/transport/raft-service.ts";
 import {
   Journal,
   listen,
@@ -190,6 +192,33 @@ describe("a lost peer", () => {
     expect(two.heard.peers).toEqual(["+node1", "-node1"]);
     await one.log.said(/node2 at .*: no connection: connect ECONNREFUSED 127\.0\.0\.1:\d+$/);
     expect(one.bus.peers()[0]!.outbound).toBe(false);
+  });
+
+  // Closed in that very turn, a stream with unsent bytes can make Node's http2 loop for ever.
+  test("loses the streams of its connection in a later turn than the one that noticed", async () => {
+    let cancelled = 0;
+    const open = grpc.Client.prototype.makeClientStreamRequest;
+    const spy = vi.spyOn(grpc.Client.prototype, "makeClientStreamRequest");
+    spy.mockImplementation(function (this: grpc.Client, ...given: Parameters<typeof open>) {
+      const call = open.apply(this, given);
+      const cancel = call.cancel.bind(call);
+      call.cancel = () => {
+        cancelled++;
+        cancel();
+      };
+      return call;
+    } as typeof open);
+    track({ stop: async () => spy.mockRestore() });
+    let relay!: Relay;
+    const [one] = await pair(async (target) => {
+      relay = await relayTo(target);
+      return relay.port;
+    });
+    const seen: number[] = [];
+    one.log.warn = () => seen.push(cancelled);
+    relay.cut();
+    await until(() => seen.length > 0 && cancelled >= STREAM_KINDS.length);
+    expect(seen[0]).toBe(0);
   });
 
   test("reconnects after a reset and goes on", async () => {

@@ -190,7 +190,7 @@ describe("a node that cannot form", () => {
     const wiped = await run("node2", all[1]!, others(all, 1), { incarnation: "new" });
     await wiped.log.said(
       "node2 has incarnation new, but the cluster knows it as node2-incarnation: " +
-        "its data directory is another one; bring the old one back or use tq-admin members replace",
+        "its data directory is another one; bring the old one back",
     );
     expect(all[1]!.disk).toBeUndefined();
   });
