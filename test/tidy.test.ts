@@ -54,6 +54,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
         "packages/broker/src/ports.ts",
         "packages/broker/src/queue/",
         "packages/broker/src/operations/",
+        "packages/broker/src/observe/",
       ],
     ]),
   ),

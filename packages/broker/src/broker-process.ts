@@ -116,7 +116,7 @@ async function openData({ config, log }: BrokerProcessOptions): Promise<DataDir>
 function troubleWith({ verdict, identity }: DataDir): string | undefined {
   const advice =
     "This node does not start, for its vote could undo what the others rely on. They keep the " +
-    "data; bring back the original directory, or replace this node.";
+    "data; bring back the original directory.";
   if (verdict.kind === "recovering") {
     return `has lost entries that were acknowledged: ${verdict.reason}. ${advice}`;
   }

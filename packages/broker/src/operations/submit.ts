@@ -140,7 +140,8 @@ async function submitParsed(
     const task = taskToJson(view, { payload: true });
     return { value: { task, duplicate: reply.duplicate }, index: applied };
   } catch (error) {
-    if (!(error instanceof TqError)) throw error;
+    // Under a key that belongs to another task the id just made is nobody's.
+    if (!(error instanceof TqError) || error.code === "idempotency_mismatch") throw error;
     throw new SubmitRefused(error, formatTaskId(parsed.id));
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Contents that are on disk and stay in memory for a while, because most tasks are leased soon after
- * they were submitted, and a payload read back costs a trip to the disk. First in, first out, within
- * a number and a weight; a backlog beyond that is cold.
+ * Contents that are on disk and stay in memory for a while, because most tasks are leased soon
+ * after they were submitted, and a payload read back costs a trip to the disk. First in, first out,
+ * within a number and a weight; a backlog beyond that is cold.
  */
 import { HOT_CONTENT_BYTES_MAX } from "./limits.ts";
 import type { LiveTable } from "./live-table.ts";

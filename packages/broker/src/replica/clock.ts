@@ -16,6 +16,8 @@ export class ClusterClock {
   readonly #peerOffsets = new Map<string, number>();
   /** Told already. */
   readonly #disagreeing = new Set<string>();
+  /** Of all offsets; undefined = one of them has changed. */
+  #median: number | undefined;
   #at = 0;
   #atMono = 0;
   #inOffice = false;
@@ -29,14 +31,17 @@ export class ClusterClock {
   advance(now: number, wallMs: number): void {
     this.#now = Math.max(this.#now, now);
     this.#ownOffset = wallMs - now;
+    this.#median = undefined;
   }
 
   heard(peer: string, wallMs: number): void {
     this.#peerOffsets.set(peer, wallMs - this.#now);
+    this.#median = undefined;
   }
 
   forget(peer: string): void {
     this.#peerOffsets.delete(peer);
+    this.#median = undefined;
   }
 
   /** `floor`: the newest time in the log; time goes on from there if the median is behind it. */
@@ -86,6 +91,11 @@ export class ClusterClock {
 
   /** Of an even number the lower one: a clock that runs ahead does more harm than one behind. */
   #medianOffset(): number {
+    this.#median ??= this.#computeMedian();
+    return this.#median;
+  }
+
+  #computeMedian(): number {
     if (this.#peerOffsets.size === 0) return this.#ownOffset;
     const offsets = [this.#ownOffset, ...this.#peerOffsets.values()].sort((a, b) => a - b);
     return offsets[(offsets.length - 1) >> 1] as number;

@@ -11,8 +11,9 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
+import { Throttle } from "../observe/throttle.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, SERVER_OPTIONS } from "./limits.ts";
-import { type Logger, Throttle } from "./logger.ts";
+import type { Logger } from "./logger.ts";
 import { joinHostPort } from "./peers.ts";
 import {
   type FormReply,

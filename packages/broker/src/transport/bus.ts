@@ -8,6 +8,7 @@
  */
 import { ok as assert } from "node:assert/strict";
 import type { NodeId } from "task-queue-raft";
+import { Throttle } from "../observe/throttle.ts";
 import type {
   Bus,
   BusListener,
@@ -24,7 +25,7 @@ import { type Party, PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts
 import { Inbound } from "./inbound.ts";
 import { FRAME_BYTES, MESSAGE_BYTES_MAX } from "./limits.ts";
 import { type DialOptions, Link, type LinkReport } from "./link.ts";
-import { type Logger, Throttle } from "./logger.ts";
+import type { Logger } from "./logger.ts";
 import { dialAddresses, type PeerAddress } from "./peers.ts";
 import type { StreamKind } from "./raft-service.ts";
 

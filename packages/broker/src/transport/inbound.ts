@@ -8,12 +8,13 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import type { NodeId } from "task-queue-raft";
+import { Throttle } from "../observe/throttle.ts";
 import type { BusListener, Member } from "../ports.ts";
 import type { AcceptStream, EndCall, InboundCall } from "./bus-server.ts";
 import { CodecError } from "./bytes.ts";
 import { decodeBody, type Parcel, streamOf } from "./codec.ts";
 import { type Hello, judgeHello, type Party, type VersionRange } from "./handshake.ts";
-import { type Logger, Throttle } from "./logger.ts";
+import type { Logger } from "./logger.ts";
 import {
   decodeHello,
   encodeWelcome,

@@ -339,8 +339,10 @@ export class Connection implements Peer {
   }
 
   #warn(why: string): void {
-    const { logger } = this.#port;
+    const { logger, throttle } = this.#port;
     const peer = this.#hello === undefined ? "" : ` (${this.#hello.name})`;
+    // One line for a stranger, however often it comes; by its address without the port.
+    if (!throttle.allows(`${this.address.replace(/:\d+$/, "")} ${why}`)) return;
     logger.warn({ peer: this.address }, `closed ${this.address}${peer}: ${why}`);
   }
 }

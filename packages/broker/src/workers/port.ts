@@ -1,5 +1,6 @@
 /** What the connections of the worker port share, and what a handler may do to its connection. */
 import type { SentMessage } from "task-queue-protocol";
+import type { Throttle } from "../observe/throttle.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import type { WorkerPortLimits } from "./limits.ts";
@@ -16,6 +17,8 @@ export interface PortLogger {
 export interface PortContext {
   readonly broker: Broker;
   readonly logger: PortLogger;
+  /** For lines about strangers. */
+  readonly throttle: Throttle;
   readonly limits: WorkerPortLimits;
   /** This program's version. */
   readonly version: string;

@@ -4,6 +4,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { ByteWriter, encodeMessage, TqError } from "task-queue-protocol";
+import { Throttle } from "../observe/throttle.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import { Connection } from "./connection.ts";
@@ -62,6 +63,7 @@ class Port implements WorkerServer {
       heartbeatMs,
       limits: { ...WORKER_PORT_LIMITS, ...options.limits },
       sessions: new Map(),
+      throttle: new Throttle(),
     };
     this.#server = (options.createServer ?? createServer)((socket) => this.#accept(socket));
   }
@@ -112,7 +114,9 @@ class Port implements WorkerServer {
     const { maxConnections, logger } = this.#options;
     if (this.#connections.size >= maxConnections) {
       const why = `${maxConnections} connections are open (broker.max_connections)`;
-      logger.warn({ peer: socket.remoteAddress }, `refused a connection: ${why}`);
+      if (this.#context.throttle.allows("full")) {
+        logger.warn({ peer: socket.remoteAddress }, `refused a connection: ${why}`);
+      }
       turnAway(socket, new TqError("overloaded", why));
       return;
     }

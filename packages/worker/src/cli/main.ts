@@ -30,7 +30,12 @@ export async function main(): Promise<void> {
 }
 
 async function work(flags: WorkerFlags): Promise<void> {
-  const logger = pino({ level: flags.logLevel, base: { pid: process.pid } });
+  const logger = pino({
+    level: flags.logLevel,
+    base: { pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  });
   const worker = await makeWorker(flags, logger);
   const health = await makeHealth(flags, worker, logger);
   const started = worker.start();

@@ -1,6 +1,6 @@
 /** Lines that would repeat with every attempt come once in a while. */
 import { expect, test } from "vitest";
-import { Throttle } from "../../src/transport/logger.ts";
+import { Throttle } from "../../src/observe/throttle.ts";
 
 test("a key passes once in half a minute, and at once when forgotten", () => {
   let now = 0;
