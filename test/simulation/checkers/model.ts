@@ -1,0 +1,149 @@
+/**
+ * The queue once more, written without care for speed, fed with the committed batches: its replies
+ * and those of the machine must be the same.
+ */
+
+import {
+  type Batch,
+  type Command,
+  type QueueMachine,
+  type Reply,
+  TASK_STATES,
+  type TaskId,
+} from "../../../packages/broker/src/queue/index.ts";
+import { hex, NaiveModel } from "../../../packages/broker/test/queue/naive-model.ts";
+import { FINAL, viewOf } from "../../../packages/broker/test/queue/naive-state.ts";
+import { demand } from "../violation.ts";
+
+type ModelTask = NonNullable<ReturnType<NaiveModel["find"]>>;
+
+/**
+ * The model scans all its tasks for everything it does; here it sees only those that are not final,
+ * and the others come back when a command names them.
+ */
+class QuickModel extends NaiveModel {
+  readonly all = new Map<string, ModelTask>();
+  /** How many of `tasks` are in `all` already. */
+  #known = 0;
+
+  override apply(batch: Batch): Reply[] {
+    for (const command of batch.commands) this.#recall(command);
+    const replies = super.apply(batch);
+    this.#learn();
+    this.tasks = this.tasks.filter(({ state }) => !FINAL.includes(state));
+    this.#known = this.tasks.length;
+    return replies;
+  }
+
+  override find(id: TaskId): ModelTask | undefined {
+    this.#learn();
+    return this.all.get(idText(id));
+  }
+
+  #learn(): void {
+    for (; this.#known < this.tasks.length; this.#known++) {
+      const task = this.tasks[this.#known]!;
+      this.all.set(idText(task.id), task);
+    }
+  }
+
+  #recall(command: Command): void {
+    if (command.type === "retry") this.#bringBack(this.all.get(idText(command.id)));
+    if (command.type !== "submit" || command.content.idempotencyKey === "") return;
+    const first = this.keys.get(`${command.content.queue} ${command.content.idempotencyKey}`);
+    if (first !== undefined) this.#bringBack(this.all.get(textOfHex(first.id)));
+  }
+
+  #bringBack(task: ModelTask | undefined): void {
+    if (task === undefined || this.tasks.includes(task)) return;
+    this.tasks.push(task);
+    this.#known++;
+  }
+}
+
+export class ModelChecker {
+  readonly #model = new QuickModel();
+
+  applied(index: number, batch: Batch, replies: readonly Reply[]): void {
+    const wanted = this.#model.apply(batch);
+    replies.forEach((reply, ordinal) => {
+      const other = wanted[ordinal]!;
+      demand(isSame(reply, other), "model", () => {
+        const { type } = batch.commands[ordinal]!;
+        return `at ${index}.${ordinal} ${type} gets ${plain(reply)}, of the model ${plain(other)}`;
+      });
+    });
+  }
+
+  /** To be asked when the machine has applied exactly what the model has. */
+  compare(queue: QueueMachine): void {
+    const counts = queue.counts();
+    const tally = new Map<string, number>();
+    for (const { deleted, state } of this.#model.all.values()) {
+      if (!deleted) tally.set(state, (tally.get(state) ?? 0) + 1);
+    }
+    for (const state of TASK_STATES) {
+      const wanted = tally.get(state) ?? 0;
+      demand(counts[state] === wanted, "model", () => {
+        return `${counts[state]} tasks are ${state}, in the model ${wanted}`;
+      });
+    }
+    for (const task of this.#model.all.values()) {
+      const view = queue.task(task.id);
+      const found = view === undefined ? "gone" : summary(view);
+      const wanted = task.deleted ? "gone" : summary(viewOf(task));
+      demand(found === wanted, "model", () => {
+        return `task ${hex(task.id)} is ${found}, in the model ${wanted}`;
+      });
+    }
+  }
+}
+
+/** Sixteen bytes as a string, for maps. */
+export function idText(id: TaskId): string {
+  const make = String.fromCharCode;
+  const head = make(id[0]!, id[1]!, id[2]!, id[3]!, id[4]!, id[5]!, id[6]!, id[7]!);
+  return head + make(id[8]!, id[9]!, id[10]!, id[11]!, id[12]!, id[13]!, id[14]!, id[15]!);
+}
+
+function textOfHex(hexText: string): string {
+  let text = "";
+  for (let at = 0; at < hexText.length; at += 2) {
+    text += String.fromCharCode(Number.parseInt(hexText.slice(at, at + 2), 16));
+  }
+  return text;
+}
+
+interface Summarised {
+  readonly state: string;
+  readonly attempt: number;
+  readonly failures: number;
+  readonly dueAt: number;
+  readonly finishedAt: number;
+}
+
+function summary({ state, attempt, failures, dueAt, finishedAt }: Summarised): string {
+  return `${state}, attempt ${attempt}, failures ${failures}, due ${dueAt}, end ${finishedAt}`;
+}
+
+/** But for the message, which is for people. */
+function isSame(one: Reply, other: Reply): boolean {
+  if (one.code === "leased" && other.code === "leased") {
+    return one.tokens.join() === other.tokens.join();
+  }
+  if (one.code !== "ok" || other.code !== "ok") return one.code === other.code;
+  if (one.state !== other.state || one.duplicate !== other.duplicate) return false;
+  return textOf(one.id) === textOf(other.id);
+}
+
+function textOf(id: TaskId | undefined): string {
+  return id === undefined ? "" : idText(id);
+}
+
+/** Without the message, which is for people. */
+function plain(reply: Reply): string {
+  if (reply.code === "leased") return `leased ${reply.tokens.join(" ")}`;
+  if (reply.code !== "ok") return reply.code;
+  const id = reply.id === undefined ? "" : hex(reply.id);
+  return `ok ${id} ${reply.state ?? ""}${reply.duplicate ? " duplicate" : ""}`;
+}
