@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { exitOf, freePort, waitFor } from "./cluster/processes.ts";
+import { exitOf, freePort, httpGet, waitFor } from "./cluster/processes.ts";
 
 const readme = readFileSync("README.md", "utf8");
 const snippets = [...readme.matchAll(/^```(sh|ts)\n([\s\S]*?)^```$/gm)].map(
@@ -46,7 +46,7 @@ function snippet(containing: string): string {
 }
 
 async function isReady(port: number): Promise<boolean> {
-  const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+  const answer = await httpGet(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
   return answer?.status === 200;
 }
 

@@ -20,7 +20,7 @@ let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await TestCluster.create(3);
   await cluster.start();
-});
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.close();

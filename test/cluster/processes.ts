@@ -12,6 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { get } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -97,11 +98,8 @@ export class Node {
   }
 
   async get<T>(path: string): Promise<{ status: number; body: T }> {
-    const response = await fetch(`http://127.0.0.1:${this.restPort}${path}`, {
-      signal: AbortSignal.timeout(10_000),
-    });
-    const text = await response.text();
-    return { status: response.status, body: (text === "" ? {} : JSON.parse(text)) as T };
+    const { status, text } = await httpGet(`http://127.0.0.1:${this.restPort}${path}`);
+    return { status, body: (text === "" ? {} : JSON.parse(text)) as T };
   }
 
   async isReady(): Promise<boolean> {
@@ -113,6 +111,34 @@ export class Node {
     return (await this.get<NodeStats>("/stats?consistency=stale")).body;
   }
 }
+
+const ANSWER_MS = 5_000;
+
+/** A connection of its own for each request, and an end to it whatever happens. */
+export function httpGet(url: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk) => {
+        text += chunk;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on("error", reject);
+    });
+    const deadline = setTimeout(() => {
+      request.destroy(new Error(`${url} did not answer within ${ANSWER_MS} ms`));
+    }, ANSWER_MS);
+    request.on("close", () => clearTimeout(deadline));
+    request.on("error", reject);
+  });
+}
+
+/** Nobody else would end them if this process is ended in the middle of a test. */
+const children = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
 
 export class TestCluster {
   readonly dir = mkdtempSync(join(tmpdir(), "tq-cluster-"));
@@ -204,6 +230,8 @@ export function startProcess(
     stdio: ["ignore", "pipe", "pipe"],
   });
   writeFileSync(logFile, "", { flag: "a" });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   const log = createWriteStream(logFile, { flags: "a" });
   child.stdout?.pipe(log, { end: false });
   child.stderr?.pipe(log, { end: false });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "tq-refusals-"));
   single = await TestCluster.create(1);
   await single.start();
-});
+}, 120_000);
 
 afterAll(async () => {
   await single?.close();
@@ -150,7 +150,9 @@ describe("brokers of two clusters", () => {
         { logFile },
       );
       const ended = exitOf(strayed);
-      await waitFor("a refusal in the log", () => /members/.test(readFileSync(logFile, "utf8")));
+      await waitFor("a refusal in the log", () =>
+        /has incarnation/.test(readFileSync(logFile, "utf8")),
+      );
       strayed.kill("SIGTERM");
       expect(await ended).toBe(0);
       for (const cluster of [one, other]) {
@@ -165,5 +167,5 @@ describe("brokers of two clusters", () => {
       await one.close();
       await other.close();
     }
-  });
+  }, 180_000);
 });
