@@ -10,4 +10,5 @@ export interface Regression {
 
 export const REGRESSIONS: readonly Regression[] = [
   { seed: 0, note: "the calm cluster: no fault at all" },
+  { seed: 10_030, note: "a slow link that carried nothing but repetitions of timed-out writes" },
 ];

@@ -14,6 +14,13 @@ export const QUEUED_BYTES_MAX = 8 * 1024 * 1024;
 /** Commands in one entry. */
 export const ENTRY_COMMANDS_MAX = 10_000;
 
+/**
+ * Entries proposed and not yet committed. Beyond it writes pile up outside the log, where they become
+ * one large entry, or expire without leaving anything behind. In the log they would be replicated even
+ * when nobody waits for them any more, and a slow link would carry nothing but repetitions.
+ */
+export const ENTRIES_UNCOMMITTED_MAX = 8;
+
 /** A write is kept and sent again to new leaders for this long, then its outcome is unknown. */
 export const REQUEST_DEADLINE_MS = 5_000;
 

@@ -21,6 +21,7 @@ import { sortAnswers } from "./answers.ts";
 import { ClusterClock } from "./clock.ts";
 import { Dispatcher, unknownLeases } from "./dispatcher.ts";
 import { Flusher } from "./flusher.ts";
+import { ENTRIES_UNCOMMITTED_MAX } from "./limits.ts";
 import { type ClusterMember, decodeMembers, decodeMembership } from "./members.ts";
 import { Office } from "./office.ts";
 import type { Attachment, ReplicaOptions, ReplicaSettings } from "./options.ts";
@@ -285,6 +286,7 @@ export class Replica<W, R> {
       return false;
     }
     if (this.#handedSeq > this.#writtenSeq) return false;
+    if (this.raft.lastIndex - this.raft.commit >= ENTRIES_UNCOMMITTED_MAX) return false;
     if (this.#office.mustOpen) {
       const id = this.#proposeBatch([{ type: "takeOffice" }]);
       if (id !== undefined) this.#office.opened();

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/queue/index.ts";
-import { FLUSH_OVERDUE_MS, QUEUED_BYTES_MAX } from "../../src/replica/limits.ts";
+import {
+  ENTRIES_UNCOMMITTED_MAX,
+  FLUSH_OVERDUE_MS,
+  QUEUED_BYTES_MAX,
+  REQUEST_DEADLINE_MS,
+} from "../../src/replica/limits.ts";
 import { completeOf, makeId, registerOf, submitOf } from "../queue/harness.ts";
 import { Cluster, type TestNode, WALL } from "./harness.ts";
 
@@ -27,6 +32,26 @@ function attach(node: TestNode, window: number): void {
 function completions(node: TestNode): Command[] {
   return node.queue.leases("w1").map(({ id, token }) => completeOf(id, token));
 }
+
+describe("a leader whose followers do not answer", () => {
+  test("keeps writes out of the log, and promises that those were not done", () => {
+    const cluster = new Cluster(3);
+    const leader = cluster.elect();
+    for (const { id } of cluster.nodes) if (id !== leader.id) cluster.cut.add(id);
+    const outcomes = [];
+    for (let i = 0; i < 20; i++) {
+      outcomes.push(leader.request(submit()));
+      cluster.settle();
+    }
+    const { raft } = leader.replica;
+    expect(raft.lastIndex - raft.commit).toBe(ENTRIES_UNCOMMITTED_MAX);
+    cluster.elapse(REQUEST_DEADLINE_MS + 100);
+    const kinds = outcomes.map(([outcome]) => outcome?.kind);
+    const unknown = Array(ENTRIES_UNCOMMITTED_MAX).fill("unknown");
+    const refused = Array(20 - ENTRIES_UNCOMMITTED_MAX).fill("refused");
+    expect(kinds).toEqual([...unknown, ...refused]);
+  });
+});
 
 describe("credit", () => {
   test("a task that is submitted goes out in the same entry, and its completion makes room", () => {
