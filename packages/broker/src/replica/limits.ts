@@ -15,9 +15,10 @@ export const QUEUED_BYTES_MAX = 8 * 1024 * 1024;
 export const ENTRY_COMMANDS_MAX = 10_000;
 
 /**
- * Entries proposed and not yet committed. Beyond it writes pile up outside the log, where they become
- * one large entry, or expire without leaving anything behind. In the log they would be replicated even
- * when nobody waits for them any more, and a slow link would carry nothing but repetitions.
+ * Entries proposed and not yet committed. Beyond it writes pile up outside the log, where they
+ * become one large entry, or expire without leaving anything behind. In the log they would be
+ * replicated even when nobody waits for them any more, and a slow link would carry nothing but
+ * repetitions.
  */
 export const ENTRIES_UNCOMMITTED_MAX = 8;
 
