@@ -70,6 +70,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "node:",
     "yaml",
     "yargs",
+    "packages/broker/src/ports.ts",
     "packages/broker/src/operations/",
     "packages/broker/src/queue/",
   ],

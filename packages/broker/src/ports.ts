@@ -15,6 +15,9 @@ export type {
   Member,
 } from "./replica/index.ts";
 
+/** The bus between brokers is this far above the worker port unless `raft.port` says otherwise. */
+export const BUS_PORT_OFFSET = 10_000;
+
 /** One atomic change of the log: cut, then append. */
 export interface LogBatch {
   /** Drop every entry from this index on, in the same atomic write. */

@@ -1,24 +1,13 @@
 /** `tq-admin list`: as many tasks as were asked for, however many pages that takes. */
 import type { TaskJson } from "task-queue-client";
+import { TASK_STATE_NAMES } from "task-queue-protocol";
 import type { Command, Context } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
 import { taskColumns } from "../task-view.ts";
 import { duration, text, whole, wrong } from "../values.ts";
 
-const STATUSES = [
-  "scheduled",
-  "blocked",
-  "pending",
-  "running",
-  "retrying",
-  "completed",
-  "dead",
-  "cancelled",
-  "expired",
-  "failed",
-  "dead_letter",
-  "delayed",
-] as const;
+/** The states, and the words that other systems have for some of them. */
+const STATUSES = [...TASK_STATE_NAMES, "failed", "dead_letter", "delayed"] as const;
 type Status = (typeof STATUSES)[number];
 
 const LIMIT_DEFAULT = 100;

@@ -1,10 +1,8 @@
 /** Rules between settings: each value is allowed by itself, and yet they do not go together. */
+import { BUS_PORT_OFFSET } from "../ports.ts";
 import { isWildcard } from "./address.ts";
 import type { Collector } from "./collect.ts";
 import type { Settings } from "./schema.ts";
-
-/** The bus between brokers is this far above the worker port unless `raft.port` says otherwise. */
-export const BUS_PORT_OFFSET = 10_000;
 
 /** A follower must miss several heartbeats before it doubts its leader. */
 const HEARTBEATS_PER_ELECTION_MIN = 5;

@@ -5,8 +5,9 @@
  */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
+import { BUS_PORT_OFFSET } from "../ports.ts";
 import { formatHostPort, isLoopback, isWildcard, parseHostPort } from "./address.ts";
-import { BUS_PORT_OFFSET, checkTogether, isClustered } from "./check-together.ts";
+import { checkTogether, isClustered } from "./check-together.ts";
 import { Collector } from "./collect.ts";
 import type { Config, Notice, Said } from "./config.ts";
 import { ConfigError } from "./config-error.ts";

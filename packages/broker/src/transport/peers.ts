@@ -10,7 +10,7 @@
  */
 import { isIPv4, isIPv6 } from "node:net";
 import type { NodeId } from "task-queue-raft";
-import type { Member } from "../ports.ts";
+import { BUS_PORT_OFFSET, type Member } from "../ports.ts";
 
 /** Another broker as the configuration names it. */
 export interface PeerAddress {
@@ -22,9 +22,6 @@ export interface PeerAddress {
   /** Where the other brokers reach it. */
   readonly busPort: number;
 }
-
-/** The bus listens this far above the worker port, as Redis Cluster's bus does. */
-export const BUS_PORT_OFFSET = 10_000;
 
 const PORT_MAX = 65_535;
 const ALLOWED = "write host:port, id@host:port or id@host:port/busport, e.g. node2@10.0.1.11:6379";
