@@ -39,18 +39,18 @@ export class Cluster {
     this.servers.forEach((address, i) => {
       const name = `node${i + 1}`;
       const peers = this.servers.filter((peer) => peer !== address);
-      this.#run(name, "packages/broker/bin/tq-broker.js", [
-        ...["--broker-addr", address, "--node-id", name],
-        ...peers.flatMap((peer) => ["--peer", peer]),
-        ...["--data-dir", join(this.#dataDir, name), "--rest-port", `${this.#ports.rest[i]}`],
-      ]);
+      const args = ["--broker-addr", address, "--node-id", name];
+      args.push(...peers.flatMap((peer) => ["--peer", peer]));
+      args.push("--data-dir", join(this.#dataDir, name), "--rest-port", `${this.#ports.rest[i]}`);
+      const env = { TQ_MONITORING__PROMETHEUS_PORT: `${this.#ports.metrics[i]}` };
+      this.#run(name, "packages/broker/bin/tq-broker.js", { args, env });
     });
   }
 
   startWorker(handlers) {
     const args = ["--broker-addr", this.servers.join(","), "--name", "worker1"];
     args.push("--handlers", handlers, "--concurrency", "8");
-    this.#run("worker1", "packages/worker/bin/tq-worker.js", args);
+    this.#run("worker1", "packages/worker/bin/tq-worker.js", { args });
   }
 
   /** SIGTERM to all; resolves when the last one has ended. */
@@ -61,11 +61,12 @@ export class Cluster {
     await Promise.all([...this.#children.values()].map(endOf));
   }
 
-  #run(name, script, args, earlyEnds = 0) {
+  #run(name, script, how, earlyEnds = 0) {
     const log = openSync(join(this.#dataDir, "logs", `${name}.log`), "a", 0o600);
     const startedAt = Date.now();
-    const child = spawn(process.execPath, [join(root, script), ...args], {
+    const child = spawn(process.execPath, [join(root, script), ...how.args], {
       cwd: root,
+      env: { ...process.env, ...how.env },
       stdio: ["ignore", log, log],
       // A terminal's Ctrl-C goes to its whole group; these end in order, when told.
       detached: true,
@@ -80,7 +81,7 @@ export class Cluster {
       }
       this.#onEvent(`${name} ended (${signal ?? `status ${code}`}); starting it again`);
       setTimeout(() => {
-        if (!this.#stopping) this.#run(name, script, args, early);
+        if (!this.#stopping) this.#run(name, script, how, early);
       }, RESTART_MS);
     });
   }

@@ -23,7 +23,8 @@ const tty = process.stdout.isTTY;
 const USAGE = `usage: npm start [-- FOLDER]
 
 Runs three brokers and a worker on this machine, which index the files of FOLDER (default: here).
-TQ_DATA_DIR (default ./data), TQ_WORKER_PORT (6379) and TQ_REST_PORT (8080) move data and ports.`;
+TQ_DATA_DIR (default ./data), TQ_WORKER_PORT (6379), TQ_REST_PORT (8080) and TQ_METRICS_PORT (9091)
+move data and ports.`;
 
 export async function main(args) {
   const root = folderOrExit(args);
@@ -74,6 +75,7 @@ function introduce({ cluster, ports, root, dataDir }) {
 
     REST      http://127.0.0.1:${ports.rest.join("  http://127.0.0.1:")}
     workers   ${cluster.servers.join(", ")}
+    metrics   http://127.0.0.1:${ports.metrics.join("/metrics  http://127.0.0.1:")}/metrics
     logs      ${dataDir}/logs/
 
   It indexes ${root}, one task for each file, and posts a webhook every second.
@@ -83,7 +85,8 @@ function introduce({ cluster, ports, root, dataDir }) {
     curl -s 'http://127.0.0.1:${rest}/tasks?status=completed&limit=3'
     curl -s http://127.0.0.1:${rest}/tasks -H 'content-type: application/json' \\
       -d '{"type":"file.index","payload":{"path":"${root}/README.md"}}'
-    npx tq-admin cluster-status
+    npx tq-admin members list
+    npx tq-admin transfer-leadership
     kill -9 ${cluster.pid("node1")}        # node1, at any moment: nothing is lost, it comes back
 
   Ctrl-C stops everything cleanly; the next npm start goes on from here.

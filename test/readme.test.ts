@@ -68,6 +68,7 @@ beforeAll(async () => {
       TQ_DATA_DIR: dataDir,
       TQ_WORKER_PORT: `${workerPort}`,
       TQ_REST_PORT: `${restPort}`,
+      TQ_METRICS_PORT: `${(await freePort()) - 400}`,
     },
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,

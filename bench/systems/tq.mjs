@@ -40,11 +40,12 @@ function tqVersion() {
 }
 
 async function startBrokers(/** @type {number} */ count, /** @type {StartOptions} */ options) {
-  const ports = await freePorts(count * 2);
+  const ports = await freePorts(count * 3);
   const nodes = Array.from({ length: count }, (_, i) => ({
     id: `node${i + 1}`,
     address: `127.0.0.1:${ports[i]}`,
     rest: ports[count + i],
+    metrics: ports[2 * count + i],
   }));
   const daemons = nodes.map((node) => startBroker(node, nodes, options));
   for (const { rest } of nodes) {
@@ -63,17 +64,21 @@ async function startBrokers(/** @type {number} */ count, /** @type {StartOptions
 }
 
 /**
- * @typedef {{ id: string, address: string, rest: number | undefined }} BrokerNode
+ * @typedef {{ id: string, address: string, rest?: number, metrics?: number }} BrokerNode
  * @param {BrokerNode} self
  * @param {readonly BrokerNode[]} nodes
  * @param {StartOptions} options
  */
-function startBroker({ id, address, rest }, nodes, { dir, node, profileDir }) {
+function startBroker({ id, address, rest, metrics }, nodes, { dir, node, profileDir }) {
   const peers = nodes.filter((peer) => peer.id !== id).flatMap((peer) => ["--peer", peer.address]);
   const preload = profileDir === undefined ? [] : ["--import", profiler];
   const args = [...preload, broker, "--broker-addr", address, "--node-id", id, ...peers];
   args.push("--data-dir", join(dir, id), "--rest-port", `${rest}`);
-  const env = { ...ENV, TQ_BENCH_PROFILE: profileFile(profileDir ?? dir, id) };
+  const env = {
+    ...ENV,
+    TQ_MONITORING__PROMETHEUS_PORT: `${metrics}`,
+    TQ_BENCH_PROFILE: profileFile(profileDir ?? dir, id),
+  };
   return new Daemon({ name: id, command: node, args, dir, env });
 }
 

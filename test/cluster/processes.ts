@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import {
   createWriteStream,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -19,12 +20,17 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
 const WAIT_MS = 60_000;
 const POLL_MS = 50;
 /** Worker ports stay here so that the bus, 10,000 above, is still below the ephemeral range. */
 const PORTS_FROM = 12_000;
 const PORTS_TO = 20_000;
+
+/** The repository, from here or from where this file was compiled to. */
+function rootOf(directory: string): string {
+  return existsSync(join(directory, "start.mjs")) ? directory : rootOf(dirname(directory));
+}
 
 export interface NodeStats {
   readonly raft: {
@@ -41,9 +47,12 @@ export class Node {
   readonly id: string;
   readonly port: number;
   readonly restPort: number;
+  readonly metricsPort: number;
   readonly dataDir: string;
   readonly logFile: string;
-  readonly #args: readonly string[];
+  /** More arguments and environment for the next start. */
+  args: readonly string[];
+  env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #exit: Promise<number | string> | undefined;
 
@@ -51,15 +60,19 @@ export class Node {
     id: string;
     port: number;
     restPort: number;
+    metricsPort: number;
     dir: string;
     args: readonly string[];
+    env?: Readonly<Record<string, string>>;
   }) {
     this.id = options.id;
     this.port = options.port;
     this.restPort = options.restPort;
+    this.metricsPort = options.metricsPort;
     this.dataDir = join(options.dir, options.id);
     this.logFile = join(options.dir, `${options.id}.log`);
-    this.#args = options.args;
+    this.args = options.args;
+    this.env = options.env ?? {};
   }
 
   get address(): string {
@@ -77,8 +90,9 @@ export class Node {
   start(): void {
     const base = ["--broker-addr", this.address, "--node-id", this.id];
     const args = [...base, "--data-dir", this.dataDir, "--rest-port", `${this.restPort}`];
-    this.#child = startProcess("packages/broker/bin/tq-broker.js", [...args, ...this.#args], {
+    this.#child = startProcess("packages/broker/bin/tq-broker.js", [...args, ...this.args], {
       logFile: this.logFile,
+      env: { TQ_MONITORING__PROMETHEUS_PORT: `${this.metricsPort}`, ...this.env },
     });
     this.#exit = exitOf(this.#child);
   }
@@ -140,22 +154,24 @@ process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
 
+interface Ports {
+  readonly port: number;
+  readonly restPort: number;
+  readonly metricsPort: number;
+}
+
 export class TestCluster {
   readonly dir = mkdtempSync(join(tmpdir(), "tq-cluster-"));
-  readonly nodes: readonly Node[];
+  readonly nodes: Node[];
 
-  private constructor(
-    nodes: readonly { port: number; restPort: number }[],
-    args: readonly string[],
-  ) {
-    const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
-    this.nodes = nodes.map(({ port, restPort }, i) => {
+  private constructor(ports: readonly Ports[], args: readonly string[]) {
+    const addresses = ports.map(({ port }) => `127.0.0.1:${port}`);
+    this.nodes = ports.map((each, i) => {
       const peers = addresses.filter((_, other) => other !== i);
       const peerArgs = peers.flatMap((peer) => ["--peer", peer]);
       return new Node({
         id: `node${i + 1}`,
-        port,
-        restPort,
+        ...each,
         dir: this.dir,
         args: [...peerArgs, ...args],
       });
@@ -164,9 +180,17 @@ export class TestCluster {
 
   static async create(size: number, args: readonly string[] = []): Promise<TestCluster> {
     const ports = [];
-    for (let i = 0; i < size; i++)
-      ports.push({ port: await freePort(), restPort: await freePort() });
+    for (let i = 0; i < size; i++) ports.push(await freePorts());
     return new TestCluster(ports, args);
+  }
+
+  /** Another node, not started, that knows where all others are. */
+  async add(): Promise<Node> {
+    const id = `node${this.nodes.length + 1}`;
+    const args = this.servers.flatMap((peer) => ["--peer", peer]);
+    const node = new Node({ id, ...(await freePorts()), dir: this.dir, args });
+    this.nodes.push(node);
+    return node;
   }
 
   get servers(): string[] {
@@ -178,16 +202,21 @@ export class TestCluster {
     await this.ready();
   }
 
+  /** Those that run. */
+  get running(): Node[] {
+    return this.nodes.filter((node) => node.isRunning);
+  }
+
   async ready(): Promise<void> {
     await waitFor("all nodes ready", async () => {
-      for (const node of this.nodes) if (!(await node.isReady())) return false;
+      for (const node of this.running) if (!(await node.isReady())) return false;
       return true;
     });
   }
 
   async leader(): Promise<Node> {
     return await waitFor("a leader", async () => {
-      for (const node of this.nodes) {
+      for (const node of this.running) {
         const answer = await node.get("/leader").catch(() => undefined);
         if (answer?.status === 200) return node;
       }
@@ -199,7 +228,7 @@ export class TestCluster {
   async converged(): Promise<readonly NodeStats[]> {
     return await waitFor("the same applied index everywhere", async () => {
       const stats = await Promise.all(
-        this.nodes.map((node) => node.stats().catch(() => undefined)),
+        this.running.map((node) => node.stats().catch(() => undefined)),
       );
       const indexes = new Set(stats.map((each) => each?.raft.applied_index ?? -1));
       return indexes.size === 1 && !indexes.has(-1) ? (stats as NodeStats[]) : undefined;
@@ -257,6 +286,14 @@ export async function waitFor<T>(
     if (Date.now() > until) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
     await sleep(POLL_MS);
   }
+}
+
+async function freePorts(): Promise<Ports> {
+  return {
+    port: await freePort(),
+    restPort: await freePort(),
+    metricsPort: await freePort(),
+  };
 }
 
 /** A port that nobody listens on now, below the range from which the system takes its own. */

@@ -41,7 +41,11 @@ export function identityStoreConformance(
       using(async ({ store, reopen }) => {
         const formation = {
           clusterId: "c1",
-          members: [{ id: "node1", incarnation: "ff", bus: "h:1", address: "h:2" }],
+          revision: 3,
+          members: [
+            { id: "node1", incarnation: "ff", bus: "h:1", address: "h:2", voter: true },
+            { id: "node2", incarnation: "ee", bus: "h:3", address: "h:4", voter: false },
+          ],
         };
         await store.save({ hardState: { term: 3, vote: "node2" } });
         await store.save({ formation, founded: true });

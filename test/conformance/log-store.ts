@@ -44,6 +44,8 @@ export function logStoreConformance(name: string, make: () => Promise<LogStoreFi
     test("a new log is empty", () =>
       using(async ({ store }) => {
         expect(store.last).toEqual({ term: 0, index: 0 });
+        expect(store.base).toEqual({ term: 0, index: 0 });
+        expect(store.bytes).toBe(0);
         const slice = await store.read(1, ALL);
         expect(slice).toEqual({ prev: { term: 0, index: 0 }, entries: [] });
       }));
@@ -206,6 +208,6 @@ function index({ index }: Entry): number {
 }
 
 /** Uint8Arrays as text, so that a failure is readable. */
-function plain(list: readonly Entry[]) {
+export function plain(list: readonly Entry[]) {
   return list.map(({ data, ...rest }) => ({ ...rest, data: Buffer.from(data).toString("hex") }));
 }

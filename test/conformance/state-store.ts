@@ -13,6 +13,9 @@ export interface StateStoreFixture {
   dispose(): Promise<void>;
 }
 
+/** All records of the tests, which have short keys. */
+const ALL = { gte: new Uint8Array(), lt: new Uint8Array(5).fill(255) };
+
 export function markAt(applied: number): FlushMark {
   return {
     applied,
@@ -134,6 +137,72 @@ export function stateStoreConformance(name: string, make: () => Promise<StateSto
         await expect(odd).rejects.toThrow(/mark of 7/);
       }));
 
+    test("a view shows one flush, whatever comes after it", () =>
+      using(async ({ store }) => {
+        await flushTexts(store, 1, { a: "1", b: "2" });
+        const view = await store.view();
+        await flushTexts(store, 2, { a: "one", b: null, c: "3" });
+        expect(view.mark).toEqual(markAt(1));
+        expect(texts(await view.scan(ALL, 10))).toEqual(["a=1", "b=2"]);
+        expect(texts(await view.scan({ ...ALL, reverse: true }, 1))).toEqual(["b=2"]);
+        const newer = await store.view();
+        expect(newer.mark).toEqual(markAt(2));
+        expect(texts(await newer.scan(ALL, 10))).toEqual(["a=one", "c=3"]);
+        await view.close();
+        await view.close();
+        await expect(view.scan(ALL, 10)).rejects.toThrow(/view of the state is closed/);
+        expect(texts(await newer.scan(ALL, 10))).toEqual(["a=one", "c=3"]);
+        await newer.close();
+      }));
+
+    test("a view asked for during a flush is that of a completed one, mark and records", () =>
+      using(async ({ store }) => {
+        await flushTexts(store, 1, { a: "1" });
+        for (let applied = 2; applied <= 20; applied += 2) {
+          const flushed = flushTexts(store, applied, { a: String(applied) });
+          const asked = [store.view(), Promise.resolve().then(() => store.view())];
+          await flushed;
+          const next = flushTexts(store, applied + 1, { a: "x" });
+          for (const view of await Promise.all(asked)) {
+            expect(view.mark).toEqual(markAt(applied));
+            expect(texts(await view.scan(ALL, 10))).toEqual([`a=${applied}`]);
+            await view.close();
+          }
+          await next;
+        }
+      }));
+
+    test("refuses more views than its limit, and counts only open ones", () =>
+      using(async ({ store }) => {
+        for (let round = 0; round < 40; round++) {
+          await (await store.view()).close();
+        }
+        const views = await Promise.all(Array.from({ length: 16 }, () => store.view()));
+        await expect(store.view()).rejects.toThrow(/at most 16 views/);
+        await views[0]!.close();
+        await (await store.view()).close();
+      }));
+
+    test("close lets reads under way finish and turns later ones away", () =>
+      using(async ({ store }) => {
+        await flushTexts(store, 1, { a: "1", b: "2" });
+        const view = await store.view();
+        const under = [store.load(bytes("a")), store.scan(ALL, 10), view.scan(ALL, 10)] as const;
+        const closed = store.close();
+        expect(() => store.get(bytes("a"))).toThrow(/state is closed/);
+        await expect(store.load(bytes("a"))).rejects.toThrow(/state is closed/);
+        await expect(store.scan(ALL, 10)).rejects.toThrow(/state is closed/);
+        await expect(store.view()).rejects.toThrow(/state is closed/);
+        await expect(view.scan(ALL, 10)).rejects.toThrow(/state is closed/);
+        await expect(flushTexts(store, 2, {})).rejects.toThrow(/state is closed/);
+        expect(await under[0]).toEqual(bytes("1"));
+        expect(texts(await under[1])).toEqual(["a=1", "b=2"]);
+        expect(texts(await under[2])).toEqual(["a=1", "b=2"]);
+        await closed;
+        await store.close();
+        await view.close();
+      }));
+
     test("any sequence of flushes leaves what a map would hold", async () => {
       const write = fc.record({
         key: fc.uint8Array({ maxLength: 4 }),
@@ -167,7 +236,7 @@ export function stateStoreConformance(name: string, make: () => Promise<StateSto
   });
 }
 
-function texts(rows: readonly (readonly [Uint8Array, Uint8Array])[]): readonly string[] {
+export function texts(rows: readonly (readonly [Uint8Array, Uint8Array])[]): readonly string[] {
   return rows.map(([key, value]) => `${Buffer.from(key)}=${Buffer.from(value)}`);
 }
 

@@ -10,25 +10,35 @@ import {
   QueueMachine,
   type Reply,
 } from "../../packages/broker/src/queue/index.ts";
-import { type Outcome, type Outputs, Replica } from "../../packages/broker/src/replica/index.ts";
+import {
+  type ChangeOutcome,
+  type Member,
+  type Outcome,
+  type Outputs,
+  Replica,
+} from "../../packages/broker/src/replica/index.ts";
 import type { Inspector } from "./checkers/inspector.ts";
-import { type Disk, keyText } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import type { SimulationOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 import type { Situations } from "./situations.ts";
+import { keyText, type StateImage } from "./state-image.ts";
 
-/** Who waits for the outcome of a write, and who for the moment of a read. */
+/** Who waits for the outcome of a write, for the moment of a read, and for a change of members. */
 export type WriteWaiter = (outcome: Outcome) => void;
 export type ReadWaiter = (applied: number | undefined) => void;
+export type ChangeWaiter = (outcome: ChangeOutcome) => void;
 
-export type SimulatedReplica = Replica<WriteWaiter, ReadWaiter>;
-export type SimulatedOutputs = Outputs<WriteWaiter, ReadWaiter>;
+export type SimulatedReplica = Replica<WriteWaiter, ReadWaiter, ChangeWaiter>;
+export type SimulatedOutputs = Outputs<WriteWaiter, ReadWaiter, ChangeWaiter>;
 
 interface Birth {
   readonly random: Random;
   readonly options: SimulationOptions;
   readonly inspector: Inspector;
   readonly situations: Situations;
+  readonly self: Member;
+  readonly priority: number;
   readonly now: number;
   readonly wallMs: number;
   readonly life: number;
@@ -41,10 +51,7 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
   const { workload } = options;
   const { mark } = disk;
   noteSituations(disk, birth.situations);
-  const observe: Observe = (queue, index, batch, replies, events) => {
-    inspector.entryApplied(id, queue, index, batch, replies, events);
-  };
-  const replica = new Replica<WriteWaiter, ReadWaiter>({
+  const replica: SimulatedReplica = new Replica({
     raft: {
       id,
       hardState: disk.hardState,
@@ -53,7 +60,7 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
       ...options.raft,
       commitBy: "durable",
     },
-    queue: loadQueue(disk, new ObservedQueue(disk, observe)),
+    queue: watchedQueue(id, disk.live, inspector),
     applied: mark.logDurable,
     membership: mark.membership,
     settings: {
@@ -65,7 +72,11 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
         jitter: 0.2,
       },
       depthLimit: workload.depthLimit,
+      snapshotEntries: options.snapshots.entries,
+      priority: birth.priority,
     },
+    self: birth.self,
+    logBytes: disk.log.bytes,
     now: birth.now,
     wallMs: birth.wallMs,
     firstForwardId: birth.life * FORWARD_IDS_A_LIFE,
@@ -74,16 +85,23 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
   return replica;
 }
 
-/** The state on a disk, loaded into a machine. */
-export function loadQueue<Q extends QueueMachine>(disk: Disk, queue: Q): Q {
-  for (const range of QueueMachine.BOOT_RANGES) queue.load(disk.scan(range));
+/** The state of an image, loaded into a machine that tells the inspector what it applies. */
+export function watchedQueue(id: NodeId, image: StateImage, inspector: Inspector): QueueMachine {
+  const observe: Observe = (queue, index, batch, replies, events) => {
+    inspector.entryApplied(id, queue, index, batch, replies, events);
+  };
+  return loadQueue(image, new ObservedQueue(image, observe));
+}
+
+function loadQueue<Q extends QueueMachine>(image: StateImage, queue: Q): Q {
+  for (const range of QueueMachine.BOOT_RANGES) queue.load(image.scan(range));
   queue.loaded();
   return queue;
 }
 
 /** A machine that nobody watches, with the state of a disk. */
 export function stateOf(disk: Disk): QueueMachine {
-  return loadQueue(disk, new ObservedQueue(disk, () => {}));
+  return loadQueue(disk.live, new ObservedQueue(disk.live, () => {}));
 }
 
 type Observe = (
@@ -97,8 +115,8 @@ type Observe = (
 class ObservedQueue extends QueueMachine {
   readonly #observe: Observe;
 
-  constructor(disk: Disk, observe: Observe) {
-    super({ get: (key) => disk.get(keyText(key)) });
+  constructor(image: StateImage, observe: Observe) {
+    super({ get: (key) => image.get(keyText(key)) });
     this.#observe = observe;
   }
 
@@ -116,17 +134,20 @@ class ObservedQueue extends QueueMachine {
 }
 
 /** The log behind the applied index must be in memory; how much more is, is up to the reader. */
-function recoverLog(disk: Disk, random: Random): RecoveredLog {
-  const { applied } = disk.mark;
-  const first = applied + 1 - Math.min(applied, random.pick([0, 0, 3, 1000]));
-  const prev = disk.log[first - 2];
+function recoverLog({ mark, log }: Disk, random: Random): RecoveredLog {
+  const { base } = log;
+  const more = Math.min(mark.applied - base.index, random.pick([0, 0, 3, 1000]));
+  const first = mark.applied + 1 - more;
+  const prev = log.entryAt(first - 1) ?? base;
   return {
-    prev: prev === undefined ? { term: 0, index: 0 } : { term: prev.term, index: prev.index },
-    tail: disk.log.slice(first - 1),
+    base: base.index,
+    prev: { term: prev.term, index: prev.index },
+    tail: log.tail(first),
   };
 }
 
-function noteSituations(disk: Disk, situations: Situations): void {
-  if (disk.mark.applied > 0) situations.hit("restart from flushed state");
-  if (disk.mark.applied < disk.log.length) situations.hit("restart replays the log");
+function noteSituations({ mark, log }: Disk, situations: Situations): void {
+  if (mark.applied > 0) situations.hit("restart from flushed state");
+  if (mark.applied < log.last.index) situations.hit("restart replays the log");
+  if (log.base.index > 0) situations.hit("restart with a compacted log");
 }

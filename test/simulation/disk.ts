@@ -1,55 +1,56 @@
 /**
- * The disk of one node: hard state, log and state records, each with its own latency. What is in
- * the fields is durable; what is still being written is lost in a crash, or, like on a real disk,
- * turns out to have made it. Writes are atomic, and none overtakes another of its kind.
+ * The disk of one node: hard state, log, and states. What is in the fields is durable, except for
+ * the unsynced end of the log. Steps of one lane (log, flushes, a state being received, compaction)
+ * never overtake each other. The order of an install and of a compaction stands here, and what a
+ * boot does to finish one that a crash cut short.
  */
 import type { Entry, EntryId, HardState, PersistBatch } from "task-queue-raft";
-import type { Flush, KeyRange } from "../../packages/broker/src/queue/index.ts";
+import type { Flush } from "../../packages/broker/src/queue/index.ts";
 import type { FlushMark } from "../../packages/broker/src/replica/index.ts";
-import type { DiskOptions, Range } from "./options.ts";
+import { DiskLog } from "./disk-log.ts";
+import { DiskSteps, type Step } from "./disk-steps.ts";
+import type { DiskOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 import type { Situations } from "./situations.ts";
+import { type Row, StateImage } from "./state-image.ts";
 import { demand } from "./violation.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-interface FlushWrite {
-  readonly flush: Flush;
-  readonly mark: FlushMark;
+/** What a running disk tells. */
+export interface DiskListener {
+  /** The batches are written; `durable`: and fsynced. */
+  written(batches: readonly PersistBatch[], durable: boolean): void;
+  /** This batch and all before it are fsynced. */
+  synced(seq: number): void;
 }
-
-interface LogStep {
-  readonly kind: "log";
-  readonly truncateFrom: number | undefined;
-  readonly entries: readonly Entry[];
-}
-
-/** One write of a group; each is atomic. */
-type Step = { readonly kind: "hardState"; readonly hardState: HardState } | LogStep;
-
-/** What a running disk tells: a group of batches became durable. */
-type Persisted = (batches: readonly PersistBatch[]) => void;
 
 const BEFORE_LOG: EntryId = { term: 0, index: 0 };
+const NO_VOTE: HardState = { term: 0, vote: undefined };
 
 export class Disk {
-  hardState: HardState = { term: 0, vote: undefined };
-  readonly log: Entry[] = [];
-  mark: FlushMark;
-  /** Hears of each write as it begins; `delicate`: of a hard state, or right behind one. */
-  watch: ((delicate: boolean) => void) | undefined;
-  readonly #records = new Map<string, readonly [Uint8Array, Uint8Array]>();
-  readonly #time: VirtualTime;
+  hardState = NO_VOTE;
+  log = new DiskLog();
+  /** What the pointer names: the next boot finds it. */
+  live: StateImage;
+  /** The base that a snapshot left with the pointer; a boot resets the log to it if need be. */
+  #pointerBase: EntryId | undefined;
+  /** Rows of a state that was never made the live one. */
+  #hasStaged = false;
+  readonly steps: DiskSteps;
   readonly #random: Random;
   readonly #options: DiskOptions;
   readonly #situations: Situations;
-  #life = 0;
-  #stalledUntil = 0;
+  #listener: DiskListener | undefined;
   #waiting: PersistBatch[] = [];
-  /** What the group under way still has to write, the step being written first. */
-  #steps: Step[] = [];
-  /** The hard state of this group is on the disk already. */
-  #hardStateSaved = false;
-  #flushing: FlushWrite | undefined;
+  #isPersisting = false;
+  /** The hard state of the group under way is on the disk, the rest of the group is not. */
+  #isBetween = false;
+  #adopted: { readonly id: EntryId; readonly image: StateImage }[] = [];
+  /** Newest batch that is written and not fsynced. */
+  #unsyncedSeq: number | undefined;
+  #isSyncing = false;
+  #syncPlanned = false;
+  #compacting: number | undefined;
 
   constructor(
     time: VirtualTime,
@@ -58,81 +59,168 @@ export class Disk {
     situations: Situations,
     membership: Uint8Array,
   ) {
-    this.#time = time;
+    this.steps = new DiskSteps(time, random, options, situations);
     this.#random = random;
     this.#options = options;
     this.#situations = situations;
-    this.mark = { applied: 0, logDurable: BEFORE_LOG, membership };
+    this.live = emptyState(membership);
   }
 
-  get last(): EntryId {
-    return this.log[this.log.length - 1] ?? BEFORE_LOG;
+  get mark(): FlushMark {
+    return this.live.mark!;
   }
 
-  get isFlushing(): boolean {
-    return this.#flushing !== undefined;
+  /** Whether a power loss would leave the entry here, in the log or within the state. */
+  holds(index: number, term: number): boolean {
+    return this.log.holds(index, term);
   }
 
-  /** The term of a durable entry; 0 before the log, undefined behind it. */
-  termAt(index: number): number | undefined {
-    return index === 0 ? 0 : this.log[index - 1]?.term;
+  /** Another installation under the same name. */
+  wipe(membership: Uint8Array): void {
+    this.crash(false);
+    this.hardState = NO_VOTE;
+    this.log = new DiskLog();
+    this.live = emptyState(membership);
+    this.#pointerBase = undefined;
+    this.#hasStaged = false;
   }
 
-  /** Everything takes until `ms` from now at the least. */
-  stall(ms: number): void {
-    this.#stalledUntil = Math.max(this.#stalledUntil, this.#time.now + ms);
+  /** A process starts: finishes what a crash left undone, and tells it from now on. */
+  open(listener: DiskListener): void {
+    this.#listener = listener;
+    if (this.#hasStaged) this.#situations.hit("restart deletes a staged state");
+    if (this.log.leftovers > 0) this.#situations.hit("restart deletes leftovers of a compaction");
+    this.#hasStaged = false;
+    this.log.leftovers = 0;
+    const base = this.#pointerBase;
+    if (base === undefined || this.log.base.index >= base.index) return;
+    if (this.log.termAt(base.index) === base.term) return;
+    this.#situations.hit("restart redoes the reset of the log");
+    this.log.reset(base);
   }
 
-  /** Faults are over: operations under way stay as slow as they are. */
-  recover(): void {
-    this.#stalledUntil = 0;
+  /** Steps under way are lost or not; a loss of power takes what was not fsynced as well. */
+  crash(isPowerLoss: boolean): void {
+    this.steps.crash();
+    if (this.#isBetween) this.#situations.hit("crash between hard state and log");
+    this.#isBetween = false;
+    this.#waiting = [];
+    this.#isPersisting = false;
+    this.#adopted = [];
+    this.#unsyncedSeq = undefined;
+    this.#isSyncing = false;
+    this.#syncPlanned = false;
+    this.#compacting = undefined;
+    const lost = isPowerLoss ? this.log.losePower(this.#random.float()) : 0;
+    if (lost > 0) this.#situations.hit("unsynced entries lost with the power");
+    this.log.sync();
   }
 
-  // ---- log and hard state ----
+  // ---- log, hard state, and snapshots that replace them ----
 
-  persist(batches: readonly PersistBatch[], persisted: Persisted): void {
+  persist(batches: readonly PersistBatch[]): void {
     if (batches.length === 0) return;
     this.#waiting.push(...batches);
-    if (this.#steps.length === 0) this.#writeGroup(persisted);
+    if (!this.#isPersisting) this.#writeGroup();
     else this.#situations.hit("write waits for the disk");
   }
 
-  /** Everything that waits goes together: the newest hard state, then the log cut by cut. */
-  #writeGroup(persisted: Persisted): void {
+  /** A state that the replica goes on with already; the batch that restores it is to come. */
+  adopt(id: EntryId, image: StateImage): void {
+    this.#adopted.push({ id, image });
+  }
+
+  /** A state is on its way to become the live one. */
+  get isInstalling(): boolean {
+    return this.#adopted.length > 0;
+  }
+
+  /** Everything that waits goes together: the newest hard state, then batch by batch. */
+  #writeGroup(): void {
     const group = this.#waiting;
+    this.#isPersisting = group.length > 0;
     if (group.length === 0) return;
     this.#waiting = [];
     if (group.length > 1) this.#situations.hit("writes share a sync");
-    this.#steps = stepsOf(group);
-    this.#hardStateSaved = false;
-    this.#writeStep(() => {
-      persisted(group);
-      this.#writeGroup(persisted);
-    });
-  }
-
-  #writeStep(done: () => void): void {
-    const step = this.#steps[0];
-    if (step === undefined) {
-      done();
+    const hardState = group.findLast((batch) => batch.hardState !== undefined)?.hardState;
+    const steps = this.#stepsOf(group);
+    const written = () => this.#written(group);
+    if (hardState === undefined) {
+      this.steps.run(steps, written);
       return;
     }
-    this.watch?.(step.kind === "hardState" || this.#hardStateSaved);
-    const { hardStateMs, appendMs } = this.#options;
-    this.#take(step.kind === "hardState" ? hardStateMs : appendMs, () => {
-      this.#save(step);
-      this.#steps.shift();
-      this.#writeStep(done);
-    });
+    const { hardStateMs } = this.#options;
+    const save = () => {
+      this.#saveHardState(hardState);
+      this.#isBetween = steps.length > 0;
+    };
+    this.steps.run([{ label: "hardState", range: hardStateMs, save }, ...steps], written);
   }
 
-  #save(step: Step): void {
-    if (step.kind === "hardState") {
-      this.#saveHardState(step.hardState);
-      this.#hardStateSaved = true;
-    } else {
-      this.#saveLog(step);
+  #written(group: readonly PersistBatch[]): void {
+    this.#isBetween = false;
+    const isStrict = this.#options.syncIntervalMs === 0 || needsSync(group);
+    if (isStrict) this.log.sync();
+    this.#listener!.written(group, this.log.isSynced);
+    if (!this.log.isSynced) {
+      this.#situations.hit("entries handed over unsynced");
+      this.#unsyncedSeq = group.at(-1)!.seq;
+      this.#syncLater();
     }
+    this.#writeGroup();
+  }
+
+  #stepsOf(group: readonly PersistBatch[]): Step[] {
+    const steps: Step[] = [];
+    let open: Entry[] | undefined;
+    for (const { truncateFrom, entries, restore } of group) {
+      if (restore !== undefined) {
+        steps.push(...this.#restoreSteps(restore));
+        open = undefined;
+      }
+      if (entries.length === 0 && truncateFrom === undefined) continue;
+      if (open === undefined || truncateFrom !== undefined) {
+        open = [...entries];
+        steps.push(this.#logStep(truncateFrom, open));
+      } else {
+        open.push(...entries);
+      }
+    }
+    return steps;
+  }
+
+  #logStep(truncateFrom: number | undefined, entries: readonly Entry[]): Step {
+    const save = () => {
+      if (!this.log.append(truncateFrom, entries)) return;
+      this.#situations.hit("suffix of the log truncated");
+    };
+    const label = truncateFrom === undefined ? "log" : "truncation";
+    return { label, range: this.#options.appendMs, save };
+  }
+
+  /** Pointer, log, old state: in this order a boot can always tell what has happened. */
+  #restoreSteps(base: EntryId): Step[] {
+    const { hardStateMs, appendMs } = this.#options;
+    return [
+      { label: "pointer switch", range: hardStateMs, save: () => this.#switchPointer(base) },
+      { label: "log reset", range: hardStateMs, save: () => this.#resetLog(base) },
+      { label: "old state delete", range: appendMs, save: () => {} },
+    ];
+  }
+
+  #switchPointer(base: EntryId): void {
+    const adopted = this.#adopted.shift();
+    demand(adopted?.id.index === base.index && adopted.id.term === base.term, "install", () => {
+      return `the state to be installed is that of ${adopted?.id.index}, not ${base.index}`;
+    });
+    this.live = adopted.image;
+    this.#pointerBase = base;
+    this.#hasStaged = false;
+  }
+
+  #resetLog(base: EntryId): void {
+    this.log.reset(base);
+    this.#checkCoverage();
   }
 
   #saveHardState(hardState: HardState): void {
@@ -147,139 +235,132 @@ export class Disk {
     this.hardState = hardState;
   }
 
-  #saveLog({ truncateFrom, entries }: LogStep): void {
-    if (truncateFrom !== undefined && truncateFrom <= this.log.length) {
-      this.log.length = truncateFrom - 1;
-      this.#situations.hit("suffix of the log truncated");
-    }
-    for (const entry of entries) {
-      demand(entry.index === this.log.length + 1, "contiguous log", () => {
-        return `entry ${entry.index} is written behind ${this.log.length}`;
-      });
-      this.log.push(entry);
-    }
+  #syncLater(): void {
+    if (this.#syncPlanned) return;
+    this.#syncPlanned = true;
+    this.steps.after(this.#options.syncIntervalMs, () => {
+      this.#syncPlanned = false;
+      this.syncLog();
+    });
   }
 
-  /** Reads what is durable now; it arrives later, when it may be outdated. */
+  /** Fsyncs now what was handed over. */
+  syncLog(): void {
+    const seq = this.#unsyncedSeq;
+    if (seq === undefined || this.#isSyncing) return;
+    this.#unsyncedSeq = undefined;
+    this.#isSyncing = true;
+    const { log } = this;
+    const covered = log.unsynced;
+    const save = () => log.syncFirst(Math.min(covered, log.unsynced));
+    this.steps.do({ label: "log sync", range: this.#options.appendMs, save }, () => {
+      this.#isSyncing = false;
+      this.#listener!.synced(seq);
+      if (this.#unsyncedSeq !== undefined) this.#syncLater();
+    });
+  }
+
+  /** Reads what is there now, or at the end: it may be outdated, or compacted meanwhile. */
   readLog(
     from: number,
     maxBytes: number,
     done: (prev: EntryId, entries: readonly Entry[]) => void,
   ): void {
-    const prev = this.log[from - 2] ?? BEFORE_LOG;
+    const early = this.#random.chance(0.5) ? this.#slice(from, maxBytes) : undefined;
+    this.steps.take(this.#options.readMs, () => {
+      const { prev, entries } = early ?? this.#slice(from, maxBytes);
+      done(prev, entries);
+    });
+  }
+
+  /** None, behind the base, when `from` has been compacted away. */
+  #slice(from: number, maxBytes: number) {
+    const { base } = this.log;
+    const isGone = from <= base.index;
     const entries: Entry[] = [];
     let bytes = 0;
-    for (let index = from; index <= this.log.length; index++) {
-      const entry = this.log[index - 1]!;
+    for (let index = from; !isGone; index++) {
+      const entry = this.log.entryAt(index);
+      if (entry === undefined) break;
       bytes += entry.data.length;
       if (entries.length > 0 && bytes > maxBytes) break;
       entries.push(entry);
     }
-    this.#take(this.#options.readMs, () => done({ term: prev.term, index: prev.index }, entries));
+    const { term, index } = isGone ? base : (this.log.entryAt(from - 1) ?? base);
+    return { prev: { term, index }, entries };
   }
 
-  // ---- state records ----
-
-  get(key: string): Uint8Array | undefined {
-    return this.#records.get(key)?.[1];
+  /** Coalesces with one that is under way. */
+  compact(upTo: number): void {
+    const isRunning = this.#compacting !== undefined;
+    this.#compacting = Math.max(this.#compacting ?? 0, upTo);
+    if (!isRunning) this.#compactMore();
   }
 
-  load(key: string, done: (value: Uint8Array | undefined) => void): void {
-    this.#take(this.#options.readMs, () => done(this.get(key)));
-  }
-
-  /** In key order. */
-  scan(range: KeyRange): (readonly [Uint8Array, Uint8Array])[] {
-    const from = keyText(range.gte);
-    const to = keyText(range.lt);
-    const keys = [...this.#records.keys()].filter((key) => key >= from && key < to).sort();
-    return keys.map((key) => this.#records.get(key)!);
-  }
-
-  flush(flush: Flush, mark: FlushMark, done: () => void): void {
-    demand(this.#flushing === undefined, "one flush", () => "a flush starts during another");
-    demand(this.termAt(mark.applied) !== undefined, "flush behind log", () => {
-      return `state at ${mark.applied} is flushed, the log is durable to ${this.log.length}`;
-    });
-    this.#flushing = { flush, mark };
-    this.#take(this.#options.flushMs, () => {
-      this.#saveFlush();
-      done();
-    });
-  }
-
-  #saveFlush(): void {
-    const { flush, mark } = this.#flushing!;
-    this.#flushing = undefined;
-    for (const { key, value } of flush.writes) {
-      if (value === undefined) this.#records.delete(keyText(key));
-      else this.#records.set(keyText(key), [key, value]);
+  #compactMore(): void {
+    const upTo = this.#compacting;
+    if (upTo === undefined || upTo <= this.log.base.index) {
+      this.#compacting = undefined;
+      return;
     }
-    this.mark = mark;
+    const { appendMs } = this.#options;
+    const forget = () => {
+      this.log.leftovers = 0;
+    };
+    this.steps.run(
+      [
+        { label: "compaction base", range: appendMs, save: () => this.#cut(upTo) },
+        { label: "entry deletion", range: appendMs, save: forget },
+      ],
+      () => this.#compactMore(),
+    );
   }
 
-  // ---- crash ----
-
-  /** Whatever was under way is lost, or made it to the disk and nobody heard of it. */
-  crash(): void {
-    this.#life++;
-    this.#stalledUntil = 0;
-    this.#waiting = [];
-    this.#crashWhileWriting(this.#steps);
-    this.#steps = [];
-    if (this.#flushing === undefined) return;
-    if (this.#random.chance(0.5)) {
-      this.#saveFlush();
-      this.#situations.hit("flush survived a crash unheard");
-    } else {
-      this.#flushing = undefined;
-      this.#situations.hit("flush lost in a crash");
-    }
+  #cut(upTo: number): void {
+    this.#situations.hit("log compacted");
+    this.log.compact(upTo);
+    this.#checkCoverage();
   }
 
-  #crashWhileWriting([step, next]: readonly Step[]): void {
-    if (step === undefined) return;
-    const hasSurvived = this.#random.chance(0.5);
-    if (hasSurvived) this.#save(step);
-    const fate = hasSurvived ? "survived a crash unheard" : "lost in a crash";
-    this.#situations.hit(`${step.kind} write ${fate}`);
-    const logLeft = step.kind === "log" ? !hasSurvived : next !== undefined;
-    if (this.#hardStateSaved && logLeft) this.#situations.hit("crash between hard state and log");
-  }
-
-  #take(range: Range, action: () => void): void {
-    const { stallRate, stallMs } = this.#options;
-    const stalled = this.#random.chance(stallRate) ? this.#random.between(0, stallMs) : 0;
-    const takes = this.#random.between(range.min, range.max) + stalled;
-    const delay = Math.max(takes, this.#stalledUntil - this.#time.now);
-    const life = this.#life;
-    this.#time.after(delay, () => {
-      if (life === this.#life) action();
+  /** State and log overlap: nothing between them is missing. */
+  #checkCoverage(): void {
+    const { applied } = this.mark;
+    demand(applied >= this.log.base.index, "log and snapshot cover", () => {
+      return `the log begins behind ${this.log.base.index}, the state is that of ${applied}`;
     });
+  }
+
+  // ---- states ----
+
+  load(image: StateImage, key: string, done: (value: Uint8Array | undefined) => void): void {
+    this.steps.take(this.#options.readMs, () => done(image.get(key)));
+  }
+
+  flush(image: StateImage, flush: Flush, mark: FlushMark, done: () => void): void {
+    // The former state may begin its last flush while a snapshot is about to take its place.
+    const isBehindLog = image !== this.live || mark.applied <= this.log.synced;
+    demand(isBehindLog, "flush behind log", () => {
+      return `state at ${mark.applied} is flushed, the log is durable to ${this.log.synced}`;
+    });
+    const save = () => image.apply(flush, mark);
+    this.steps.do({ label: "flush", range: this.#options.flushMs, save }, done);
+  }
+
+  /** Makes rows of a state that is being received durable. */
+  stage(image: StateImage, rows: readonly Row[], done: () => void): void {
+    this.#hasStaged = true;
+    const save = () => image.put(rows);
+    this.steps.do({ label: "staged rows", range: this.#options.appendMs, save }, done);
   }
 }
 
-/** Consecutive batches join into one atomic change of the log, as far as truncations allow. */
-function stepsOf(group: readonly PersistBatch[]): Step[] {
-  const steps: Step[] = [];
-  const hardState = group.findLast((batch) => batch.hardState !== undefined)?.hardState;
-  if (hardState !== undefined) steps.push({ kind: "hardState", hardState });
-  let open:
-    | { readonly kind: "log"; truncateFrom: number | undefined; entries: Entry[] }
-    | undefined;
-  for (const { truncateFrom, entries } of group) {
-    if (entries.length === 0 && truncateFrom === undefined) continue;
-    if (open === undefined || truncateFrom !== undefined) {
-      open = { kind: "log", truncateFrom, entries: [...entries] };
-      steps.push(open);
-    } else {
-      open.entries.push(...entries);
-    }
-  }
-  return steps;
+function emptyState(membership: Uint8Array): StateImage {
+  return new StateImage({ applied: 0, logDurable: BEFORE_LOG, membership });
 }
 
-/** Key bytes as a string of the same order. */
-export function keyText(key: Uint8Array): string {
-  return String.fromCharCode.apply(null, key as unknown as number[]);
+/** Who is a member must never be forgotten. */
+function needsSync(group: readonly PersistBatch[]): boolean {
+  return group.some(({ restore, entries }) => {
+    return restore !== undefined || entries.some(({ kind }) => kind === "membership");
+  });
 }

@@ -1,237 +1,282 @@
 /**
- * Breaks things, and mends them: nodes crash and start again, links are cut, clogged and reset,
- * processes and disks stall, wall clocks jump. Each kind of fault has a clock of its own, so that
- * they overlap as they like. Once told to stop it breaks nothing any more.
+ * Carries out the plan: nodes crash and start again, links are cut, clogged and reset, processes
+ * and disks stall, clocks go wrong, operators act. Once told to stop it breaks nothing any more.
  */
 import type { Network } from "./network.ts";
 import type { SimulatedNode } from "./node.ts";
-import type { FaultOptions, Range } from "./options.ts";
+import type { Operator } from "./operator.ts";
+import type { Aim, Fault, FaultDeed } from "./plan.ts";
 import type { Random } from "./random.ts";
 import type { Situations } from "./situations.ts";
 import type { Trace } from "./trace.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** A write takes about so long. */
-const CRASH_IN_WRITE_MS = 2;
-/** An election's winner has its first entry with the others after about so long. */
-const SHORT_OFFICE_MS = 10;
+type Deed<K extends FaultDeed["kind"]> = Extract<FaultDeed, { readonly kind: K }>;
+
+/** A clock that jumps to and fro does so for this long. */
+const STROBE_MS = 5000;
+/** A leader that shuts down waits this long for somebody to take over. */
+const DRAIN_MS_MAX = 3000;
+const DRAIN_LOOK_MS = 50;
+
+export interface FaultSurroundings {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly nodes: readonly SimulatedNode[];
+  readonly network: Network;
+  readonly operator: Operator;
+  readonly situations: Situations;
+  readonly trace: Trace;
+}
 
 export class Faults {
-  readonly #time: VirtualTime;
-  readonly #random: Random;
-  readonly #options: FaultOptions;
+  readonly #around: FaultSurroundings;
   readonly #nodes: readonly SimulatedNode[];
-  readonly #network: Network;
   readonly #situations: Situations;
-  readonly #trace: Trace;
+  #shortOffices: Deed<"shortOffice">[] = [];
   #isOver = false;
 
-  constructor(
-    time: VirtualTime,
-    random: Random,
-    options: FaultOptions,
-    nodes: readonly SimulatedNode[],
-    network: Network,
-    situations: Situations,
-    trace: Trace,
-  ) {
-    this.#time = time;
-    this.#random = random;
-    this.#options = options;
-    this.#nodes = nodes;
-    this.#network = network;
-    this.#situations = situations;
-    this.#trace = trace;
-    this.#every(options.crashEveryMs, () => this.#crash(this.#victim()));
-    for (const node of nodes) {
-      node.disk.watch = (delicate) => this.#mayCrashIn(node, delicate);
-      node.elected = () => this.#mayCutShort(node);
+  constructor(around: FaultSurroundings, plan: readonly Fault[]) {
+    this.#around = around;
+    this.#nodes = around.nodes;
+    this.#situations = around.situations;
+    for (const node of around.nodes) node.onElected = () => this.#elected(node);
+    for (const { id, at, deed } of plan) {
+      around.time.after(at, () => {
+        if (this.#isOver) return;
+        around.trace.note("faults", () => `${id}: ${JSON.stringify(deed)}`);
+        this.#do(deed);
+      });
     }
-    this.#every(options.powerLossEveryMs, () => this.#powerLoss());
-    this.#every(options.partitionEveryMs, () => this.#partition());
-    this.#every(options.resetEveryMs, () => this.#reset());
-    this.#every(options.clogEveryMs, () => this.#clog());
-    this.#every(options.freezeEveryMs, () => this.#freeze());
-    this.#every(options.diskStallEveryMs, () => this.#stallDisk());
-    this.#every(options.wallJumpEveryMs, () => this.#jumpWall());
   }
 
-  /** Mends everything, or leaves a minority broken; returns the nodes that are well. */
-  stop(): ReadonlySet<SimulatedNode> {
+  /** Mends everything, or leaves a minority broken that is not among the nodes returned. */
+  stop(minorityStaysDown: boolean): ReadonlySet<SimulatedNode> {
     this.#isOver = true;
-    const well = this.#survivors();
-    this.#network.heal(new Set([...well].map(({ id }) => id)));
+    const broken = minorityStaysDown ? this.#breakMinority() : new Set<SimulatedNode>();
+    const well = this.#nodes.filter((node) => !broken.has(node));
+    this.#around.network.heal(new Set(well.map(({ id }) => id)));
     for (const node of well) {
-      node.disk.recover();
-      if (!node.alive) node.start();
+      node.drift(1);
+      node.clock.strobe(0, 1, 0);
+      node.disk.steps.recover();
+      if (!node.alive && !node.isRetired) node.start();
     }
-    this.#trace.note("faults", () => `end; well: ${[...well].map(({ id }) => id).join(" ")}`);
-    return well;
+    this.#around.trace.note("faults", () => `end; well: ${well.map(({ id }) => id).join(" ")}`);
+    return broken;
   }
 
-  /** All nodes, or all but a minority that stays down or cut off. */
-  #survivors(): ReadonlySet<SimulatedNode> {
-    const all = new Set(this.#nodes);
-    if (!this.#options.minorityStaysDown) return all;
-    const minority = Math.floor((this.#nodes.length - 1) / 2);
-    for (let left = this.#random.whole(1, minority); left > 0; left--) {
-      const node = this.#random.pick([...all]);
-      all.delete(node);
-      if (this.#random.chance(0.5)) this.#isolate(node, true, true, true);
-      else if (node.alive) node.crash();
+  /** Fewer than half of the members are down or cut off for good. */
+  #breakMinority(): Set<SimulatedNode> {
+    const { random } = this.#around;
+    const members = [...this.#around.operator.members()];
+    const broken = new Set<SimulatedNode>();
+    for (let left = random.whole(1, Math.floor((members.length - 1) / 2)); left > 0; left--) {
+      const [node] = members.splice(random.whole(0, members.length - 1), 1);
+      broken.add(node!);
+      if (random.chance(0.5)) this.#cut(node!, -1, true, true, true);
+      else if (node!.alive) node!.crash();
     }
-    return all;
+    return broken;
+  }
+
+  #do(deed: FaultDeed): void {
+    switch (deed.kind) {
+      case "crash":
+        this.#crash(this.#aim(deed.aim), deed.downMs, deed.power);
+        break;
+      case "powerLoss":
+        this.#powerLoss(deed);
+        break;
+      case "ambush":
+        this.#ambush(deed);
+        break;
+      case "shortOffice":
+        this.#shortOffices.push(deed);
+        break;
+      case "partition":
+        this.#partition(deed);
+        break;
+      case "reset":
+        this.#reset(deed);
+        break;
+      case "clog":
+        this.#clog(deed);
+        break;
+      case "freeze":
+        this.#situations.hit("process frozen");
+        this.#aim(deed.aim).freeze(deed.ms);
+        break;
+      case "diskStall":
+        this.#situations.hit("disk stalled");
+        this.#aim(deed.aim).disk.steps.stall(deed.ms);
+        break;
+      case "wallJump":
+        this.#situations.hit("wall clock jumped");
+        this.#aim(deed.aim).clock.jump(deed.ms);
+        break;
+      case "strobe":
+        this.#strobe(deed);
+        break;
+      case "drift":
+        this.#drift(deed);
+        break;
+      case "sigterm":
+        this.#sigterm(this.#aim(deed.aim), deed.downMs);
+        break;
+      case "transfer":
+        this.#around.operator.transfer(deed.to);
+        break;
+      case "member":
+        this.#around.operator.begin(deed.procedure, deed.share);
+        break;
+      case "revive":
+        this.#revive(deed.share);
+        break;
+    }
   }
 
   // ---- crashes ----
 
-  #crash(node: SimulatedNode): void {
+  #crash(node: SimulatedNode, downMs: number, isPowerLoss: boolean): void {
     if (!node.alive) return;
-    node.crash();
-    this.#restart(node);
-    if (this.#nodes.length > 1 && this.#down() * 2 > this.#nodes.length) {
-      this.#situations.hit("majority lost");
-    }
+    node.crash(isPowerLoss);
+    this.#startAfter(node, downMs);
+    const members = this.#around.operator.members();
+    const down = members.filter((member) => !member.alive).length;
+    if (members.length > 1 && down * 2 > members.length) this.#situations.hit("majority lost");
   }
 
-  /** While this write is under way, or in the one behind it. */
-  #mayCrashIn(node: SimulatedNode, delicate: boolean): void {
-    const { crashInHardState, crashInLog } = this.#options;
-    if (this.#isOver) return;
-    if (!this.#random.chance(delicate ? crashInHardState : crashInLog)) return;
-    const { life } = node;
-    this.#time.after(this.#random.exponential(CRASH_IN_WRITE_MS), () => {
-      if (node.life === life && !this.#isOver) this.#crash(node);
+  #startAfter(node: SimulatedNode, downMs: number): void {
+    const { incarnation, life } = node;
+    this.#around.time.after(downMs, () => {
+      const isSame = node.incarnation === incarnation && node.life === life;
+      if (isSame && !node.alive && !node.isRetired && !this.#isOver) node.start();
     });
+  }
+
+  #powerLoss({ downMs }: Deed<"powerLoss">): void {
+    if (this.#nodes.length > 1) this.#situations.hit("all nodes crashed at once");
+    for (const [at, node] of this.#nodes.entries()) this.#crash(node, downMs[at]!, true);
+  }
+
+  #ambush({ aim, label, survives, moment, downMs }: Deed<"ambush">): void {
+    const node = this.#aim(aim);
+    const strike = () => {
+      if (!this.#isOver) this.#crash(node, downMs, false);
+    };
+    node.disk.steps.ambush({ label, survives, moment, strike });
   }
 
   /** A new leader has entries of earlier terms that only some have: the moment to lose it. */
-  #mayCutShort(node: SimulatedNode): void {
-    if (this.#isOver || !this.#random.chance(this.#options.shortOffice)) return;
+  #elected(node: SimulatedNode): void {
+    const deed = this.#isOver ? undefined : this.#shortOffices.shift();
+    if (deed === undefined) return;
     const { life } = node;
-    this.#time.after(this.#random.exponential(SHORT_OFFICE_MS), () => {
+    this.#around.time.after(deed.afterMs, () => {
       if (node.life !== life || this.#isOver || !node.leads) return;
       this.#situations.hit("leader lost right after its election");
-      if (this.#nodes.length === 1 || this.#random.chance(0.5)) this.#crash(node);
-      else this.#cutOff(node, true, true);
+      if (deed.crash) this.#crash(node, deed.downMs, false);
+      else this.#cutFor(node, deed.mask, true, true, deed.downMs);
     });
   }
 
-  #restart(node: SimulatedNode): void {
-    this.#time.after(this.#in(this.#options.restartMs), () => {
-      if (!node.alive && !this.#isOver) node.start();
-    });
+  /** Hands the office over first; whatever comes of it, the process ends soon. */
+  #sigterm(node: SimulatedNode, downMs: number): void {
+    if (!node.alive) return;
+    this.#situations.hit("node shut down");
+    const { life, leads } = node;
+    node.input((replica) => replica.drain());
+    const end = this.#around.time.now + DRAIN_MS_MAX;
+    const look = () => {
+      if (node.life !== life || !node.alive) return;
+      if (node.leads && this.#around.time.now < end) {
+        this.#around.time.after(DRAIN_LOOK_MS, look);
+        return;
+      }
+      if (leads && !node.leads) this.#situations.hit("leader handed over before it shut down");
+      if (!this.#isOver) this.#crash(node, downMs, false);
+      else node.restart();
+    };
+    look();
   }
 
-  #powerLoss(): void {
-    if (this.#nodes.length > 1) this.#situations.hit("all nodes crashed at once");
-    for (const node of this.#nodes) {
-      if (node.alive) node.crash();
-      this.#restart(node);
-    }
-  }
-
-  #down(): number {
-    return this.#nodes.filter((node) => !node.alive).length;
-  }
-
-  /** The leader, as often as the options want, or anybody. */
-  #victim(): SimulatedNode {
-    const leader = this.#nodes.find((node) => node.leads);
-    const isLeader = leader !== undefined && this.#random.chance(this.#options.leaderShare);
-    return isLeader ? leader : this.#random.pick(this.#nodes);
+  /** Somebody starts a node again that was removed. */
+  #revive(share: number): void {
+    const retired = this.#nodes.filter((node) => node.isRetired);
+    if (retired.length === 0) return;
+    this.#situations.hit("removed node started again");
+    retired[Math.floor(share * retired.length)]!.start();
   }
 
   // ---- the network ----
 
-  #partition(): void {
-    const oneWay = this.#random.chance(this.#options.oneWayShare);
-    const deaf = !oneWay || this.#random.chance(0.5);
-    const mute = !oneWay || !deaf;
-    if (oneWay) this.#situations.hit("one-way partition");
-    const node = this.#victim();
+  #partition({ aim, mask, deaf, mute, ms }: Deed<"partition">): void {
+    if (!deaf || !mute) this.#situations.hit("one-way partition");
+    const node = this.#aim(aim);
     if (node.leads) this.#situations.hit("leader cut off");
-    this.#cutOff(node, deaf, mute);
+    this.#cutFor(node, mask, deaf, mute, ms);
   }
 
-  /** From most of the others, for a while. */
-  #cutOff(node: SimulatedNode, deaf: boolean, mute: boolean): void {
-    const others = this.#nodes.filter((other) => other !== node && this.#random.chance(0.8));
-    const cut = (blocked: boolean) => {
-      for (const other of others) {
-        if (deaf) this.#network.block(other.id, node.id, blocked);
-        if (mute) this.#network.block(node.id, other.id, blocked);
-      }
-    };
-    this.#trace.note("faults", () => {
-      return `cut ${node.id} from ${others.map(({ id }) => id)} in:${deaf} out:${mute}`;
-    });
-    cut(true);
-    this.#time.after(this.#in(this.#options.partitionMs), () => {
-      if (!this.#isOver) cut(false);
+  #cutFor(node: SimulatedNode, mask: number, deaf: boolean, mute: boolean, ms: number): void {
+    this.#cut(node, mask, deaf, mute, true);
+    this.#around.time.after(ms, () => {
+      if (!this.#isOver) this.#cut(node, mask, deaf, mute, false);
     });
   }
 
-  #isolate(node: SimulatedNode, deaf: boolean, mute: boolean, blocked: boolean): void {
-    for (const other of this.#nodes) {
-      if (other === node) continue;
-      if (deaf) this.#network.block(other.id, node.id, blocked);
-      if (mute) this.#network.block(node.id, other.id, blocked);
-    }
+  #cut(node: SimulatedNode, mask: number, deaf: boolean, mute: boolean, blocked: boolean): void {
+    const { network } = this.#around;
+    this.#nodes.forEach((other, at) => {
+      if (other === node || (mask & (1 << at)) === 0) return;
+      if (deaf) network.block(other.id, node.id, blocked);
+      if (mute) network.block(node.id, other.id, blocked);
+    });
   }
 
-  #reset(): void {
-    const [from, to] = this.#pair();
+  #reset({ aim, other, both }: Deed<"reset">): void {
+    const [from, to] = this.#pair(aim, other);
+    if (to === undefined) return;
     this.#situations.hit("connection reset");
-    this.#network.reset(from.id, to.id);
-    if (this.#random.chance(0.5)) this.#network.reset(to.id, from.id);
+    this.#around.network.reset(from.id, to.id);
+    if (both) this.#around.network.reset(to.id, from.id);
   }
 
-  #clog(): void {
-    const [from, to] = this.#pair();
+  #clog({ aim, other, ms }: Deed<"clog">): void {
+    const [from, to] = this.#pair(aim, other);
+    if (to === undefined) return;
     this.#situations.hit("link clogged");
-    this.#network.clog(from.id, to.id, this.#random.between(0, this.#options.clogMs));
+    this.#around.network.clog(from.id, to.id, ms);
   }
 
-  #pair(): readonly [SimulatedNode, SimulatedNode] {
-    const from = this.#victim();
-    return [from, this.#random.pick(this.#nodes.filter((node) => node !== from))];
+  #pair(aim: Aim, share: number): readonly [SimulatedNode, SimulatedNode | undefined] {
+    const from = this.#aim(aim);
+    const others = this.#present().filter((node) => node !== from);
+    return [from, others[Math.floor(share * others.length)]];
   }
 
-  // ---- machines ----
+  // ---- clocks ----
 
-  #freeze(): void {
-    this.#situations.hit("process frozen");
-    const node = this.#victim();
-    const ms = this.#in(this.#options.freezeMs);
-    this.#trace.note("faults", () => `freeze ${node.id} for ${ms} ms`);
-    node.freeze(ms);
+  #strobe({ aim, ms, periodMs }: Deed<"strobe">): void {
+    this.#situations.hit("wall clock strobed");
+    this.#aim(aim).clock.strobe(ms, periodMs, this.#around.time.now + STROBE_MS);
   }
 
-  #stallDisk(): void {
-    this.#situations.hit("disk stalled");
-    const node = this.#victim();
-    const ms = this.#in(this.#options.diskStallMs);
-    this.#trace.note("faults", () => `stall the disk of ${node.id} for ${ms} ms`);
-    node.disk.stall(ms);
+  #drift({ aim, factor, ms }: Deed<"drift">): void {
+    this.#situations.hit(factor > 1 ? "monotonic clock fast" : "monotonic clock slow");
+    const node = this.#aim(aim);
+    node.drift(factor);
+    this.#around.time.after(ms, () => node.drift(1));
   }
 
-  #jumpWall(): void {
-    this.#situations.hit("wall clock jumped");
-    const { wallJumpMs } = this.#options;
-    this.#victim().clock.jump(this.#random.between(-wallJumpMs, wallJumpMs));
+  #aim({ leader, share }: Aim): SimulatedNode {
+    const present = this.#present();
+    const leading = leader ? present.find((node) => node.leads) : undefined;
+    return leading ?? present[Math.floor(share * present.length)]!;
   }
 
-  #in({ min, max }: Range): number {
-    return this.#random.between(min, max);
-  }
-
-  #every(meanMs: number, fault: () => void): void {
-    if (meanMs === Number.POSITIVE_INFINITY) return;
-    this.#time.after(this.#random.exponential(meanMs), () => {
-      if (this.#isOver) return;
-      fault();
-      this.#every(meanMs, fault);
-    });
+  /** Nodes that belong to a cluster. */
+  #present(): readonly SimulatedNode[] {
+    return this.#nodes.filter(({ book }) => book !== undefined);
   }
 }

@@ -1,26 +1,21 @@
 /**
- * The wires between the nodes. Each direction between two nodes has three streams (control,
- * append, forward); each keeps its order unless told otherwise, and any packet may be lost, come
+ * The wires between the nodes. Each direction between two nodes has four streams (control, append,
+ * forward, snapshot); each keeps its order unless told otherwise, and any packet may be lost, come
  * twice, late or, when its edge is blocked, not at all. Nodes learn of closed and opened streams
- * with delay.
+ * with delay. Like the real bus it lets only those talk who have each other in their books, under
+ * the incarnation that is there: see `books.ts`.
  */
 import type { NodeId } from "task-queue-raft";
-import type { Envelope, Forward, ForwardReply } from "../../packages/broker/src/replica/index.ts";
+import type { Envelope } from "../../packages/broker/src/replica/index.ts";
+import { isWelcome, meet, type Reader } from "./books.ts";
 import type { NetworkOptions } from "./options.ts";
+import { type Packet, type Stream, streamOf, weightOf } from "./packet.ts";
 import type { Random } from "./random.ts";
 import type { Situations } from "./situations.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-export type Packet =
-  | { readonly kind: "envelope"; readonly envelope: Envelope }
-  | { readonly kind: "forwards"; readonly forwards: readonly Forward[] }
-  | { readonly kind: "forwardReplies"; readonly replies: readonly ForwardReply[] };
-
-type Stream = "control" | "append" | "forward";
-
 /** What the network needs of a node. */
-export interface Station {
-  readonly id: NodeId;
+export interface Station extends Reader {
   readonly alive: boolean;
   /** Counts starts. */
   readonly life: number;
@@ -41,6 +36,8 @@ interface Edge {
   open: boolean;
   /** The life of `from` that opened it. */
   openedBy: number;
+  /** Both have each other in their books. */
+  welcome: boolean;
   readonly lastArrival: Record<Stream, number>;
 }
 
@@ -49,9 +46,10 @@ export class Network {
   readonly #random: Random;
   readonly #options: NetworkOptions;
   readonly #situations: Situations;
-  readonly #edges = new Map<string, Edge>();
-  readonly #stations: readonly Station[];
+  readonly #edges = new Map<NodeId, Map<NodeId, Edge>>();
   #faulty = true;
+  /** Changes packets on their way; for tests that plant a fault. */
+  tamper: ((from: NodeId, to: NodeId, packet: Packet) => Packet) | undefined;
 
   constructor(
     time: VirtualTime,
@@ -64,45 +62,52 @@ export class Network {
     this.#random = random;
     this.#options = options;
     this.#situations = situations;
-    this.#stations = stations;
     for (const from of stations) {
-      for (const to of stations) {
-        if (from !== to) this.#edges.set(`${from.id}>${to.id}`, newEdge(from, to));
-      }
+      const others = stations.filter((to) => to !== from);
+      this.#edges.set(from.id, new Map(others.map((to) => [to.id, newEdge(from, to)])));
     }
   }
 
   send(from: NodeId, to: NodeId, packet: Packet): void {
     const edge = this.#edge(from, to);
+    if (edge === undefined || !edge.welcome) {
+      this.#situations.hit("packet to a stranger refused");
+      return;
+    }
+    if (packet.kind === "envelope" && !isMeantFor(packet.envelope, edge.to)) {
+      this.#situations.hit("request meant for another incarnation held back");
+      return;
+    }
     const { lossRate, duplicateRate } = this.#options;
     if (edge.blocked || (this.#faulty && this.#random.chance(lossRate))) {
       this.#situations.hit(`${streamOf(packet)} packet lost`);
       return;
     }
-    this.#deliver(edge, packet);
+    const sent = this.tamper === undefined ? packet : this.tamper(from, to, packet);
+    this.#deliver(edge, sent);
     if (this.#faulty && this.#random.chance(duplicateRate)) {
       this.#situations.hit(`${streamOf(packet)} packet doubled`);
-      this.#deliver(edge, packet);
+      this.#deliver(edge, sent);
     }
   }
 
   /** Cuts or mends one direction. */
   block(from: NodeId, to: NodeId, blocked: boolean): void {
-    const edge = this.#edge(from, to);
+    const edge = this.#edge(from, to)!;
     if (edge.blocked === blocked) return;
     edge.blocked = blocked;
     this.#noticeSoon(edge);
-    this.#noticeSoon(this.#edge(to, from));
+    this.#noticeSoon(this.#edge(to, from)!);
   }
 
   /** Packets in this direction take this much longer for a while. */
   clog(from: NodeId, to: NodeId, ms: number): void {
-    this.#edge(from, to).cloggedUntil = this.#time.now + ms;
+    this.#edge(from, to)!.cloggedUntil = this.#time.now + ms;
   }
 
   /** The connection breaks, what is on its way is lost, and it is set up again. */
   reset(from: NodeId, to: NodeId): void {
-    const edge = this.#edge(from, to);
+    const edge = this.#edge(from, to)!;
     edge.generation++;
     if (!edge.open) return;
     edge.open = false;
@@ -110,18 +115,20 @@ export class Network {
     this.#noticeSoon(edge);
   }
 
-  /** A node started or died: everybody notices in time. */
+  /** A node started or died, or has another book: everybody notices in time. */
   nodeChanged(id: NodeId): void {
-    for (const edge of this.#edges.values()) {
+    for (const edge of this.#all()) {
+      if (edge.from.id !== id && edge.to.id !== id) continue;
       if (edge.to.id === id && !edge.to.alive) edge.open = false;
-      if (edge.from.id === id || edge.to.id === id) this.#noticeSoon(edge);
+      edge.welcome = isWelcome(edge.from, edge.to, this.#options.lenient);
+      this.#noticeSoon(edge);
     }
   }
 
   /** No loss, no blocked edge, no clog between any of these; the others stay as they are. */
   heal(nodes: ReadonlySet<NodeId>): void {
     this.#faulty = false;
-    for (const edge of this.#edges.values()) {
+    for (const edge of this.#all()) {
       if (!nodes.has(edge.from.id) || !nodes.has(edge.to.id)) continue;
       edge.cloggedUntil = 0;
       this.block(edge.from.id, edge.to.id, false);
@@ -129,36 +136,43 @@ export class Network {
   }
 
   isBlocked(from: NodeId, to: NodeId): boolean {
-    return this.#edge(from, to).blocked;
+    return this.#edge(from, to)?.blocked ?? true;
   }
 
-  get stations(): readonly Station[] {
-    return this.#stations;
+  #edge(from: NodeId, to: NodeId): Edge | undefined {
+    return this.#edges.get(from)?.get(to);
   }
 
-  #edge(from: NodeId, to: NodeId): Edge {
-    return this.#edges.get(`${from}>${to}`)!;
+  *#all(): Generator<Edge> {
+    for (const edges of this.#edges.values()) yield* edges.values();
   }
 
   #deliver(edge: Edge, packet: Packet): void {
     const stream = streamOf(packet);
-    const arrival = this.#arrival(edge, stream);
-    const { generation, to } = edge;
-    const { life } = to;
+    const arrival = this.#arrival(edge, stream, weightOf(packet));
+    const { generation, to, from } = edge;
+    const { life, incarnation } = to;
+    const sender = from.incarnation;
     this.#time.after(arrival - this.#time.now, () => {
       const late = life !== to.life;
       if (!to.alive || generation !== edge.generation || edge.blocked) return;
       if (late && !this.#options.stragglers) return;
+      if (incarnation !== to.incarnation || sender !== from.incarnation) {
+        this.#situations.hit("packet of another incarnation refused");
+        return;
+      }
+      if (!edge.welcome) return;
       if (late) this.#situations.hit("packet reaches the next life of a node");
-      to.receive(edge.from.id, packet);
+      to.receive(from.id, packet);
     });
   }
 
-  #arrival(edge: Edge, stream: Stream): number {
-    const { delayMs, reorderRate, reorderMs } = this.#options;
+  #arrival(edge: Edge, stream: Stream, bytes: number): number {
+    const { delayMs, reorderRate, reorderMs, snapshotBytesPerMs } = this.#options;
     const { now } = this.#time;
     const clog = Math.max(0, edge.cloggedUntil - now);
-    const due = now + this.#random.between(delayMs.min, delayMs.max) + clog;
+    const carry = bytes / snapshotBytesPerMs;
+    const due = now + this.#random.between(delayMs.min, delayMs.max) + clog + carry;
     if (this.#faulty && this.#random.chance(reorderRate)) {
       this.#situations.hit(`${stream} packet overtaken`);
       return due + this.#random.between(0, reorderMs);
@@ -171,28 +185,40 @@ export class Network {
   /** What `edge.to` believes of the stream catches up with the truth after a while. */
   #noticeSoon(edge: Edge): void {
     const { min, max } = this.#options.noticeMs;
-    this.#time.after(this.#random.between(min, max), () => {
-      const back = this.#edge(edge.to.id, edge.from.id);
-      const open = edge.from.alive && edge.to.alive && !edge.blocked && !back.blocked;
-      const restarted = edge.open && edge.openedBy !== edge.from.life;
-      if (!edge.to.alive || (edge.open === open && !restarted)) return;
-      edge.open = open && !restarted;
-      edge.openedBy = edge.from.life;
-      edge.to.peer(edge.from.id, edge.open);
-      // A stream of an earlier life is closed before the new one opens.
-      if (restarted) this.#noticeSoon(edge);
-    });
+    this.#time.after(this.#random.between(min, max), () => this.#notice(edge));
+  }
+
+  #notice(edge: Edge): void {
+    const { from, to } = edge;
+    const back = this.#edge(to.id, from.id)!;
+    const reachable = from.alive && to.alive && !edge.blocked && !back.blocked;
+    if (reachable && !edge.welcome) this.#greet(from, to);
+    const open = reachable && edge.welcome;
+    const restarted = edge.open && edge.openedBy !== from.life;
+    if (!to.alive || (edge.open === open && !restarted)) return;
+    edge.open = open && !restarted;
+    edge.openedBy = from.life;
+    to.peer(from.id, edge.open);
+    // A stream of an earlier life is closed before the new one opens.
+    if (restarted) this.#noticeSoon(edge);
+  }
+
+  /** One of them may have an outdated book. */
+  #greet(from: Station, to: Station): void {
+    const learner = meet(from, to);
+    if (learner === undefined) return;
+    this.#situations.hit("newer roster learnt from another node");
+    this.nodeChanged(learner.id);
   }
 }
 
-function newEdge(from: Station, to: Station): Edge {
-  const lastArrival = { control: 0, append: 0, forward: 0 };
-  const state = { blocked: false, cloggedUntil: 0, generation: 0, open: false, openedBy: 0 };
-  return { from, to, ...state, lastArrival };
+/** A request goes to the very node that the sender's log speaks of, an answer to whoever asked. */
+function isMeantFor({ incarnation }: Envelope, to: Station): boolean {
+  return incarnation === undefined || incarnation === to.incarnation;
 }
 
-function streamOf(packet: Packet): Stream {
-  if (packet.kind !== "envelope") return "forward";
-  const { type } = packet.envelope.message;
-  return type === "append" || type === "appendReply" ? "append" : "control";
+function newEdge(from: Station, to: Station): Edge {
+  const lastArrival = { control: 0, append: 0, forward: 0, snapshot: 0 };
+  const state = { blocked: false, cloggedUntil: 0, generation: 0, open: false, openedBy: 0 };
+  return { from, to, ...state, welcome: false, lastArrival };
 }

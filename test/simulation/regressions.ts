@@ -10,5 +10,8 @@ export interface Regression {
 
 export const REGRESSIONS: readonly Regression[] = [
   { seed: 0, note: "the calm cluster: no fault at all" },
-  { seed: 10_030, note: "a slow link that carried nothing but repetitions of timed-out writes" },
+  { seed: 648, note: "a replaced node took an older membership's word that it was a voter" },
+  { seed: 64, note: "a follower's word of its fsync was lost, and the leader never asked again" },
+  { seed: 20205, note: "a follower lost entries it had acknowledged before their fsync" },
+  { seed: 20219, note: "time stood still under a leader that had not applied all when elected" },
 ];

@@ -1,7 +1,17 @@
-/** Runs one seed and says what came of it. */
-import { calm, type SimulationOptions, swarm } from "./options.ts";
+/** Runs one seed, or a part of it, and says what came of it. */
+import { calm } from "./calm.ts";
+import type { SimulationOptions } from "./options.ts";
+import type { Fault } from "./plan.ts";
 import { Random } from "./random.ts";
-import { Simulator, type TraceOptions } from "./simulator.ts";
+import {
+  EVERYTHING,
+  NO_TRACE,
+  type Planted,
+  type Selection,
+  Simulator,
+  type TraceOptions,
+} from "./simulator.ts";
+import { swarm } from "./swarm.ts";
 import { Violation } from "./violation.ts";
 
 export interface SeedResult {
@@ -17,16 +27,34 @@ export interface SeedResult {
   readonly trace: readonly string[];
 }
 
+/** What happened in a run, besides its result. */
+export interface Run extends SeedResult {
+  readonly plan: readonly Fault[];
+  readonly deeds: readonly string[];
+}
+
+export interface RunOptions {
+  readonly options?: SimulationOptions;
+  readonly selection?: Selection;
+  readonly planted?: Planted;
+  readonly trace?: TraceOptions;
+}
+
 /** The world that belongs to a seed. */
 export function optionsOf(seed: number): SimulationOptions {
   return seed === 0 ? calm() : swarm(new Random(seed).fork("options"));
 }
 
-const NO_TRACE = { keep: false, live: false };
-
 export function runSeed(seed: number, trace: TraceOptions = NO_TRACE): SeedResult {
+  const { plan: _plan, deeds: _deeds, ...result } = run(seed, { trace });
+  return result;
+}
+
+export function run(seed: number, how: RunOptions = {}): Run {
   const before = process.cpuUsage();
-  const simulator = new Simulator(seed, optionsOf(seed), trace);
+  const options = how.options ?? optionsOf(seed);
+  const selection = how.selection ?? EVERYTHING;
+  const simulator = new Simulator(seed, options, how.trace ?? NO_TRACE, selection, how.planted);
   let violation: SeedResult["violation"];
   try {
     simulator.run();
@@ -43,6 +71,8 @@ export function runSeed(seed: number, trace: TraceOptions = NO_TRACE): SeedResul
     situations: simulator.situations.counts(),
     violation,
     trace: simulator.trace.last(),
+    plan: simulator.plan,
+    deeds: simulator.deeds,
   };
 }
 

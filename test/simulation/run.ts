@@ -1,18 +1,24 @@
 /**
  * The command line of the simulator.
  *
- *   npm run sim -- --seed 7              one seed; on failure it is run again with a trace
- *   npm run sim -- --seed 7 --trace      one seed, every event printed as it happens
- *   npm run sim -- --seeds 1-2000        many, and a summary
- *   npm run sim -- --seeds 1-2000 --jobs 2   the same in two processes
+ *   npm run sim -- --seed 7                  one seed; a failure is run again with a trace
+ *   npm run sim -- --seed 7 --trace          one seed, every event printed as it happens
+ *   npm run sim -- --seed 7 --shrink         a failure is reduced to a short list of events
+ *   npm run sim -- --seed 7 --keep 3,9       with these faults of its plan only; also --deeds,
+ *                                            --simplified and --until, as shrinking prints them
+ *   npm run sim -- --recipe failure.json     the same from a file
+ *   npm run sim -- --seeds 1-2000 --jobs 2   many, in two processes, and a summary
  *
  * Exit status 0: no violation; 1: at least one; 64: the command line makes no sense.
  */
-import { fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { runSeed, type SeedResult } from "./run-seed.ts";
-import { emptySummary, printSummary, type Summary, takeIn } from "./summary.ts";
+import { runJobs } from "./jobs.ts";
+import { MUTANTS, type Mutant } from "./mutants.ts";
+import { parseRecipe, type Recipe, runRecipe } from "./recipe.ts";
+import type { SeedResult } from "./run-seed.ts";
+import { describeShrunk, shrink } from "./shrink.ts";
+import { emptySummary, printSummary, takeIn } from "./summary.ts";
 
 interface Range {
   readonly first: number;
@@ -28,18 +34,40 @@ async function main(): Promise<number> {
       seeds: { type: "string" },
       jobs: { type: "string", default: "1" },
       trace: { type: "boolean", default: false },
+      shrink: { type: "boolean", default: false },
+      keep: { type: "string" },
+      deeds: { type: "string" },
+      simplified: { type: "string" },
+      until: { type: "string" },
+      recipe: { type: "string" },
+      planted: { type: "string" },
     },
   });
-  if (values.seed !== undefined) return runOne(parseRange(values.seed).first, values.trace);
-  const range = parseRange(values.seeds ?? "1-100");
+  const mutant = mutantOf(values.planted);
+  if (values.recipe !== undefined) {
+    const recipe = parseRecipe(readFileSync(values.recipe, "utf8"));
+    return runOne(recipe, values.trace, values.shrink, mutant);
+  }
+  if (values.seed !== undefined) {
+    const recipe = parseRecipe(
+      JSON.stringify({
+        seed: parseRange(values.seed).first,
+        faults: listOf(values.keep)?.map(Number),
+        deeds: listOf(values.deeds),
+        simplified: listOf(values.simplified),
+        untilMs: values.until === undefined ? undefined : Number(values.until),
+      }),
+    );
+    return runOne(recipe, values.trace, values.shrink, mutant);
+  }
   const jobs = Number(values.jobs);
   if (!Number.isInteger(jobs) || jobs < 1) throw new Error(`--jobs ${values.jobs}: not a number`);
-  const started = performance.now();
-  const summary = emptySummary();
-  if (jobs === 1) for (const seed of seedsOf(range, 0, 1)) report(summary, runSeed(seed));
-  else await runJobs(range, jobs, summary);
-  printSummary(summary, performance.now() - started);
-  return summary.violations.length === 0 ? 0 : 1;
+  return runMany(parseRange(values.seeds ?? "1-100"), jobs, values.shrink, mutant);
+}
+
+function mutantOf(name: string | undefined): Mutant | undefined {
+  if (name === undefined || name in MUTANTS) return name as Mutant | undefined;
+  throw new Error(`--planted ${name}: there are ${Object.keys(MUTANTS).join(", ")}`);
 }
 
 function parseRange(text: string): Range {
@@ -52,65 +80,64 @@ function parseRange(text: string): Range {
   return { first, last };
 }
 
-function* seedsOf({ first, last }: Range, offset: number, step: number): Generator<number> {
-  for (let seed = first + offset; seed <= last; seed += step) yield seed;
+function listOf(text: string | undefined): string[] | undefined {
+  if (text === undefined) return undefined;
+  return text === "none" ? [] : text.split(",");
 }
 
-function runOne(seed: number, live: boolean): number {
-  let result = runSeed(seed, { keep: live, live });
-  if (result.violation !== undefined && !live) result = runSeed(seed, { keep: true, live: false });
-  const { violation, trace, simulatedMs, cpuMs, entries, tasks } = result;
-  if (violation !== undefined) {
-    if (!live) for (const line of trace) console.log(line);
-    console.log(`seed ${seed} broke ${violation.message}`);
+function runOne(recipe: Recipe, live: boolean, isShrunk: boolean, mutant?: Mutant): number {
+  const planted = mutant === undefined ? {} : MUTANTS[mutant];
+  let result = runRecipe(recipe, { planted, trace: { keep: live, live } });
+  if (result.violation === undefined) {
+    printHeld(result);
+    return 0;
+  }
+  if (isShrunk) {
+    console.log(describeShrunk(shrink(recipe, { planted })!));
     return 1;
   }
+  if (!live) {
+    result = runRecipe(recipe, { planted, trace: { keep: true, live: false } });
+    for (const line of result.trace) console.log(line);
+  }
+  console.log(`seed ${recipe.seed} broke ${result.violation?.message}`);
+  return 1;
+}
+
+function printHeld({ seed, simulatedMs, cpuMs, entries, tasks }: SeedResult): void {
   const ratio = Math.round(simulatedMs / cpuMs);
   console.log(
     `seed ${seed} holds: ${(simulatedMs / 1000).toFixed(0)} s simulated, ${ratio} x real time, ` +
       `${entries} entries, ${tasks} tasks`,
   );
-  return 0;
 }
 
-function report(summary: Summary, result: SeedResult): void {
-  takeIn(summary, result);
-  if (result.violation !== undefined) {
-    console.log(`seed ${result.seed} broke ${result.violation.message.slice(0, 500)}`);
-  }
-}
-
-/** Child processes take every nth seed and send their results. */
-async function runJobs(range: Range, jobs: number, summary: Summary): Promise<void> {
-  const children = Array.from({ length: jobs }, (_, at) => {
-    const child = fork(fileURLToPath(import.meta.url), [], {
-      env: { ...process.env, SIMULATION_JOB: JSON.stringify({ ...range, at, jobs }) },
-    });
-    child.on("message", (result) => report(summary, result as SeedResult));
-    return new Promise<void>((resolve, reject) => {
-      child.on("exit", (code) => {
-        if (code === 0) resolve();
-        else reject(new Error(`a job ended with status ${code}`));
-      });
-    });
+async function runMany(range: Range, jobs: number, isShrunk: boolean, mutant?: Mutant) {
+  const started = performance.now();
+  const summary = emptySummary();
+  await runJobs({
+    jobs,
+    seeds: seedsOf(range),
+    shrinkMs: isShrunk ? 120_000 : 0,
+    mutant,
+    onResult: (result) => {
+      takeIn(summary, result);
+      if (result.violation === undefined) return;
+      console.log(`seed ${result.seed} broke ${result.violation.message.slice(0, 500)}`);
+    },
+    onShrunk: (_seed, text) => console.log(text),
   });
-  await Promise.all(children);
+  printSummary(summary, performance.now() - started);
+  return summary.violations.length === 0 ? 0 : 1;
 }
 
-function runAsJob(job: string): void {
-  const { first, last, at, jobs } = JSON.parse(job) as Range & { at: number; jobs: number };
-  for (const seed of seedsOf({ first, last }, at, jobs)) process.send!(runSeed(seed));
-  process.disconnect();
+function* seedsOf({ first, last }: Range): Generator<number> {
+  for (let seed = first; seed <= last; seed++) yield seed;
 }
 
-const job = process.env["SIMULATION_JOB"];
-if (job !== undefined) {
-  runAsJob(job);
-} else {
-  try {
-    process.exitCode = await main();
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 64;
-  }
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 64;
 }

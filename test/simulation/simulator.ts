@@ -2,20 +2,25 @@
  * One simulated cluster from its birth to its final check. First the safety phase: faults and
  * load, checked at every step. Then the liveness phase: what is broken is mended, all of it or
  * all but a minority, workers are honest, and within a bound of virtual time every task must
- * reach its end and every node the same state. The seed decides everything.
+ * reach its end and every member the same state. The seed decides everything; a selection leaves
+ * out some of it.
  */
 import type { NodeId } from "task-queue-raft";
 import { describeTask } from "../../packages/broker/src/queue/index.ts";
-import { encodeMembers } from "../../packages/broker/src/replica/index.ts";
+import { encodeRoster, type Roster } from "../../packages/broker/src/replica/index.ts";
+import { ClockChecker } from "./checkers/clock.ts";
 import { checkEnd } from "./checkers/end.ts";
 import { Inspector } from "./checkers/inspector.ts";
 import { isFinal } from "./checkers/ledger.ts";
 import { Disk } from "./disk.ts";
 import { Faults } from "./faults.ts";
 import { Network } from "./network.ts";
-import { SimulatedNode, type Surroundings } from "./node.ts";
+import { type Mutate, SimulatedNode } from "./node.ts";
 import { NodeClock } from "./node-clock.ts";
+import { Operator } from "./operator.ts";
 import type { SimulationOptions } from "./options.ts";
+import { type Fault, planFaults } from "./plan.ts";
+import type { Surroundings } from "./process.ts";
 import { Random } from "./random.ts";
 import { Situations } from "./situations.ts";
 import { Trace } from "./trace.ts";
@@ -36,46 +41,114 @@ export interface TraceOptions {
   readonly live: boolean;
 }
 
+export const NO_TRACE: TraceOptions = { keep: false, live: false };
+
+/** What of a seed is to happen. */
+export interface Selection {
+  readonly faults: (fault: Fault) => boolean;
+  /** Deeds of clients, by name. */
+  readonly deeds: (deed: string) => boolean;
+}
+
+export const EVERYTHING: Selection = { faults: () => true, deeds: () => true };
+
+export interface Planted {
+  /** Changes each replica right after its birth. */
+  readonly replica?: Mutate;
+  readonly packets?: NonNullable<Network["tamper"]>;
+  /** Nodes that say so do not break the run. */
+  readonly expectsDivergence?: boolean;
+}
+
 export class Simulator {
   readonly options: SimulationOptions;
   readonly trace: Trace;
   readonly situations = new Situations();
   readonly inspector: Inspector;
+  readonly plan: readonly Fault[];
+  readonly nodes: readonly SimulatedNode[];
   readonly #time = new VirtualTime();
-  readonly #nodes: readonly SimulatedNode[];
   readonly #faults: Faults;
+  readonly #operator: Operator;
   readonly #arena: Arena;
   readonly #workload: Workload;
+  #broken: ReadonlySet<SimulatedNode> = new Set();
 
-  constructor(seed: number, options: SimulationOptions, trace: TraceOptions) {
+  constructor(
+    seed: number,
+    options: SimulationOptions,
+    trace: TraceOptions,
+    selection: Selection = EVERYTHING,
+    planted: Planted = {},
+  ) {
     const random = new Random(seed);
     const time = this.#time;
     const { situations } = this;
     this.options = options;
     this.trace = new Trace(trace.keep, trace.live, () => time.now);
-    const disks = makeDisks(options, time, random, situations);
-    this.inspector = new Inspector(disks, situations, random.fork("inspector"), this.trace);
-    const around = { time, options, inspector: this.inspector, situations, trace: this.trace };
-    this.#nodes = makeNodes(disks, around, random);
-    const network = new Network(
-      time,
-      random.fork("network"),
-      options.network,
+    const founders = foundersOf(options);
+    const nodes = new Map<NodeId, SimulatedNode>();
+    this.inspector = new Inspector(
+      () => nodes,
+      founders,
+      new ClockChecker(() => time.now, aheadMs(options)),
       situations,
-      this.#nodes,
-    );
-    for (const node of this.#nodes) node.connect(network);
-    this.#arena = new Arena(time, options, this.#nodes, this.inspector, situations);
-    this.#workload = new Workload(this.#arena, random.fork("workload"));
-    this.#faults = new Faults(
-      time,
-      random.fork("faults"),
-      options.faults,
-      this.#nodes,
-      network,
-      situations,
+      random.fork("inspector"),
       this.trace,
     );
+    this.inspector.expectsDivergence = planted.expectsDivergence ?? false;
+    const around = { time, options, inspector: this.inspector, situations, trace: this.trace };
+    for (const node of makeNodes(founders, around, random)) nodes.set(node.id, node);
+    this.nodes = [...nodes.values()];
+    for (const node of this.nodes) node.mutate = planted.replica;
+    const network = this.#connect(random, planted);
+    this.#operator = new Operator({
+      time,
+      nodes: this.nodes,
+      network,
+      situations,
+      trace: this.trace,
+      roster: () => this.inspector.config.roster,
+      isSettled: () => this.inspector.config.isSettled,
+    });
+    const reachable = () => this.#reachable();
+    this.#arena = new Arena(
+      time,
+      options,
+      this.nodes,
+      this.inspector,
+      situations,
+      reachable,
+      selection.deeds,
+    );
+    this.#workload = new Workload(this.#arena, random.fork("workload"));
+    this.plan = planFaults(options, random.fork("plan"));
+    const operator = this.#operator;
+    this.#faults = new Faults(
+      {
+        time,
+        random: random.fork("faults"),
+        nodes: this.nodes,
+        network,
+        operator,
+        situations,
+        trace: this.trace,
+      },
+      this.plan.filter(selection.faults),
+    );
+  }
+
+  #connect(random: Random, { packets }: Planted): Network {
+    const network = new Network(
+      this.#time,
+      random.fork("network"),
+      this.options.network,
+      this.situations,
+      this.nodes,
+    );
+    network.tamper = packets;
+    for (const node of this.nodes) node.connect(network);
+    return network;
   }
 
   /** Virtual time that has passed. */
@@ -83,26 +156,58 @@ export class Simulator {
     return this.#time.now;
   }
 
+  /** Names of what clients did. */
+  get deeds(): readonly string[] {
+    return this.#arena.deeds;
+  }
+
   /** Throws a `Violation`. */
   run(): void {
-    for (const node of this.#nodes) node.start();
-    this.#time.runUntil(this.options.safetyMs);
-    const well = [...this.#faults.stop()];
-    this.#arena.reachable = well;
+    for (const node of this.nodes) node.start();
+    const { safetyMs, faults } = this.options;
+    this.#time.runUntil(safetyMs);
+    this.#broken = this.#faults.stop(faults.minorityStaysDown);
     this.#arena.isOver = true;
     this.#workload.settle();
     const { ledger } = this.inspector;
-    this.#await("tasks finish", QUIET_MS, () => this.#workload.isIdle && ledger.allFinal());
+    this.#await("tasks finish", QUIET_MS, () => {
+      return this.#operator.isIdle && this.#workload.isIdle && ledger.allFinal();
+    });
     this.#workload.retire();
-    this.#await("nodes agree", 0, () => this.#agree(well));
-    checkEnd(this.inspector, well);
-    if (well.length < this.#nodes.length) this.situations.hit("came to rest without a minority");
+    this.#await("nodes agree", 0, () => this.#agree());
+    this.#operator.checkAnswers();
+    checkEnd(this.inspector, this.#well());
+    this.#noteEnd();
   }
 
-  #agree(well: readonly SimulatedNode[]): boolean {
+  #noteEnd(): void {
+    const { voters, learners } = this.#counts();
+    if (this.#broken.size > 0) this.situations.hit("came to rest without a minority");
+    if (learners > 0) this.situations.hit("came to rest with a learner");
+    if (voters !== this.options.nodes) this.situations.hit("came to rest with other voters");
+  }
+
+  #counts() {
+    const { members } = this.inspector.config.roster;
+    const voters = members.filter(({ voter }) => voter).length;
+    return { voters, learners: members.length - voters };
+  }
+
+  /** Members that are not to stay broken. */
+  #well(): readonly SimulatedNode[] {
+    return this.#operator.members().filter((node) => !this.#broken.has(node));
+  }
+
+  /** While faults are on: whoever belongs to a cluster, or did once. */
+  #reachable(): readonly SimulatedNode[] {
+    if (this.#arena.isOver) return this.#well();
+    return this.nodes.filter(({ book }) => book !== undefined);
+  }
+
+  #agree(): boolean {
     const { applied } = this.inspector;
-    return well.every(({ replica, disk }) => {
-      if (replica === undefined || disk.isFlushing) return false;
+    return this.#well().every(({ replica, isFlushing }) => {
+      if (replica === undefined || isFlushing) return false;
       const { queue, raft } = replica;
       return queue.applied === applied && raft.lastIndex === applied && queue.dirtyCount === 0;
     });
@@ -110,14 +215,11 @@ export class Simulator {
 
   /** What stands in the way, for whoever has to find out why. */
   #state(): string {
-    const parts = [this.#workload.describeOpen()];
-    for (const { id, replica, disk } of this.#nodes) {
-      if (replica === undefined) continue;
-      const { role, commit, lastIndex } = replica.raft;
-      const { applied, dirtyCount } = replica.queue;
-      const flushing = disk.isFlushing ? " flushing" : "";
-      parts.push(`${id} ${role} ${applied}/${commit}/${lastIndex} dirty ${dirtyCount}${flushing}`);
-    }
+    const { members } = this.inspector.config.roster;
+    const listed = members.map(({ incarnation, voter }) => incarnation + (voter ? "" : " learner"));
+    const parts = [this.#workload.describeOpen(), `members ${listed.join(" ")}`];
+    if (!this.#operator.isIdle) parts.push("the operator is at work");
+    for (const node of this.nodes) parts.push(node.describe());
     const queue = this.#arena.leader()?.replica?.queue;
     for (const task of this.inspector.ledger.tasks.values()) {
       if (queue === undefined || isFinal(task) || parts.length > STATE_LINES_MAX) continue;
@@ -143,37 +245,31 @@ export class Simulator {
   }
 }
 
-function nodeIds(count: number): readonly NodeId[] {
-  return Array.from({ length: count }, (_, at) => `node${at + 1}`);
+function foundersOf({ nodes }: SimulationOptions): Roster {
+  const members = Array.from({ length: nodes }, (_, at) => {
+    const id = `node${at + 1}`;
+    return { id, incarnation: `${id}#1`, bus: `${id}:1`, address: `${id}:2`, voter: true };
+  });
+  return { revision: 0, members };
 }
 
-function makeDisks(
-  options: SimulationOptions,
-  time: VirtualTime,
-  random: Random,
-  situations: Situations,
-): ReadonlyMap<NodeId, Disk> {
-  const ids = nodeIds(options.nodes);
-  const membership = encodeMembers(
-    ids.map((id) => ({ id, incarnation: id, bus: id, address: id, voter: true })),
-  );
-  return new Map(
-    ids.map((id) => {
-      const own = random.fork(`disk ${id}`);
-      return [id, new Disk(time, own, options.disk, situations, membership)];
-    }),
-  );
+/** How far clocks that are right may be ahead of true time; undefined: too many may be wrong. */
+function aheadMs({ nodes, members, faults, clocks }: SimulationOptions): number | undefined {
+  const isFixed = members.everyMs === Number.POSITIVE_INFINITY;
+  return isFixed && nodes >= 3 && faults.oddClockShare !== undefined ? clocks.skewMs : undefined;
 }
 
-function makeNodes(
-  disks: ReadonlyMap<NodeId, Disk>,
-  around: Surroundings,
-  random: Random,
-): readonly SimulatedNode[] {
-  const { skewMs, drift } = around.options.clocks;
-  return [...disks].map(([id, disk]) => {
+function makeNodes(founders: Roster, around: Surroundings, random: Random): SimulatedNode[] {
+  const { time, options, situations } = around;
+  const { skewMs, drift } = options.clocks;
+  const count = options.nodes + options.members.spares;
+  return Array.from({ length: count }, (_, at) => {
+    const id = `node${at + 1}`;
+    const membership = encodeRoster(founders);
+    const disk = new Disk(time, random.fork(`disk ${id}`), options.disk, situations, membership);
     const own = random.fork(`node ${id}`);
     const clock = new NodeClock(own.between(1 - drift, 1 + drift), own.between(-skewMs, skewMs));
-    return new SimulatedNode(id, disk, clock, own, around);
+    const roster = at < options.nodes ? founders : undefined;
+    return new SimulatedNode(id, disk, clock, own, around, roster);
   });
 }

@@ -2,8 +2,9 @@
  * Interesting things that happened, counted. A simulation that never meets a situation says nothing
  * about it: over enough seeds each of these must occur, and a test sees to that.
  */
+import { LABELS, type Label } from "./disk-steps.ts";
 
-export const SITUATIONS = [
+const NAMED = [
   // elections
   "leader elected",
   "leader elected in a later term",
@@ -22,16 +23,74 @@ export const SITUATIONS = [
   // disk
   "write waits for the disk",
   "writes share a sync",
-  "hardState write lost in a crash",
-  "hardState write survived a crash unheard",
-  "log write lost in a crash",
-  "log write survived a crash unheard",
+  "entries handed over unsynced",
+  "unsynced entries lost with the power",
   "crash between hard state and log",
-  "flush lost in a crash",
-  "flush survived a crash unheard",
   "restart from flushed state",
   "restart replays the log",
   "restart with a shorter log",
+  "restart with a compacted log",
+  "restart redoes the reset of the log",
+  "restart deletes a staged state",
+  "restart deletes leftovers of a compaction",
+  "log compacted",
+  // snapshots
+  "snapshot offered",
+  "snapshot from the leader",
+  "snapshot from a follower",
+  "snapshot refused: too old",
+  "snapshot chunk asked for again",
+  "snapshot source changed",
+  "snapshot given up",
+  "snapshot begun anew",
+  "snapshot resumed behind its last key",
+  "snapshot to be resumed is gone",
+  "late snapshot chunk ignored",
+  "snapshot wish replaced",
+  "snapshot installed",
+  "snapshot not needed any more",
+  "snapshot installed over changes of members",
+  "snapshot installed while a change is uncommitted",
+  "duplicate snapshot offer answered",
+  "crash while a snapshot is received",
+  // members
+  "empty node joined",
+  "add of a member done",
+  "promote of a member done",
+  "remove of a member done",
+  "add of a member refused",
+  "promote of a member refused",
+  "remove of a member refused",
+  "change of members with unknown outcome",
+  "change of members given up",
+  "uncommitted change of members cut off",
+  "leader to be removed",
+  "leader removed itself",
+  "disk of a voter lost",
+  "removed node ended",
+  "removed node started again",
+  "one voter became two",
+  "two voters became one",
+  "two voters became three",
+  "three voters became two",
+  "four voters became five",
+  "five voters became four",
+  "newer roster learnt from another node",
+  "packet to a stranger refused",
+  "request meant for another incarnation held back",
+  "packet of another incarnation refused",
+  "came to rest with a learner",
+  "came to rest with other voters",
+  // leadership
+  "transfer begun",
+  "transfer aborted",
+  "leadership transferred",
+  "transfer refused or aborted",
+  "transfer with unknown outcome",
+  "member asked to campaign at once",
+  "campaign of a transfer",
+  "node shut down",
+  "leader handed over before it shut down",
   // faults
   "leader crashed",
   "leader lost right after its election",
@@ -44,17 +103,23 @@ export const SITUATIONS = [
   "process frozen",
   "disk stalled",
   "wall clock jumped",
+  "wall clock strobed",
+  "monotonic clock fast",
+  "monotonic clock slow",
   "connection reset",
   "link clogged",
   "control packet lost",
   "append packet lost",
   "forward packet lost",
+  "snapshot packet lost",
   "control packet doubled",
   "append packet doubled",
   "forward packet doubled",
+  "snapshot packet doubled",
   "control packet overtaken",
   "append packet overtaken",
   "forward packet overtaken",
+  "snapshot packet overtaken",
   "packet reaches the next life of a node",
   // requests
   "write forwarded to the leader",
@@ -71,6 +136,7 @@ export const SITUATIONS = [
   "linearizable read on a follower",
   "linearizable read refused",
   "read at an index of one's own",
+  "session read has to wait",
   // tasks
   "task failed and retried",
   "task dead after its retries",
@@ -102,7 +168,17 @@ export const SITUATIONS = [
   "worker went quiet",
 ] as const;
 
-export type Situation = (typeof SITUATIONS)[number];
+type Fate = "lost in a crash" | "survived a crash unheard";
+
+export type Situation = (typeof NAMED)[number] | `${Label} ${Fate}`;
+
+/** Every step of the disk must be cut short, once before it counts and once after. */
+const FATES = LABELS.flatMap((label) => [
+  `${label} lost in a crash` as const,
+  `${label} survived a crash unheard` as const,
+]);
+
+export const SITUATIONS: readonly Situation[] = [...NAMED, ...FATES];
 
 export class Situations {
   readonly #counts = new Map<Situation, number>();

@@ -11,6 +11,8 @@ export interface Context {
   readonly io: Io;
   readonly out: Output;
   readonly args: Arguments;
+  /** How long the verb may take: `--timeout`, or its own default. */
+  readonly timeoutMs: number;
 }
 
 export interface Command {
@@ -23,4 +25,13 @@ export interface Command {
   run(context: Context): Promise<number>;
   /** It waits for brokers to appear, so that none being there is no reason to give up. */
   readonly patient?: boolean;
+  /** How long it may take by default; undefined = as long as any other verb. */
+  readonly timeoutMs?: (args: Arguments) => number | undefined;
+}
+
+/** Verbs under one word: `tq-admin dlq list`. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly Command[];
 }

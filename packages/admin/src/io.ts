@@ -1,6 +1,7 @@
 /** The program's surroundings in one object, so that tests can be the terminal and the network. */
 import { readFileSync } from "node:fs";
-import { type Client, connect } from "task-queue-client";
+import { createInterface } from "node:readline";
+import { type Client, connect, type Members } from "task-queue-client";
 
 /** What the verbs ask of the cluster. */
 export type AdminClient = Pick<
@@ -17,12 +18,14 @@ export type AdminClient = Pick<
   | "submit"
   | "wait"
   | "workers"
->;
+> & { readonly members: Pick<Members, keyof Members> };
 
 export interface ConnectOptions {
   readonly servers: string;
   readonly apiKey: string;
   readonly timeoutMs: number;
+  /** Ask these servers only, wherever they point. */
+  readonly stay: boolean;
   /** Told of each broker that could not be reached. */
   onFailed(address: string, error: Error): void;
   onUp(): void;
@@ -32,34 +35,53 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Is standard output a terminal? */
   readonly isTerminal: boolean;
+  /** Is somebody there who can answer a question? */
+  readonly canAsk: boolean;
   /** Milliseconds since 1970. */
   now(): number;
   stdout(text: string): void;
   stderr(text: string): void;
   readFile(path: string): string;
   readStdin(): string;
+  /** One line of an answer; empty when the input ends. */
+  ask(question: string): Promise<string>;
   sleep(ms: number): Promise<void>;
   connect(options: ConnectOptions): AdminClient;
 }
 
 const STDIN = 0;
 
+/** On standard error, because standard output is for data. */
+function askOnTerminal(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  return new Promise((resolve) => {
+    terminal.once("close", () => resolve(""));
+    terminal.question(question, (answer) => {
+      resolve(answer);
+      terminal.close();
+    });
+  });
+}
+
 /** The real surroundings. */
 export const PROCESS_IO: Io = {
   env: process.env,
   isTerminal: process.stdout.isTTY === true,
+  canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
   now: Date.now,
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   readFile: (path) => readFileSync(path, "utf8"),
   readStdin: () => readFileSync(STDIN, "utf8"),
+  ask: askOnTerminal,
   sleep: (ms) =>
     new Promise((resolve) => {
       setTimeout(resolve, ms);
     }),
-  connect: ({ servers, apiKey, timeoutMs, onFailed, onUp }) =>
+  connect: ({ servers, apiKey, timeoutMs, stay, onFailed, onUp }) =>
     connect({
       servers,
+      stay,
       apiKey,
       timeoutMs,
       name: "tq-admin",

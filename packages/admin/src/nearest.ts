@@ -2,8 +2,12 @@
 
 /** More differences than this are another word, not a slip. */
 const DISTANCE_MAX = 3;
+/** This much of a word's beginning is enough to know it by, if only one begins so. */
+const BEGINNING_MIN = 3;
 
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  const begun = known.filter((candidate) => candidate.startsWith(word));
+  if (word.length >= BEGINNING_MIN && begun.length === 1) return begun[0];
   let best: string | undefined;
   let bestDistance = Math.min(DISTANCE_MAX, Math.ceil(word.length / 2)) + 1;
   for (const candidate of known) {

@@ -3,8 +3,8 @@
  * is run here, so that a wrong command line never opens a connection.
  */
 import yargs, { type Argv } from "yargs";
-import type { Arguments, Command } from "./command.ts";
-import { COMMANDS, DLQ_COMMANDS } from "./commands/index.ts";
+import type { Arguments, Command, CommandGroup } from "./command.ts";
+import { COMMANDS, GROUPS } from "./commands/index.ts";
 import { CliError, EXIT } from "./exit-status.ts";
 import { nearest } from "./nearest.ts";
 import { FORMATS } from "./output/output.ts";
@@ -25,12 +25,15 @@ export async function parse(argv: readonly string[]): Promise<Parsed | { readonl
   };
   const parser = globalOptions(yargs());
   for (const command of COMMANDS) addCommand(parser, command, choose(command));
-  parser.command("dlq", "Look after dead tasks: list, show, retry, delete", (dlq) => {
-    for (const command of DLQ_COMMANDS) addCommand(dlq, command, choose(command));
-    return dlq
-      .usage("Usage: tq-admin dlq <verb> [options]")
-      .demandCommand(1, "which verb of dlq? there are list, show, retry and delete");
-  });
+  for (const group of GROUPS) {
+    const { name, commands } = group;
+    parser.command(name, group.summary, (inner) => {
+      for (const command of commands) addCommand(inner, command, choose(command));
+      return inner
+        .usage(`Usage: tq-admin ${name} <verb> [options]`)
+        .demandCommand(1, `which verb of ${name}? there are ${verbsOf(group).join(", ")}`);
+    });
+  }
   await parser.parseAsync(joinDashes(argv), {}, (error, _args, output) => {
     if (error) failure = error.message;
     else text = output;
@@ -55,8 +58,11 @@ function joinDashes(argv: readonly string[]): string[] {
   return joined;
 }
 
-const VERBS = [...COMMANDS.map(verbOf), "dlq"];
-const DLQ_VERBS = DLQ_COMMANDS.map(verbOf);
+const VERBS = [...COMMANDS.map(verbOf), ...GROUPS.map(({ name }) => name)];
+
+function verbsOf({ commands }: CommandGroup): string[] {
+  return commands.map(verbOf);
+}
 
 function verbOf(command: Command): string {
   return command.usage.split(" ", 1)[0] ?? "";
@@ -65,7 +71,8 @@ function verbOf(command: Command): string {
 /** A sentence about a verb that does not exist; undefined when the fault lies elsewhere. */
 function unknownVerb(argv: readonly string[]): string | undefined {
   const [first = "", second = ""] = argv;
-  const [verb, known] = first === "dlq" ? [second, DLQ_VERBS] : [first, VERBS];
+  const group = GROUPS.find(({ name }) => name === first);
+  const [verb, known] = group === undefined ? [first, VERBS] : [second, verbsOf(group)];
   if (verb === "" || verb.startsWith("-") || known.includes(verb)) return undefined;
   const guess = nearest(verb, known);
   const hint = guess === undefined ? `there are ${known.join(", ")}` : `did you mean "${guess}"?`;

@@ -4,7 +4,7 @@
  */
 import type { Arguments, Command } from "./command.ts";
 import { CliError, EXIT, explain } from "./exit-status.ts";
-import type { AdminClient, Io } from "./io.ts";
+import type { AdminClient, ConnectOptions, Io } from "./io.ts";
 import { FORMATS, type Format, Output } from "./output/output.ts";
 import { parse } from "./parse.ts";
 import { duration, text } from "./values.ts";
@@ -34,25 +34,32 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 
 async function perform(command: Command, args: Arguments, io: Io): Promise<number> {
   const servers = text(args, "broker-addr") ?? io.env["TQ_BROKER_ADDR"] ?? SERVERS;
-  const timeoutMs = duration(args, "timeout") ?? TIMEOUT_MS;
+  const timeoutMs = duration(args, "timeout") ?? command.timeoutMs?.(args) ?? TIMEOUT_MS;
   const out = new Output(formatOf(args, io), io.stdout);
   const watch = new Reachability(servers);
   const tryMs = command.patient === true ? Math.min(timeoutMs, PATIENT_TRY_MS) : timeoutMs;
-  const client = openClient(io, servers, tryMs, watch);
+  const client = openClient(
+    io,
+    { servers, timeoutMs: tryMs, stay: command.patient === true },
+    watch,
+  );
   try {
-    const work = command.run({ client, io, out, args });
+    const work = command.run({ client, io, out, args, timeoutMs });
     return command.patient === true ? await work : await Promise.race([work, watch.unreachable]);
   } finally {
     await client.close();
   }
 }
 
-function openClient(io: Io, servers: string, timeoutMs: number, watch: Reachability): AdminClient {
+function openClient(
+  io: Io,
+  options: Pick<ConnectOptions, "servers" | "timeoutMs" | "stay">,
+  watch: Reachability,
+): AdminClient {
   try {
     return io.connect({
-      servers,
+      ...options,
       apiKey: apiKeyOf(io),
-      timeoutMs,
       onFailed: (address, error) => watch.failed(address, error),
       onUp: () => watch.up(),
     });

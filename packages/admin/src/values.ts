@@ -6,6 +6,7 @@ import { CliError, EXIT } from "./exit-status.ts";
 import type { Io } from "./io.ts";
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const PEER = /^([A-Za-z0-9._-]{1,64})@(?:\[[0-9A-Fa-f:.]+\]|[^\s:@/[\]]+):\d{1,5}(?:\/\d{1,5})?$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export function text(args: Arguments, name: string): string | undefined {
@@ -18,6 +19,19 @@ export function texts(args: Arguments, name: string): readonly string[] {
   const value = args[name];
   if (value === undefined) return [];
   return Array.isArray(value) ? value.map(String) : [String(value)];
+}
+
+export function flagged(args: Arguments, name: string): boolean {
+  return args[name] === true;
+}
+
+/** The node that `args.peer` names: `id@host:port`, with `/busport`. */
+export function peerOf(args: Arguments): { readonly id: string; readonly text: string } {
+  const given = text(args, "peer") ?? "";
+  const id = PEER.exec(given)?.[1];
+  if (id !== undefined) return { id, text: given };
+  const allowed = "write ID@HOST:PORT or ID@HOST:PORT/BUSPORT, as in node4@10.0.1.14:6379";
+  throw new CliError(EXIT.usage, `"${given}" names no node; ${allowed}`);
 }
 
 /** A whole number from `min` to `max`. */

@@ -14,7 +14,7 @@ describe("usage errors end with 64 and open no connection", () => {
     ["lst", /did you mean "list"\?/],
     ["cluster-stats", /did you mean "cluster-status"\?/],
     ["frobnicate", /there are cluster-status, workers/],
-    ["dlq", /list, show, retry and delete/],
+    ["dlq", /list, show, retry, delete/],
     ["dlq lsit", /did you mean "list"\?/],
     ["list --bogus 1", /bogus/],
     ["list --status finished", /"finished" is not one of scheduled/],
@@ -28,6 +28,16 @@ describe("usage errors end with 64 and open no connection", () => {
     ["submit echo --priority urgent", /one of low, normal/],
     ["submit echo --run-at tomorrow", /with its zone/],
     ["wait forever", /Choices/],
+    ["members", /list, add, promote, remove, replace/],
+    ["members lits", /did you mean "list"\?/],
+    ["member list", /did you mean "members"\?/],
+    ["transfer-leader", /did you mean "transfer-leadership"\?/],
+    ["members add", /Not enough/],
+    ["members add 10.0.0.4:6379", /names no node; write ID@HOST:PORT/],
+    ["members add node4@10.0.0.4", /names no node/],
+    ["members add node4@h:1 --timeout soon", /not a duration/],
+    ["members remove node1", /say --yes/],
+    ["members replace node1@h:1", /say --yes/],
   ])("%s", async (line, message) => {
     const { status, stderr, stdout, options } = await admin(line);
     expect(stderr).toMatch(message);
@@ -141,6 +151,8 @@ test("help and version go to standard output with status 0", async () => {
   expect(help.stdout).toContain("Exit status: 0 done");
   expect((await admin("list --help")).stdout).toContain("--older-than");
   expect((await admin("dlq --help")).stdout).toContain("tq-admin dlq delete <id>");
+  expect((await admin("members --help")).stdout).toContain("tq-admin members replace <peer>");
+  expect((await admin("members add --help")).stdout).toContain("empty persistence.data_dir");
   expect((await admin("--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 

@@ -1,6 +1,6 @@
 /** A terminal without a screen and a cluster without brokers, for the verbs to speak to. */
-import type { ClusterJson, TaskJson } from "task-queue-client";
-import { TaskHandle, TaskList } from "task-queue-client";
+import type { ClusterJson, MemberJson, TaskJson } from "task-queue-client";
+import { type Members, TaskHandle, TaskList } from "task-queue-client";
 import type { AdminClient, ConnectOptions, Io } from "../src/index.ts";
 import { run } from "../src/index.ts";
 
@@ -24,29 +24,37 @@ export function taskJson(fields: Partial<TaskJson> = {}): TaskJson {
   };
 }
 
+export function memberJson(id: string, fields: Partial<MemberJson> = {}): MemberJson {
+  const address = `127.0.0.1:${6378 + Number(id.at(-1))}`;
+  const rest = { match_index: 42, lag: 0, healthy: true, version: "0.1.0" };
+  return { id, address, role: "follower", ...rest, ...fields };
+}
+
 export const CLUSTER: ClusterJson = {
   cluster_id: "c1",
   cluster_version: 1,
   leader_id: "node1",
   term: 7,
-  members: [
-    {
-      id: "node1",
-      address: "127.0.0.1:6379",
-      role: "leader",
-      match_index: 42,
-      lag: 0,
-      healthy: true,
-      version: "0.1.0",
-    },
-  ],
+  node_id: "node1",
+  role: "leader",
+  ready: true,
+  applied_index: 42,
+  commit_index: 42,
+  durability: "quorum-fsync",
+  members: [memberJson("node1", { role: "leader" })],
+};
+
+/** A leader and two followers. */
+export const THREE: ClusterJson = {
+  ...CLUSTER,
+  members: [...CLUSTER.members, memberJson("node2"), memberJson("node3")],
 };
 
 /** Remembers what it was asked; answers from the fields that a test may replace. */
 export class FakeClient implements AdminClient {
   readonly asked: unknown[][] = [];
   tasks: TaskJson[] = [taskJson()];
-  clusters: (ClusterJson & { ready?: boolean; reason?: string })[] = [CLUSTER];
+  clusters: ClusterJson[] = [CLUSTER];
   /** Thrown by every request when set. */
   error: unknown;
   closed = false;
@@ -61,8 +69,7 @@ export class FakeClient implements AdminClient {
     return this.#answer(this.finished, "wait", id, options);
   };
   cluster = (): Promise<ClusterJson> => {
-    const next = this.clusters.length > 1 ? this.clusters.shift() : this.clusters[0];
-    return this.#answer(next ?? CLUSTER, "cluster");
+    return this.#answer(this.#view(), "cluster");
   };
   stats = () => this.#answer({ node_id: "node1", tasks: { pending: 2 } }, "stats");
   queues = () => {
@@ -109,8 +116,51 @@ export class FakeClient implements AdminClient {
     delete: (id) => this.#answer(undefined, "dead.delete", id),
   };
 
+  /** As a leader would: what is asked for is made so. */
+  members: Pick<Members, keyof Members> = {
+    status: async () => this.#view(),
+    add: async (peer) => {
+      const [id = ""] = peer.split("@");
+      const learner = memberJson(id, { role: "learner", lag: 5_000 });
+      return this.#changed(["add", peer], (members) => [...members, learner]);
+    },
+    promote: async (id, options) => {
+      return this.#changed(["promote", id, options?.force], (members) =>
+        members.map((member) => (member.id === id ? { ...member, role: "follower" } : member)),
+      );
+    },
+    remove: async (id, options) => {
+      return this.#changed(["remove", id, options?.force], (members) =>
+        members.filter((member) => member.id !== id),
+      );
+    },
+    transferLeadership: async ({ to } = {}) => {
+      const next = to ?? "node2";
+      const after = await this.#changed(["transfer", to], (members) => members);
+      this.clusters = [{ ...after, leader_id: next, term: after.term + 1 }];
+      return this.#view();
+    },
+  };
+
   async close(): Promise<void> {
     this.closed = true;
+  }
+
+  #view(): ClusterJson {
+    return (this.clusters.length > 1 ? this.clusters.shift() : this.clusters[0]) ?? CLUSTER;
+  }
+
+  async #changed(
+    asked: unknown[],
+    change: (members: readonly MemberJson[]) => readonly MemberJson[],
+  ): Promise<ClusterJson> {
+    const before = this.clusters[0] ?? CLUSTER;
+    await this.#answer(undefined, ...asked);
+    this.clusters = [
+      { ...before, members: [...change(before.members)] },
+      ...this.clusters.slice(1),
+    ];
+    return this.clusters[0]!;
   }
 
   #first(): TaskJson {
@@ -148,6 +198,7 @@ export async function admin(
   const status = await run(argv, {
     env: {},
     isTerminal: false,
+    canAsk: false,
     now: () => now,
     stdout: (text) => {
       stdout += text;
@@ -159,6 +210,7 @@ export async function admin(
       throw new Error(`there is no ${path}`);
     },
     readStdin: () => '"from stdin"',
+    ask: async () => "",
     sleep: async (ms) => {
       now += ms;
     },

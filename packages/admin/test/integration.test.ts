@@ -2,7 +2,8 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { openOne, RETRY, someTask } from "../../broker/test/workers/harness.ts";
+import { FakeCluster } from "../../broker/test/workers/fake-cluster.ts";
+import { openOne, openPort, RETRY, someTask } from "../../broker/test/workers/harness.ts";
 import { PROCESS_IO, run } from "../src/index.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/tq-admin.js", import.meta.url));
@@ -10,13 +11,18 @@ const PROGRAM = fileURLToPath(new URL("../bin/tq-admin.js", import.meta.url));
 async function verbs() {
   const opened = await openOne();
   const servers = `127.0.0.1:${opened.port}`;
-  const call = async (...argv: string[]) => {
+  return { ...opened, servers, call: caller(servers) };
+}
+
+function caller(servers: string) {
+  return async (...argv: string[]) => {
     let stdout = "";
     let stderr = "";
     const status = await run([...argv, "--broker-addr", servers], {
       ...PROCESS_IO,
       env: {},
       isTerminal: false,
+      canAsk: false,
       stdout: (text) => {
         stdout += text;
       },
@@ -26,7 +32,6 @@ async function verbs() {
     });
     return { status, stderr, stdout, json: stdout === "" ? undefined : JSON.parse(stdout) };
   };
-  return { ...opened, servers, call };
 }
 
 test("a task is submitted, found, cancelled and started again", async () => {
@@ -64,13 +69,41 @@ test("the cluster's figures", async () => {
   expect((await call("workers")).json).toEqual([]);
   expect(await call("cluster-status")).toMatchObject({ status: 0, json: { leader_id: "n1" } });
   expect(await call("wait", "ready")).toMatchObject({ status: 0, json: { ready: true } });
+  const caughtUp = { status: 0, json: { caught_up: true, node_id: "n1" } };
+  expect(await call("wait", "caught-up")).toMatchObject(caughtUp);
 });
 
-test("without a leader: status 1, and a wait that runs out is 75", async () => {
+test("members and leadership, asked of a follower, are done at the leader", async () => {
+  const cluster = new FakeCluster(3);
+  for (const node of cluster.nodes) await openPort(node);
+  const servers = cluster.nodes[1]!.address;
+  const call = caller(servers);
+  const listed = await call("members", "list");
+  expect(listed.json).toMatchObject([{ id: "n1", role: "leader" }, { id: "n2" }, { id: "n3" }]);
+  const peer = "n4@127.0.0.1:7000";
+  expect(await call("members", "add", peer, "--promote")).toMatchObject({
+    status: 0,
+    json: { id: "n4", role: "voter", voters: 4, message: expect.stringContaining("n4 votes") },
+  });
+  const handed = await call("transfer-leadership", "--to", "n3");
+  expect(handed.json).toMatchObject({ leader_id: "n3", previous_leader_id: "n1" });
+  expect(cluster.leader?.nodeId).toBe("n3");
+  expect(await call("members", "remove", "n1", "--yes")).toMatchObject({
+    status: 0,
+    json: { id: "n1", removed: true, voters: 3 },
+  });
+  expect((await call("members", "remove", "n9", "--yes")).status).toBe(66);
+  cluster.elect(undefined);
+  const stuck = await call("transfer-leadership", "--timeout", "2s");
+  expect(stuck).toMatchObject({ status: 69, stdout: "" });
+  expect(stuck.stderr).toContain("n2 knows no leader");
+});
+
+test("without a leader: status 1, for a wait that runs out too", async () => {
   const { call, cluster } = await verbs();
   cluster.elect(undefined);
   expect((await call("cluster-status")).status).toBe(1);
-  expect((await call("wait", "leader", "--for", "300ms")).status).toBe(75);
+  expect((await call("wait", "leader", "--timeout", "300ms")).status).toBe(1);
   expect((await call("submit", "t", "--timeout", "300ms")).status).toBe(69);
 });
 

@@ -1,6 +1,7 @@
 /** Each verb: what it asks of the cluster, and what it prints in which format. */
+import { TqError } from "task-queue-client";
 import { describe, expect, test } from "vitest";
-import { admin, CLUSTER, ID, taskJson } from "./doubles.ts";
+import { admin, CLUSTER, type FakeClient, ID, taskJson } from "./doubles.ts";
 
 const TERMINAL = { isTerminal: true };
 
@@ -232,14 +233,34 @@ describe("the cluster", () => {
     expect(client.asked).toHaveLength(3);
   });
 
-  test("wait leader does not ask for readiness; time over is status 75 with the reason", async () => {
+  test("wait leader does not ask for readiness; time over is status 1 with the reason", async () => {
     const behind = { ...CLUSTER, ready: false, reason: "12 entries behind" };
-    const never = (fake: { clusters: unknown[] }) => {
+    const never = (fake: FakeClient) => {
       fake.clusters = [behind];
     };
     expect((await admin("wait leader", never)).status).toBe(0);
-    const { status, stderr } = await admin("wait ready --for 5s", never);
-    expect(status).toBe(75);
+    const { status, stderr, options } = await admin("wait ready --timeout 5s", never);
+    expect(status).toBe(1);
+    // Only the broker that was addressed can tell whether it is ready.
+    expect(options).toMatchObject({ stay: true, timeoutMs: 2_000 });
     expect(stderr).toContain("not ready within 5000 ms: 12 entries behind");
+  });
+
+  test("caught-up is what a linearizable read of that broker shows", async () => {
+    let reads = 0;
+    const { status, stdout } = await admin("wait caught-up", (fake) => {
+      fake.stats = async () => {
+        if (++reads < 3) throw new TqError("no_leader", "behind");
+        return {} as never;
+      };
+    });
+    expect(status).toBe(0);
+    expect(reads).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ caught_up: true, node_id: "node1" });
+    const never = await admin("wait caught-up --timeout 3s", (fake) => {
+      fake.stats = () => Promise.reject(new TqError("no_leader", "behind"));
+    });
+    expect(never).toMatchObject({ status: 1, stdout: "" });
+    expect(never.stderr).toContain("not caught-up within 3000 ms: behind");
   });
 });

@@ -7,38 +7,49 @@ import { randomBytes } from "node:crypto";
 import type { Config } from "./config/config.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
 import type { NodeLogger } from "./observe/logger.ts";
-import type { Bus, BusListener, Formation, IdentityStore, Member } from "./ports.ts";
+import type { Bus, BusListener, Formation, IdentityStore, Member, Roster } from "./ports.ts";
 import { startBus } from "./transport/bus.ts";
 import { BusServer } from "./transport/bus-server.ts";
 import { form } from "./transport/form.ts";
+import { greetMember } from "./transport/greet.ts";
 import { joinHostPort, parsePeer } from "./transport/peers.ts";
 
 /** What the rest of the process needs of the cluster it belongs to. */
 export interface ClusterSeat {
   readonly formation: Formation;
+  /** This node as it is configured now. */
+  readonly self: Member;
+  /** Asks who is at `id@host:port`; rejects with a sentence when that one cannot be added. */
+  greet(peer: string): Promise<Member>;
   /** Opens the bus; every call of `listener` is an input of the replica. */
   startBus(listener: BusListener): Bus;
   /** Closes the bus and its port. */
   close(): Promise<void>;
 }
 
-/** Waits until this node belongs to a cluster; ends early only when `signal` aborts. */
+/**
+ * Waits until this node belongs to a cluster; ends early only when `signal` aborts. `roster`: the
+ * members as this node's own disk knows them, undefined for a node that belongs to none yet.
+ */
 export async function takeSeat(
   config: Config,
   identity: IdentityStore,
+  roster: Roster | undefined,
   log: NodeLogger,
   signal: AbortSignal,
 ): Promise<ClusterSeat> {
-  const member = memberOf(config, identity.identity.incarnation);
+  const self = memberOf(config, identity.identity.incarnation);
   const saveFormation = (formation: Formation) => identity.save({ formation });
-  if (!config.raft.enabled) return seatAlone(member, identity, saveFormation);
+  if (!config.raft.enabled) return seatAlone(self, identity, roster, saveFormation);
+  if (roster === undefined && config.raft.peers.length === 0)
+    throw new StartupError(EXIT.config, NO_PEERS);
   const { host } = config.broker;
   const server = await BusServer.listen({ host, port: config.raft.port, log }).catch((error) => {
     throw new StartupError(EXIT.unavailable, error.message, { cause: error });
   });
   const peers = config.raft.peers.map(parsePeer);
   const { identity: known } = identity;
-  const options = { server, identity: known, member, peers, saveFormation, log, signal };
+  const options = { server, identity: known, member: self, peers, saveFormation, log, signal };
   const formation = await form(options).catch(async (error) => {
     await server.close();
     throw error;
@@ -46,9 +57,14 @@ export async function takeSeat(
   const opened: Bus[] = [];
   return {
     formation,
+    self,
+    greet: (peer) => {
+      return greetMember(parsePeer(peer), { member: self, clusterId: formation.clusterId });
+    },
     startBus: (listener) => {
       const random = Math.random;
-      const bus = startBus({ server, identity: known, formation, peers, listener, log, random });
+      const whom = { identity: known, formation, member: self, peers };
+      const bus = startBus({ ...whom, server, listener, log, random });
       opened.push(bus);
       return bus;
     },
@@ -59,32 +75,50 @@ export async function takeSeat(
   };
 }
 
+const NO_PEERS =
+  "raft.enabled is true, raft.peers is empty, and the data directory belongs to no cluster yet; " +
+  "name the other brokers in raft.peers, or start once with raft.enabled: false to begin a " +
+  "cluster of one that can grow";
+
 async function seatAlone(
-  member: Member,
+  self: Member,
   { identity }: IdentityStore,
+  roster: Roster | undefined,
   saveFormation: (formation: Formation) => Promise<void>,
 ): Promise<ClusterSeat> {
-  let { formation } = identity;
-  if (formation === undefined) {
-    formation = { clusterId: randomBytes(16).toString("hex"), members: [member] };
-    await saveFormation(formation);
-  }
-  if (formation.members.length > 1) {
-    const others = formation.members.map(({ id }) => id).join(", ");
+  const others = (roster?.members ?? []).filter(({ id }) => id !== self.id);
+  if (others.length > 0) {
+    const ids = others.map(({ id }) => id).join(", ");
     throw new StartupError(
       EXIT.config,
-      `this node belongs to a cluster of ${others}, but raft.enabled is false; ` +
-        "set raft.enabled: true and raft.peers, or use another persistence.data_dir",
+      `this node belongs to a cluster with ${ids}, but raft.enabled is false; ` +
+        "set raft.enabled: true, or use another persistence.data_dir",
     );
   }
-  const silent: Bus = {
-    send() {},
-    forward() {},
-    forwardReply() {},
-    async close() {},
+  const formation = identity.formation ?? {
+    clusterId: randomBytes(16).toString("hex"),
+    revision: 0,
+    members: [{ ...self, voter: true }],
   };
-  return { formation, startBus: () => silent, async close() {} };
+  if (identity.formation === undefined) await saveFormation(formation);
+  const greet = () => {
+    const advice = "restart it with raft.enabled: true; its data stays";
+    return Promise.reject(new Error(`this node is alone and opens no bus: ${advice}`));
+  };
+  return { formation, self, greet, startBus: () => SILENT, async close() {} };
 }
+
+/** There is nobody to talk to. */
+const SILENT: Bus = {
+  send() {},
+  forward() {},
+  forwardReply() {},
+  fetchSnapshot() {
+    throw new Error("there are no other members");
+  },
+  setRoster() {},
+  async close() {},
+};
 
 function memberOf({ broker, raft }: Config, incarnation: string): Member {
   const host = broker.advertise.slice(0, broker.advertise.lastIndexOf(":"));

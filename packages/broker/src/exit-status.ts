@@ -16,6 +16,8 @@ export const EXIT = {
   cannotCreate: 73,
   /** The disk failed while running. */
   storage: 74,
+  /** It was removed from its cluster: to come back, it must be added again, empty. */
+  removed: 77,
   /** Wrong settings. */
   config: 78,
 } as const;
@@ -28,5 +30,19 @@ export class StartupError extends Error {
   constructor(exitStatus: number, message: string, options?: ErrorOptions) {
     super(message, options);
     this.exitStatus = exitStatus;
+  }
+}
+
+/** This node's state is not that of the others after the same entry: it cannot be trusted. */
+export class DivergedState extends Error {
+  override readonly name = "DivergedState";
+  readonly exitStatus = EXIT.damagedData;
+
+  constructor(found: { readonly index: number; readonly own: string; readonly leaders: string }) {
+    super(
+      `the state differs from that of other members after entry ${found.index} ` +
+        `(${found.own} here, ${found.leaders} there). Keep a copy of the data directory for a ` +
+        "report, then replace this member with an empty one: tq-admin members replace",
+    );
   }
 }

@@ -23,13 +23,21 @@ const LOOKS_IN_ONE_PIECE = 100;
 
 type Row = readonly [Uint8Array, Uint8Array | undefined];
 
-export class HistoryReader {
-  readonly #queue: QueueMachine;
-  readonly #state: StateStore;
+/** What is read; both are others after a snapshot was installed. */
+export interface HistoryOwner {
+  readonly replica: { readonly queue: QueueMachine };
+  readonly state: StateStore;
+}
 
-  constructor(queue: QueueMachine, state: StateStore) {
-    this.#queue = queue;
-    this.#state = state;
+export class HistoryReader {
+  readonly #owner: HistoryOwner;
+
+  constructor(owner: HistoryOwner) {
+    this.#owner = owner;
+  }
+
+  get #queue(): QueueMachine {
+    return this.#owner.replica.queue;
   }
 
   /** Finished tasks that match, below `before` in id order; `next` undefined = that was all. */
@@ -61,9 +69,12 @@ export class HistoryReader {
    * The newest rows of a range, the unflushed ones among them; `undefined` values are deletions.
    */
   async #slice(range: KeyRange): Promise<{ readonly rows: Row[]; readonly isLast: boolean }> {
+    const { state } = this.#owner;
     // Taken before the scan as well: what is flushed meanwhile is in neither of the other two.
     const unflushed = this.#queue.historyOverlay(range);
-    const stored = await this.#state.scan({ ...range, reverse: true }, SLICE_ROWS);
+    const stored = await state.scan({ ...range, reverse: true }, SLICE_ROWS);
+    // A snapshot came: what lies over one state does not fit the other.
+    if (state !== this.#owner.state) return this.#slice(range);
     const isLast = stored.length < SLICE_ROWS;
     // What lies below the slice's last row belongs to the next slice.
     const gte = isLast ? range.gte : (stored.at(-1) as Row)[0];

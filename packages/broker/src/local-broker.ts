@@ -6,6 +6,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { TqError } from "task-queue-protocol";
 import { HistoryReader } from "./history.ts";
+import { type Greet, MemberRequests } from "./member-requests.ts";
 import { nodeStatus, type StatusFacts } from "./node-status.ts";
 import type {
   Attached,
@@ -17,7 +18,6 @@ import type {
   SessionChannel,
   TaskFilter,
 } from "./operations/broker.ts";
-import type { StateStore } from "./ports.ts";
 import type { Command, QueueView, SessionView, TaskId, TaskView, Token } from "./queue/index.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -33,23 +33,24 @@ const NOT_CONFIRMED = "this node could not make sure in time that it is up to da
 export class LocalBroker implements Broker {
   readonly nodeId: string;
   readonly #runtime: Runtime;
-  readonly #state: StateStore;
   readonly #facts: StatusFacts;
   readonly #history: HistoryReader;
+  readonly #members: MemberRequests;
   /** Who waits for the end of which task, by its id as text. */
   readonly #watchers = new Map<string, Set<() => void>>();
 
-  constructor(runtime: Runtime, state: StateStore, facts: StatusFacts) {
+  constructor(runtime: Runtime, facts: StatusFacts, greet: Greet) {
     this.nodeId = runtime.replica.raft.id;
     this.#runtime = runtime;
-    this.#state = state;
     this.#facts = facts;
-    this.#history = new HistoryReader(runtime.replica.queue, state);
+    this.#history = new HistoryReader(runtime);
+    this.#members = new MemberRequests(runtime, greet);
     runtime.onFinished((id) => this.#finished(id));
+    runtime.onInstalled(() => this.#lookAgain());
   }
 
   status(): NodeStatus {
-    return nodeStatus(this.#runtime.replica, this.#facts);
+    return nodeStatus(this.#runtime, this.#facts);
   }
 
   request(command: Command, done: (outcome: Outcome) => void): void {
@@ -123,7 +124,25 @@ export class LocalBroker implements Broker {
   }
 
   storageStats(): Promise<Readonly<Record<string, string>>> {
-    return this.#state.stats();
+    return this.#runtime.state.stats();
+  }
+
+  // ---- members and leadership ----
+
+  addMember(peer: string): Promise<void> {
+    return this.#members.add(peer);
+  }
+
+  promoteMember(id: string, force: boolean): Promise<void> {
+    return this.#members.promote(id, force);
+  }
+
+  removeMember(id: string, force: boolean): Promise<void> {
+    return this.#members.remove(id, force);
+  }
+
+  transferLeadership(to: string | undefined): Promise<void> {
+    return this.#members.transferLeadership(to);
   }
 
   // ---- worker sessions ----
@@ -173,6 +192,15 @@ export class LocalBroker implements Broker {
   #finished(id: TaskId): void {
     if (this.#watchers.size === 0) return;
     for (const settle of [...(this.#watchers.get(keyOf(id)) ?? [])]) settle();
+  }
+
+  /** What finished within a snapshot was never applied here, so that nobody was told. */
+  #lookAgain(): void {
+    for (const [key, watchers] of [...this.#watchers]) {
+      const task = this.#queue.task(Buffer.from(key, "latin1"));
+      if (task !== undefined && task.finishedAt === 0) continue;
+      for (const settle of [...watchers]) settle();
+    }
   }
 
   #unwatch(key: string, settle: () => void): void {

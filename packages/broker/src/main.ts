@@ -9,6 +9,9 @@ import { StorageDamage, StorageFault, StorageStopped } from "./storage/storage-e
 /** A stop that takes longer than this is cut short; nothing acknowledged depends on it. */
 const STOP_MS_MAX = 30_000;
 
+/** Ctrl-C reaches a process twice where a parent passes on what the terminal told both. */
+const SAME_SIGNAL_MS = 1_000;
+
 const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
 
 export async function main(argv: readonly string[]): Promise<void> {
@@ -24,17 +27,87 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   log.info({ version, dataDir: config.persistence.dataDir }, `tq-broker ${version} starts`);
   for (const notice of config.notices) log[notice.level]({}, notice.text);
-  const starting = new AbortController();
-  const running: { broker?: BrokerProcess } = {};
-  stopOnSignals(log, starting, running);
+  const life = new Life(log);
+  life.stopOnSignals();
+  const onRemoved = (): void => life.stop(EXIT.removed, REMOVED);
+  const { signal } = life;
   try {
-    const { signal } = starting;
-    running.broker = await startBroker({ config, version, log, signal, onFatal });
-    // The signal found nothing to stop yet.
-    if (signalled(starting)) await finish(log, running.broker);
+    await life.began(await startBroker({ config, version, log, signal, onFatal, onRemoved }));
   } catch (error) {
-    if (signalled(starting)) process.exit(EXIT.done);
-    die(log, "cannot start", error);
+    if (!isCalledOff(error, signal)) die(log, "cannot start", error);
+    log.info({}, "stopped before it was started");
+    log.flush();
+    process.exit(life.status);
+  }
+}
+
+/** Whether a start ended because it was told to; damage that it found meanwhile is still damage. */
+export function isCalledOff(error: unknown, signal: AbortSignal): boolean {
+  return signal.aborted && error === signal.reason;
+}
+
+const REMOVED =
+  "this node was removed from its cluster. To bring it back, start it with an empty " +
+  "persistence.data_dir and name it to tq-admin members add";
+
+/** How a broker ends of itself or by a signal: once, in order, and not for ever. */
+class Life {
+  readonly #log: NodeLogger;
+  readonly #starting = new AbortController();
+  #broker: BrokerProcess | undefined;
+  #stoppingSince: number | undefined;
+  #status: number = EXIT.done;
+
+  constructor(log: NodeLogger) {
+    this.#log = log;
+  }
+
+  /** To leave with. */
+  get status(): number {
+    return this.#status;
+  }
+
+  /** Aborted once the end is wanted. */
+  get signal(): AbortSignal {
+    return this.#starting.signal;
+  }
+
+  async began(broker: BrokerProcess): Promise<void> {
+    this.#broker = broker;
+    // The signal found nothing to stop yet.
+    if (this.#stoppingSince !== undefined) await this.#finish(broker);
+  }
+
+  /** Somebody who signals again does not want to wait for what the first signal has begun. */
+  stopOnSignals(): void {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        const since = this.#stoppingSince;
+        if (since === undefined) return this.stop(EXIT.done, `stopping on ${signal}`);
+        if (performance.now() < since + SAME_SIGNAL_MS) return;
+        this.#log.warn({}, `${signal} again: not waiting any longer`);
+        this.#log.flush();
+        process.exit(this.#status);
+      });
+    }
+  }
+
+  stop(status: number, why: string): void {
+    if (this.#stoppingSince !== undefined) return;
+    this.#stoppingSince = performance.now();
+    this.#status = status;
+    if (status === EXIT.done) this.#log.info({}, why);
+    else this.#log.error({}, why);
+    this.#starting.abort(new Error(why));
+    setTimeout(() => die(this.#log, "the stop took too long", undefined), STOP_MS_MAX).unref();
+    if (this.#broker !== undefined) void this.#finish(this.#broker);
+  }
+
+  async #finish(broker: BrokerProcess): Promise<never> {
+    await broker.stop();
+    this.#log.info({}, "stopped");
+    this.#log.flush();
+    process.exit(this.#status);
   }
 }
 
@@ -46,36 +119,6 @@ function settingsOrExit(argv: readonly string[]): ReturnType<typeof loadConfig> 
     process.stderr.write(`tq-broker: ${error.message}\n`);
     process.exit(error.exitStatus);
   }
-}
-
-function stopOnSignals(
-  log: NodeLogger,
-  starting: AbortController,
-  running: { readonly broker?: BrokerProcess },
-): void {
-  let stopping = false;
-  const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ signal }, "stopping");
-    starting.abort(new Error(signal));
-    setTimeout(() => die(log, "the stop took too long", undefined), STOP_MS_MAX).unref();
-    if (running.broker !== undefined) await finish(log, running.broker);
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => void stop(signal));
-  }
-}
-
-async function finish(log: NodeLogger, broker: BrokerProcess): Promise<never> {
-  await broker.stop();
-  log.info({}, "stopped");
-  log.flush();
-  process.exit(EXIT.done);
-}
-
-function signalled(starting: AbortController): boolean {
-  return starting.signal.aborted;
 }
 
 /** One clear line, then the end: a node that cannot keep its promise does not go on. */

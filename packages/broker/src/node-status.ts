@@ -1,7 +1,8 @@
 /** What this node knows of itself and its cluster, as status pages and health checks show it. */
+import type { LeaderProgress } from "./leader-progress.ts";
 import type { MemberStatus, NodeStatus } from "./operations/broker.ts";
 import { CAUGHT_UP_ENTRIES } from "./replica/limits.ts";
-import type { NodeReplica } from "./runtime.ts";
+import type { NodeReplica, Runtime } from "./runtime.ts";
 
 /** What the replica cannot know. */
 export interface StatusFacts {
@@ -10,15 +11,20 @@ export interface StatusFacts {
   readonly walSyncIntervalMs: number;
   /** A stream of this member to this node is open. */
   readonly isConnected: (id: string) => boolean;
+  readonly leader: Pick<LeaderProgress, "appliedBy" | "firstHeard">;
   /** True from the first SIGTERM on. */
   readonly isDraining: () => boolean;
 }
 
-export function nodeStatus(replica: NodeReplica, facts: StatusFacts): NodeStatus {
+export function nodeStatus(
+  runtime: Pick<Runtime, "replica" | "isReceivingSnapshot">,
+  facts: StatusFacts,
+): NodeStatus {
+  const { replica } = runtime;
   const { raft } = replica;
   const leader = replica.members.find(({ id }) => id === raft.leader);
   const draining = facts.isDraining();
-  const reason = reasonNotReady(replica, draining);
+  const reason = draining ? "this node is shutting down" : reasonNotReady(runtime, facts);
   return {
     nodeId: raft.id,
     clusterId: facts.clusterId,
@@ -41,13 +47,22 @@ function plainRole(role: NodeReplica["raft"]["role"]): NodeStatus["role"] {
   return role === "preCandidate" ? "candidate" : role;
 }
 
-function reasonNotReady(replica: NodeReplica, draining: boolean): string {
-  const { raft, queue } = replica;
-  if (draining) return "this node is shutting down";
+/**
+ * A learner is ready like any other: it serves reads and forwards writes. After a start a node must
+ * first have all that it missed: whoever restarts the next one relies on this one's vote.
+ */
+function reasonNotReady(
+  { replica, isReceivingSnapshot }: Pick<Runtime, "replica" | "isReceivingSnapshot">,
+  { leader }: StatusFacts,
+): string {
+  const { raft, queue, leads } = replica;
+  if (isReceivingSnapshot) return "receiving a snapshot";
   if (raft.leader === undefined) return "no leader is known";
-  const behind = raft.commit - queue.applied;
-  if (behind > CAUGHT_UP_ENTRIES) return `catching up: ${behind} entries are not yet applied`;
-  return "";
+  const known = Math.max(raft.commit, leader.appliedBy(raft.leader));
+  const missed = leads ? 0 : (leader.firstHeard ?? known + 1) - queue.applied;
+  const behind = known - queue.applied;
+  if (missed <= 0 && behind <= CAUGHT_UP_ENTRIES) return "";
+  return `catching up: ${Math.max(missed, behind)} entries are not yet applied`;
 }
 
 function durability(members: number, walSyncIntervalMs: number): NodeStatus["durability"] {

@@ -6,20 +6,37 @@
  * The runtime decides nothing. The first storage error ends the process: after it nothing can be
  * promised any more.
  */
-import type { LogRead, PersistBatch } from "task-queue-raft";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LogRead, NodeId, PersistBatch } from "task-queue-raft";
+import { checkMembers } from "./check-members.ts";
+import { DiskWork } from "./disk-work.ts";
+import { DivergedState } from "./exit-status.ts";
 import type { SessionChannel } from "./operations/broker.ts";
-import type { Bus, IdentityStore, LogStore, StateStore } from "./ports.ts";
-import type { ContentLoad, Outcome, Outputs, Replica, SessionOutput } from "./replica/index.ts";
+import { Persister } from "./persister.ts";
+import type { Bus, IdentityStore, LogStore, StateDirectory, StateStore } from "./ports.ts";
+import type {
+  ChangeOutcome,
+  ContentLoad,
+  Outcome,
+  Outputs,
+  Replica,
+  SessionOutput,
+} from "./replica/index.ts";
+import { SnapshotReceiver, type StagedSnapshot } from "./snapshots/receiver.ts";
+import { SnapshotSource } from "./snapshots/source.ts";
+import type { SnapshotStats } from "./snapshots/stats.ts";
 
 export type OutcomeWaiter = (outcome: Outcome) => void;
 export type ReadWaiter = (applied: number | undefined) => void;
-export type NodeReplica = Replica<OutcomeWaiter, ReadWaiter>;
-type NodeOutputs = Outputs<OutcomeWaiter, ReadWaiter>;
+export type ChangeWaiter = (outcome: ChangeOutcome) => void;
+export type NodeReplica = Replica<OutcomeWaiter, ReadWaiter, ChangeWaiter>;
+type NodeOutputs = Outputs<OutcomeWaiter, ReadWaiter, ChangeWaiter>;
 
 export interface RuntimeOptions {
   readonly replica: NodeReplica;
+  readonly clusterId: string;
   readonly log: LogStore;
-  readonly state: StateStore;
+  readonly states: StateDirectory;
   readonly identity: IdentityStore;
   readonly bus: Bus;
   /** 0: fsync before anything is acknowledged; else: fsync at most this long after. */
@@ -27,6 +44,8 @@ export interface RuntimeOptions {
   readonly logger: RuntimeLogger;
   /** Must not return: called with the first fault after which no promise can be kept. */
   readonly onFatal: (what: string, error: unknown) => void;
+  /** This node is no longer a member: the process is to stop. */
+  readonly onRemoved: () => void;
 }
 
 export interface RuntimeLogger {
@@ -42,22 +61,47 @@ export class Runtime {
   readonly channels = new Map<string, SessionChannel>();
   readonly #options: RuntimeOptions;
   readonly #finishedListeners: ((id: Uint8Array) => void)[] = [];
+  readonly #installedListeners: (() => void)[] = [];
+  readonly #leadershipListeners = new Set<() => void>();
+  readonly #work = new DiskWork((what, error) => this.fail(what, error));
+  readonly #persister: Persister;
+  readonly #receiver: SnapshotReceiver;
+  readonly #source: SnapshotSource;
+  /** The state that the replica works with; after an install, some time before a start finds it. */
+  #state: StateStore;
+  #flushing: Promise<void> = Promise.resolve();
   #turnScheduled = false;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  #persistQueue: PersistBatch[] = [];
-  #persisting = false;
-  #syncTimer: NodeJS.Timeout | undefined;
-  #syncing = false;
-  #lastWrittenSeq = 0;
-  /** Work of the disk that has not ended. */
-  readonly #diskWork = new Set<Promise<void>>();
+  #removed = false;
   #closed = false;
   #failed = false;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
     this.replica = options.replica;
+    this.#state = options.states.live;
+    const { clusterId, log, states, bus, logger } = options;
+    const now = () => performance.now();
+    const pause = (ms: number) => sleep(ms);
+    const onFault = (what: string, error: unknown) => this.fail(what, error);
+    this.#source = new SnapshotSource({ clusterId, states, log, now, pause, logger, onFault });
+    const fetch = (from: NodeId, request: Uint8Array) => bus.fetchSnapshot(from, request);
+    const install = (snapshot: StagedSnapshot) => this.#install(snapshot);
+    const from = { clusterId, states, fetch, checkMembers };
+    const receiving = { ...from, now, pause, logger, install, onFault };
+    this.#receiver = new SnapshotReceiver(receiving);
+    this.#persister = new Persister({
+      ...options,
+      work: this.#work,
+      onWritten: (batches, synced) => this.#written(batches, synced),
+      onSynced: (seq) => this.input((replica) => replica.persisted(seq, true)),
+      quiesce: async () => {
+        await this.#flushing;
+        await this.#source.shut("this node is receiving a snapshot itself");
+      },
+      onRestored: () => this.#source.open(),
+    });
   }
 
   start(): void {
@@ -92,17 +136,48 @@ export class Runtime {
     return this.#closed;
   }
 
+  /** The records behind `replica.queue`; to be read anew at each use, as that one. */
+  get state(): StateStore {
+    return this.#state;
+  }
+
+  get isReceivingSnapshot(): boolean {
+    return this.#receiver.isBusy || this.#persister.isRestoring;
+  }
+
+  get snapshotStats(): SnapshotStats {
+    return { sent: this.#source.sent, ...this.#receiver.stats };
+  }
+
+  /** See `BusListener.onSnapshotRequest`. */
+  serveSnapshot(from: NodeId, request: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#source.serve(from, request, signal);
+  }
+
+  /** `listener` is called after each change of role, term or known leader, until unsubscribed. */
+  onLeadership(listener: () => void): () => void {
+    this.#leadershipListeners.add(listener);
+    return () => this.#leadershipListeners.delete(listener);
+  }
+
   /** `listener` hears the id of each task that reaches a final state, on any node. */
   onFinished(listener: (id: Uint8Array) => void): void {
     this.#finishedListeners.push(listener);
+  }
+
+  /** `listener` is called when the state of a snapshot has replaced the one before as a whole. */
+  onInstalled(listener: () => void): void {
+    this.#installedListeners.push(listener);
   }
 
   /** Stops taking part; resolves when nothing is being written any more. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#syncTimer);
-    while (this.#diskWork.size > 0) await Promise.all(this.#diskWork);
+    this.#persister.close();
+    await this.#receiver.close();
+    await this.#source.close();
+    await this.#work.ended();
     if (this.#options.walSyncIntervalMs > 0 && !this.#failed) await this.#options.log.sync();
   }
 
@@ -138,17 +213,25 @@ export class Runtime {
   }
 
   #perform(out: NodeOutputs): void {
-    const { bus } = this.#options;
+    const { bus, logger } = this.#options;
     // A worker that registers anew by one of the answers below has a new channel then, and hears
     // from its attachment all that it must know: none of this turn's words are for that channel.
     const told = [...out.sessions.values()].map((output) => {
       return { output, channel: this.channels.get(output.session) };
     });
     // First what needs no disk: followers write while we write.
+    if (out.roster !== undefined) bus.setRoster(out.roster);
     for (const envelope of out.envelopes) bus.send(envelope);
+    if (out.diverged !== undefined) {
+      // What was just sent tells the others which state they are to match, and must have gone.
+      this.#closed = true;
+      const error = new DivergedState(out.diverged);
+      setImmediate(() => this.fail("this node cannot go on", error));
+      return;
+    }
     for (const { to, forwards } of out.forwards) bus.forward(to, forwards);
     for (const { to, replies } of out.forwardReplies) bus.forwardReply(to, replies);
-    if (out.persists.length > 0) this.#persist(out.persists);
+    if (out.persists.length > 0) this.#persister.persist(out.persists);
     // Then what is committed: answers, deliveries.
     if (out.leadership !== undefined) this.#leadershipChanged(out.leadership);
     for (const { waiter, outcome } of out.outcomes) waiter(outcome);
@@ -158,13 +241,24 @@ export class Runtime {
       }
     }
     for (const { waiter, applied } of out.reads) waiter(applied);
+    for (const { waiter, outcome } of out.changes) waiter(outcome);
     for (const id of out.finished) for (const listener of this.#finishedListeners) listener(id);
     // Last what can wait.
+    this.#performLater(out);
+    for (const { level, text } of out.notes) logger[level]({}, text);
+    if (out.removed) this.#leave();
+  }
+
+  #performLater(out: NodeOutputs): void {
     for (const load of out.contentLoads) this.#loadContent(load);
     for (const read of out.logReads) this.#readLog(read);
     if (out.flush !== undefined) this.#flush(out.flush);
-    if (out.syncLog) this.#syncLog();
-    for (const { level, text } of out.notes) this.#options.logger[level]({}, text);
+    if (out.syncLog) this.#persister.syncLog();
+    if (out.compact !== undefined) this.#persister.compact(out.compact);
+    // What was received last is about to be installed; the next fetch would drop it from the disk.
+    if (out.snapshotFetch !== undefined && !this.#persister.isRestoring) {
+      this.#receiver.want(out.snapshotFetch);
+    }
   }
 
   #tell(channel: SessionChannel, output: SessionOutput): void {
@@ -182,116 +276,62 @@ export class Runtime {
     const member = this.replica.members.find(({ id }) => id === leader);
     for (const channel of this.channels.values()) channel.leaderChanged(member?.address);
     this.channels.clear();
+    for (const listener of [...this.#leadershipListeners]) listener();
+  }
+
+  #leave(): void {
+    if (this.#removed) return;
+    this.#removed = true;
+    this.#options.onRemoved();
   }
 
   // ---- disk ----
 
-  /** What ends in an input, or with a fault that ends the process. */
-  #await<T>(what: string, work: Promise<T>, done: (result: T) => void): void {
-    const ended = work
-      .then(done, (error) => this.fail(what, error))
-      .finally(() => this.#diskWork.delete(ended));
-    this.#diskWork.add(ended);
-  }
-
-  #persist(batches: readonly PersistBatch[]): void {
-    this.#persistQueue.push(...batches);
-    if (this.#persisting) return;
-    this.#persisting = true;
-    this.#await("the log could not be written", this.#persistAll(), () => {
-      this.#persisting = false;
-    });
-  }
-
-  /** While one write runs others queue up; the next one takes them all. */
-  async #persistAll(): Promise<void> {
-    while (this.#persistQueue.length > 0) {
-      const batches = this.#persistQueue;
-      this.#persistQueue = [];
-      const synced = await this.#write(batches);
-      this.#written(batches, synced);
-    }
-  }
-
-  /** Returns whether entries are fsynced, rather than only handed over. */
-  async #write(batches: readonly PersistBatch[]): Promise<boolean> {
-    const { log, identity, walSyncIntervalMs } = this.#options;
-    const hardState = batches.findLast((batch) => batch.hardState !== undefined)?.hardState;
-    if (hardState !== undefined) await identity.save({ hardState });
-    let sync = walSyncIntervalMs === 0;
-    for (const group of groupByTruncation(batches)) {
-      sync ||= group.entries.some((entry) => entry.kind === "membership");
-      await log.append(group, sync);
-    }
-    return sync;
-  }
-
   #written(batches: readonly PersistBatch[], synced: boolean): void {
-    const seq = (batches.at(-1) as PersistBatch).seq;
-    this.#lastWrittenSeq = seq;
+    const { seq } = batches.at(-1) as PersistBatch;
     this.input((replica) => replica.persisted(seq, synced));
     for (const batch of batches) {
       for (const message of batch.messages) {
         this.#options.bus.send(this.replica.envelope(message));
       }
     }
-    if (!synced) this.#armSync();
   }
 
-  /** In interval mode: an fsync follows, at most the interval later. */
-  #armSync(): void {
-    if (this.#closed) return;
-    this.#syncTimer ??= setTimeout(() => {
-      this.#syncTimer = undefined;
-      this.#syncLog();
-    }, this.#options.walSyncIntervalMs);
-  }
-
-  #syncLog(): void {
-    // Without an interval every write is an fsync; and what came during this one has its own timer.
-    if (this.#options.walSyncIntervalMs === 0 || this.#syncing) return;
-    this.#syncing = true;
-    const seq = this.#lastWrittenSeq;
-    this.#await("the log could not be fsynced", this.#options.log.sync(), () => {
-      this.#syncing = false;
-      this.input((replica) => replica.persisted(seq, true));
-      if (seq < this.#lastWrittenSeq) this.#armSync();
+  /** True: from now on the replica works with the state of the snapshot, wherever that is. */
+  #install(snapshot: StagedSnapshot): boolean {
+    const { base, membership, queue, store } = snapshot;
+    let installed = false;
+    this.input((replica) => {
+      const { index, term } = base;
+      installed = replica.install({ id: { index, term }, membership, queue });
+      if (!installed) return;
+      this.#state = store;
+      this.#persister.expect(snapshot);
+      for (const listener of this.#installedListeners) listener();
     });
+    return installed;
   }
 
   #flush({ flush, mark }: NonNullable<NodeOutputs["flush"]>): void {
-    const written = this.#options.state.flush(flush, mark);
-    this.#await("the state could not be written", written, () => {
-      this.input((replica) => replica.flushed());
+    const state = this.#state;
+    const written = state.flush(flush, mark);
+    this.#flushing = this.#work.add("the state could not be written", written, () => {
+      // Of a state that a snapshot has replaced meanwhile: its successor knows nothing of it.
+      if (state === this.#state) this.input((replica) => replica.flushed());
     });
   }
 
   #loadContent(load: ContentLoad): void {
-    this.#await("a payload could not be read", this.#options.state.load(load.key), (content) => {
+    const loaded = this.#state.load(load.key);
+    void this.#work.add("a payload could not be read", loaded, (content) => {
       this.input((replica) => replica.contentLoaded(load, content));
     });
   }
 
   #readLog({ to, from, maxBytes }: LogRead): void {
     const read = this.#options.log.read(from, maxBytes);
-    this.#await("the log could not be read", read, ({ prev, entries }) => {
+    void this.#work.add("the log could not be read", read, ({ prev, entries }) => {
       this.input((replica) => replica.logRead(to, prev, entries));
     });
   }
-}
-
-/** Joins consecutive batches into as few atomic log changes as truncations allow. */
-function groupByTruncation(batches: readonly PersistBatch[]) {
-  const groups: { truncateFrom: number | undefined; entries: PersistBatch["entries"][number][] }[] =
-    [];
-  for (const { truncateFrom, entries } of batches) {
-    if (entries.length === 0 && truncateFrom === undefined) continue;
-    const open = groups.at(-1);
-    if (open === undefined || truncateFrom !== undefined) {
-      groups.push({ truncateFrom, entries: [...entries] });
-    } else {
-      for (const entry of entries) open.entries.push(entry);
-    }
-  }
-  return groups;
 }

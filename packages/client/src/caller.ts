@@ -12,11 +12,26 @@ import {
   TqError,
 } from "task-queue-protocol";
 import { type Connection, type Link, toError } from "./connection/index.ts";
-import { mayResend, outOfTime, resendDelayMs } from "./resend.ts";
+import { delay } from "./delay.ts";
+import { mayResend, outOfTime, resendDelayMs, unanswered } from "./resend.ts";
+import type { SeenIndex } from "./seen-index.ts";
 
 export interface CallOptions {
   readonly deadlineMs: number;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * false: one try, on the connection there is. Every refusal is thrown, and a connection that ends
+   * first is `outcome_unknown`.
+   */
+  readonly resend?: boolean | undefined;
+}
+
+/** One call as it is sent, however often. */
+interface Outgoing {
+  readonly verb: CallVerb;
+  readonly body: Uint8Array;
+  /** It need not be up to date, and must still show what this client has done. */
+  readonly stale: boolean;
 }
 
 const utf8 = new TextEncoder();
@@ -24,13 +39,15 @@ const text = new TextDecoder();
 
 export class Caller {
   readonly #link: Link;
+  readonly #seen: SeenIndex;
   readonly #onOutcome: (code: string) => void;
   /** Calls that wait for a connection. */
   readonly #waiting = new Set<() => void>();
   readonly #stop = new AbortController();
 
-  constructor(link: Link, onOutcome: (code: string) => void) {
+  constructor(link: Link, seen: SeenIndex, onOutcome: (code: string) => void) {
     this.#link = link;
+    this.#seen = seen;
     this.#onOutcome = onOutcome;
     // One listener for each open call, of which there is no small number.
     setMaxListeners(0, this.#stop.signal);
@@ -52,9 +69,10 @@ export class Caller {
     options: CallOptions,
   ): Promise<Calls[V]["answer"]> {
     const body = utf8.encode(JSON.stringify(params));
+    const stale = "consistency" in params && params.consistency === "stale";
     const joined = join(this.#stop.signal, options.signal);
     try {
-      const answer = await this.#untilAnswered(verb, body, options.deadlineMs, joined.signal);
+      const answer = await this.#untilAnswered({ verb, body, stale }, options, joined.signal);
       return JSON.parse(text.decode(answer)) as Calls[V]["answer"];
     } finally {
       joined.release();
@@ -62,11 +80,11 @@ export class Caller {
   }
 
   async #untilAnswered(
-    verb: string,
-    body: Uint8Array,
-    deadlineMs: number,
+    call: Outgoing,
+    { deadlineMs, resend = true }: CallOptions,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
+    const { verb } = call;
     const until = performance.now() + deadlineMs;
     let doubtful = false;
     let last: Error | undefined;
@@ -76,16 +94,20 @@ export class Caller {
       if (left <= 0) throw outOfTime(verb, deadlineMs, doubtful, last);
       const connection = await this.#connection(left, signal);
       if (connection === undefined) continue;
-      const answer = await this.#once(connection, verb, body, until, signal);
+      const answer = await this.#once(connection, call, until, signal);
       if (answer?.kind === "answer") {
         this.#onOutcome("ok");
+        this.#seen.note(connection.welcome.clusterId, answer.index);
         return answer.body;
       }
       if (answer === undefined) {
+        signal.throwIfAborted();
+        if (!resend) throw unanswered(verb);
         doubtful = true;
         continue;
       }
       const refusal = this.#refused(answer);
+      if (!resend) throw refusal;
       doubtful ||= refusal.code === "outcome_unknown";
       last = refusal;
       await delay(resendDelayMs(tries), signal);
@@ -123,8 +145,7 @@ export class Caller {
   /** One try: the answer, or undefined when the connection or the time ended first. */
   #once(
     connection: Connection,
-    verb: string,
-    body: Uint8Array,
+    { verb, body, stale }: Outgoing,
     until: number,
     signal: AbortSignal,
   ): Promise<Message | undefined> {
@@ -142,7 +163,8 @@ export class Caller {
         return;
       }
       try {
-        connection.request({ kind: "call", verb, body }, done);
+        const minIndex = stale ? this.#seen.of(connection.welcome.clusterId) : 0;
+        connection.request({ kind: "call", verb, minIndex, body }, done);
       } catch (error) {
         abort();
         reject(error instanceof TqError ? error : new TqError("internal", String(error)));
@@ -171,17 +193,4 @@ function join(
       for (const source of sources) source.removeEventListener("abort", abort);
     },
   };
-}
-
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
 }

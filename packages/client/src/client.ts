@@ -22,6 +22,8 @@ import { uuidv7obj } from "uuidv7";
 import { Caller, type CallOptions } from "./caller.ts";
 import { type DialOptions, Link } from "./connection/index.ts";
 import { timeoutError } from "./errors.ts";
+import { Members } from "./members.ts";
+import { SeenIndex } from "./seen-index.ts";
 import { type SubmitOptions, toSubmitTask } from "./submit-task.ts";
 import { Submitter } from "./submitter.ts";
 import { type TaskCalls, TaskHandle, toResult, type WaitOptions } from "./task-handle.ts";
@@ -38,6 +40,8 @@ export interface ClientOptions<M extends TaskMap = AnyTasks> {
   readonly tasks?: M | undefined;
   /** Told of every change of the connection, for a log; must not throw. */
   readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
+  /** Only the given servers: a broker's word on where to go instead is not followed. */
+  readonly stay?: boolean | undefined;
   /** Opens the socket; by default plain TCP. */
   readonly openSocket?: DialOptions["openSocket"];
   /** Name of the program, for the broker's log. */
@@ -75,6 +79,8 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
   readonly #link: Link;
   readonly #submitter: Submitter;
   readonly #caller: Caller;
+  /** Adding and removing brokers, and handing over leadership: for administrators. */
+  readonly members: Members;
   #leaderlessSince = 0;
   #closed: Promise<void> | undefined;
 
@@ -84,17 +90,19 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     this.#deadlineMs = options.timeoutMs ?? DEADLINE_MS;
     this.#link = this.#createLink(options);
     const onOutcome = (code: string): void => this.#noteOutcome(code);
-    this.#submitter = new Submitter(this.#link, onOutcome);
-    this.#caller = new Caller(this.#link, onOutcome);
+    const seen = new SeenIndex();
+    this.#submitter = new Submitter(this.#link, seen, onOutcome);
+    this.#caller = new Caller(this.#link, seen, onOutcome);
+    this.members = new Members(this.#link, this.#caller, this.#deadlineMs);
     this.#link.start();
   }
 
   #createLink(options: ClientOptions<M>): Link {
     const tell = options.onConnection ?? (() => {});
-    const { servers, apiKey = "", name = "task-queue-client", openSocket } = options;
+    const { servers, stay, apiKey = "", name = "task-queue-client", openSocket } = options;
     const dialOptions = { role: "client", apiKey, name, version: VERSION, openSocket } as const;
     return new Link(
-      { servers, ...dialOptions },
+      { servers, stay, ...dialOptions },
       {
         onUp: ({ address }) => {
           this.#link.settled();

@@ -26,6 +26,11 @@ export function resendDelayMs(tries: number): number {
   return ceiling * (0.5 + Math.random() / 2);
 }
 
+/** The connection, or the time, ended before the answer to the one try came. */
+export function unanswered(what: string): TqError {
+  return new TqError("outcome_unknown", `${what}: no answer came; it may have taken effect`);
+}
+
 /** The end of patience, told by what is known: was it ever sent, and what came back last? */
 export function outOfTime(
   what: string,

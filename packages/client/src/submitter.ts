@@ -14,6 +14,7 @@ import {
 } from "task-queue-protocol";
 import { type Connection, type Link, toError } from "./connection/index.ts";
 import { mayResend, outOfTime, resendDelayMs } from "./resend.ts";
+import type { SeenIndex } from "./seen-index.ts";
 import { frameBytes } from "./submit-task.ts";
 
 /** Beyond these, submits wait for answers before more go out. */
@@ -48,6 +49,7 @@ export interface Submission {
 
 export class Submitter {
   readonly #link: Link;
+  readonly #seen: SeenIndex;
   /** Told of each answered refusal or success, so that a node without a leader can be left. */
   readonly #onOutcome: (code: string) => void;
   readonly #open = new Set<Submission>();
@@ -58,8 +60,9 @@ export class Submitter {
   #sweep: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
-  constructor(link: Link, onOutcome: (code: string) => void) {
+  constructor(link: Link, seen: SeenIndex, onOutcome: (code: string) => void) {
     this.#link = link;
+    this.#seen = seen;
     this.#onOutcome = onOutcome;
   }
 
@@ -154,6 +157,9 @@ export class Submitter {
     try {
       connection.request({ kind: "submit", tasks: batch.map(({ task }) => task) }, (answer) => {
         this.#landed(batch);
+        if (answer?.kind === "submitted") {
+          this.#seen.note(connection.welcome.clusterId, answer.index);
+        }
         this.#settle(batch, answer);
       });
     } catch (error) {

@@ -4,7 +4,17 @@
 import { uuidv7 } from "uuidv7";
 import { describe, expect, test } from "vitest";
 import { defineTasks, TqError, task } from "../src/index.ts";
-import { client, FakeCluster, openOne, openPort, openProxy, until } from "./harness.ts";
+import {
+  client,
+  FakeCluster,
+  finishAll,
+  key,
+  openOne,
+  openPort,
+  openProxy,
+  type TestPort,
+  until,
+} from "./harness.ts";
 
 describe("submit", () => {
   test("resolves with a handle once the task is there", async () => {
@@ -212,6 +222,53 @@ describe("resending", () => {
     // The closing broker named the leader, which is not even on the client's list.
     await tq.submit("t", 2);
     expect(second.node.commands).toHaveLength(1);
+  });
+});
+
+describe("brokers that hand over and stop, one after the other", () => {
+  test("cost no caller an error, and no task its uniqueness", async () => {
+    const cluster = new FakeCluster(3);
+    const ports: TestPort[] = [];
+    for (const node of cluster.nodes) ports.push(await openPort(node));
+    const tq = client({ servers: ports.map(({ port }) => `127.0.0.1:${port}`) });
+    const asked: Promise<unknown>[] = [];
+    let submits = 0;
+    const ask = (): void => {
+      for (let i = 0; i < 50; i++) asked.push(tq.submit("t", submits++));
+      asked.push(tq.stats(), Promise.resolve(tq.list({ limit: 1 })));
+    };
+    const first = await tq.submit("t", submits++);
+    const waiting = tq.wait(first.id);
+    for (let round = 0; round < 6; round++) {
+      const { node, port, server } = ports[round % 3]!;
+      ask();
+      const before = asked.length;
+      cluster.elect(cluster.nodes[(round + 1) % 3]);
+      const closed = server.close();
+      ask();
+      await closed;
+      await Promise.all(asked.slice(before));
+      ports[round % 3] = await openPort(node, { port });
+    }
+    await Promise.all(asked);
+    expect(cluster.machine.counts().pending).toBe(submits);
+    finishAll(cluster);
+    expect((await waiting).state).toBe("completed");
+  });
+
+  test("what was asked of one that stops is answered elsewhere when it stays silent", async () => {
+    const cluster = new FakeCluster(2);
+    const [one, two] = [await openPort(cluster.nodes[0]!), await openPort(cluster.nodes[1]!)];
+    const tq = client({ servers: `127.0.0.1:${one.port}` });
+    one.node.fate = () => "silence";
+    const submitted = tq.submit("t", 1);
+    await until(() => one.node.commands.length === 1);
+    cluster.elect(two.node);
+    await one.server.close();
+    expect(await submitted).toMatchObject({ duplicate: true });
+    const [first, second] = [one.node.commands[0]!, two.node.commands[0]!];
+    expect("id" in first && "id" in second && key(first.id) === key(second.id)).toBe(true);
+    expect(cluster.machine.counts().pending).toBe(1);
   });
 });
 

@@ -171,7 +171,7 @@ describe("Connection", () => {
   test.each<[string, SentMessage | Uint8Array, RegExp]>([
     [
       "an answer that nobody asked for",
-      { kind: "answer", body: new Uint8Array(0) },
+      { kind: "answer", index: 0, body: new Uint8Array(0) },
       /nobody asked/,
     ],
     ["bytes that are no frame", Uint8Array.of(255, 255, 255, 255, 1), /are accepted/],

@@ -85,7 +85,33 @@ export interface ClusterJson {
   cluster_version: number;
   leader_id: string | null;
   term: number;
+  /** Who answers, and its part in the cluster. */
+  node_id: string;
+  role: string;
+  ready: boolean;
+  /** Why it is not ready; absent when it is. */
+  reason?: string;
+  applied_index: number;
+  commit_index: number;
+  durability: string;
   members: MemberJson[];
+}
+
+/** The verbs about members and leadership are for the leader; elsewhere they are `no_leader`. */
+export interface AddMemberParams {
+  /** `id@host:port` of its worker port, with `/busport` where that is not 10,000 above. */
+  peer: string;
+}
+
+export interface MemberParams {
+  id: string;
+  /** Even if it has not caught up, or if those who stay might not reach a quorum. */
+  force?: boolean;
+}
+
+export interface TransferParams {
+  /** The voter that is to lead; default: the one that is the furthest. */
+  to?: string;
 }
 
 /** Counts by state, and what else the broker tells of itself. */
@@ -102,6 +128,10 @@ export interface Calls {
   workers: { params: ReadParams; answer: { workers: WorkerJson[] } };
   stats: { params: ReadParams; answer: StatsJson };
   cluster: { params: Record<string, never>; answer: ClusterJson };
+  add_member: { params: AddMemberParams; answer: ClusterJson };
+  promote_member: { params: MemberParams; answer: ClusterJson };
+  remove_member: { params: MemberParams; answer: ClusterJson };
+  transfer_leadership: { params: TransferParams; answer: ClusterJson };
 }
 
 export type CallVerb = keyof Calls;
@@ -117,4 +147,8 @@ export const CALL_VERBS = [
   "workers",
   "stats",
   "cluster",
+  "add_member",
+  "promote_member",
+  "remove_member",
+  "transfer_leadership",
 ] as const satisfies readonly CallVerb[];

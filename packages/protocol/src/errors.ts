@@ -44,7 +44,7 @@ export const ERRORS = {
     http: 409,
     grpc: "FAILED_PRECONDITION",
     retryable: false,
-    title: "The task's state does not allow this",
+    title: "The present state does not allow this",
   },
   stale_token: {
     http: 409,

@@ -139,6 +139,8 @@ export type TaskStateCode = number;
 /** Answer to `submit`: one result for each task, in order. */
 export interface Submitted {
   readonly kind: "submitted";
+  /** A read at or above this log index sees what was accepted; 0 = nothing was. */
+  readonly index: number;
   readonly results: readonly (SubmitOk | ItemError)[];
 }
 
@@ -146,6 +148,8 @@ export interface Submitted {
 export interface Call {
   readonly kind: "call";
   readonly verb: string;
+  /** A read sees at least everything up to this log index; 0 = whatever its consistency gives. */
+  readonly minIndex: number;
   /** JSON text of an object in UTF-8. */
   readonly body: Uint8Array;
 }
@@ -153,6 +157,8 @@ export interface Call {
 /** Answer to `call`. */
 export interface Answer {
   readonly kind: "answer";
+  /** The log index at which it was true; after a write, one that includes it. */
+  readonly index: number;
   /** JSON text in UTF-8. */
   readonly body: Uint8Array;
 }

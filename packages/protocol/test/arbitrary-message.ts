@@ -108,6 +108,7 @@ const BODIES: { [K in SentKind]: Record<string, fc.Arbitrary<unknown>> } = {
   terminate: { address: text, reason: text },
   submit: { tasks: list(fc.record({ id, content })) },
   submitted: {
+    index: u64,
     results: list(
       fc.oneof(
         fc.record({ ok: fc.constant(true), id, state: fc.nat({ max: 8 }), duplicate: flag }),
@@ -115,8 +116,8 @@ const BODIES: { [K in SentKind]: Record<string, fc.Arbitrary<unknown>> } = {
       ),
     ),
   },
-  call: { verb: text, body: bytes },
-  answer: { body: bytes },
+  call: { verb: text, minIndex: u64, body: bytes },
+  answer: { index: u64, body: bytes },
   register: {
     session: text,
     secret: id,

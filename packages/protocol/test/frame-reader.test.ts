@@ -44,7 +44,7 @@ describe("FrameReader", () => {
   });
 
   test("a frame that is whole in its chunk is a view of it", () => {
-    const chunk = toBytes({ kind: "answer", body: new Uint8Array(100) });
+    const chunk = toBytes({ kind: "answer", index: 0, body: new Uint8Array(100) });
     const [frame] = readFrames([chunk]);
     expect(frame!.body.buffer).toBe(chunk.buffer);
   });
@@ -81,14 +81,14 @@ describe("FrameReader", () => {
   });
 
   test("the limit itself is accepted", () => {
-    const bytes = toBytes({ kind: "answer", body: new Uint8Array(1_000 - 9) });
+    const bytes = toBytes({ kind: "answer", index: 0, body: new Uint8Array(1_000 - 17) });
     expect(new DataView(bytes.buffer).getUint32(0)).toBe(1_000);
     expect(readFrames([bytes], 1_000)).toHaveLength(1);
   });
 
   test("a large frame in small pieces is copied a bounded number of times", () => {
     const body = new Uint8Array(1 << 20).map((_, i) => i);
-    const bytes = toBytes({ kind: "answer", body });
+    const bytes = toBytes({ kind: "answer", index: 0, body });
     const chunks: Uint8Array[] = [];
     for (let at = 0; at < bytes.length; at += 64) chunks.push(bytes.subarray(at, at + 64));
     const set = Uint8Array.prototype.set;
@@ -100,7 +100,7 @@ describe("FrameReader", () => {
     try {
       const [frame] = readFrames(chunks);
       // Not toEqual: it compares a million elements one by one.
-      expect(Buffer.compare(frame!.body.subarray(4), body)).toBe(0);
+      expect(Buffer.compare(frame!.body.subarray(12), body)).toBe(0);
     } finally {
       Uint8Array.prototype.set = set;
     }

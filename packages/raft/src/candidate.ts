@@ -7,12 +7,12 @@ import type { Core } from "./core.ts";
 import { becomeLeader } from "./leader.ts";
 import type { PreVote, PreVoteReply, Vote, VoteReply } from "./message.ts";
 import { voteResult } from "./quorum.ts";
-import type { Term } from "./types.ts";
+import type { NodeId } from "./types.ts";
 
 /** Time has passed for a node that does not lead. */
 export function electionTick(core: Core): void {
   if (!core.timer.expired(core.now)) return;
-  if (core.isVoter) {
+  if (core.mayStand) {
     preCampaign(core);
     return;
   }
@@ -27,27 +27,37 @@ function preCampaign(core: Core): void {
   core.timer.tried(core.now);
   core.votes.set(core.id, true);
   if (core.isSoleVoter) {
-    campaign(core);
+    campaign(core, false);
     return;
   }
-  ask(core, "preVote", core.term + 1);
+  for (const to of otherVoters(core)) {
+    core.send({ type: "preVote", from: core.id, to, term: core.term + 1, last: core.log.last });
+  }
 }
 
-function campaign(core: Core): void {
+/** `isTransfer`: the leader asked for it. */
+export function campaign(core: Core, isTransfer: boolean): void {
   core.becomeFollower(core.term + 1, undefined);
   core.role = "candidate";
   core.vote = core.id;
   core.timer.campaigned(core.now);
   // Our own vote counts once it is on disk, like everyone else's: see `selfVotePersisted`.
-  ask(core, "vote", core.term);
+  const { id: from, term } = core;
+  const { last } = core.log;
+  for (const to of otherVoters(core)) {
+    core.send({ type: "vote", from, to, term, last, transfer: isTransfer });
+  }
 }
 
-function ask(core: Core, type: "preVote" | "vote", term: Term): void {
-  const { id: from, log } = core;
-  const { last } = log;
-  for (const to of core.memberships.current.voters) {
-    if (to !== from) core.send({ type, from, to, term, last });
-  }
+function otherVoters(core: Core): NodeId[] {
+  return core.memberships.current.voters.filter((id) => id !== core.id);
+}
+
+/** From now on this node wants no office; it goes on voting for others. */
+export function stopCampaigning(core: Core): void {
+  core.mayCampaign = false;
+  const isStanding = core.role === "preCandidate" || core.role === "candidate";
+  if (isStanding) core.becomeFollower(core.term, undefined);
 }
 
 /** The hard state of this term is on disk, and with it our vote for ourselves. */
@@ -103,6 +113,6 @@ function count(core: Core): void {
   const result = voteResult(core.memberships.current.voters, core.votes);
   if (result === "pending") return;
   if (result === "lost") core.becomeFollower(core.term, undefined);
-  else if (core.role === "preCandidate") campaign(core);
+  else if (core.role === "preCandidate") campaign(core, false);
   else if (core.votes.has(core.id)) becomeLeader(core);
 }

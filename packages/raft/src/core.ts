@@ -4,19 +4,19 @@
  * `Raft` is the face that callers see. Fields are open to those files and to nobody else.
  *
  * Invariants kept here: term and commit never fall; no message leaves before the hard state it
- * speaks for is on disk; nothing at or below commit is ever truncated.
+ * speaks for is on disk; nothing at or below commit is ever truncated; base <= log.prev <= commit.
  */
-import { assert, fail } from "./assert.ts";
+import { fail } from "./assert.ts";
 import { ElectionTimer } from "./election-timer.ts";
 import { RaftLog } from "./log.ts";
-import { MembershipHistory } from "./membership.ts";
+import { MembershipHistory, membershipProblem } from "./membership.ts";
 import type { Message } from "./message.ts";
 import type { Office } from "./office.ts";
 import type { RaftOptions } from "./options.ts";
 import { Persistence } from "./persistence.ts";
 import { ForwardedReads } from "./reads.ts";
-import type { LogRead, ReadState } from "./ready.ts";
-import type { Entry, EntryId, LogIndex, NodeId, Role, Term } from "./types.ts";
+import type { LogRead, ReadState, SnapshotFetch } from "./ready.ts";
+import type { Entry, EntryId, LogIndex, NodeId, Role, SnapshotId, Term } from "./types.ts";
 
 /** Room for about two million read ids in one life, above a random base. */
 const READ_ID_SPAN = 2 ** 21;
@@ -30,6 +30,10 @@ export interface Following {
   matchSent: LogIndex;
   durableSent: LogIndex;
   replyDue: boolean;
+  /** The highest commit index that this leader has spoken of, whether or not we have got there. */
+  leaderCommit: LogIndex;
+  /** What it wants us to fetch, not yet handed to the caller. */
+  snapshotFetch: SnapshotFetch | undefined;
 }
 
 export class Core {
@@ -46,7 +50,11 @@ export class Core {
   vote: NodeId | undefined;
   leader: NodeId | undefined;
   commit: LogIndex;
+  /** Entries up to here are gone from the disk. */
+  base: LogIndex;
   now: number;
+  /** May this node stand for election, if it is a voter? */
+  mayCampaign = true;
   /** Answers to our campaign; true = granted. */
   readonly votes = new Map<NodeId, boolean>();
   /** Exactly while role is leader. */
@@ -69,9 +77,10 @@ export class Core {
     this.commit = options.applied;
     // An answer to the process that ran before us under this name must not fit one of our reads.
     this.#nextReadId = Math.floor(options.random() * READ_ID_BASES) * READ_ID_SPAN;
+    this.base = options.log.base;
     this.log = new RaftLog(options.log);
     this.disk = new Persistence(this.log.lastIndex);
-    this.memberships = new MembershipHistory(options.membership, this.log.prev.index);
+    this.memberships = new MembershipHistory(options.membership);
     for (const entry of options.log.tail) this.#noticeMembership(entry);
     this.memberships.committed(this.commit);
     this.timer = new ElectionTimer(options);
@@ -83,8 +92,21 @@ export class Core {
     return this.memberships.isVoter(this.id);
   }
 
+  /**
+   * A voter stands for election. So does one that was left out by an entry which is not committed:
+   * it may be the only one that has it, and no other could win (§4.2.2, Figure 4.6).
+   */
+  get mayStand(): boolean {
+    return this.mayCampaign && (this.isVoter || this.memberships.wasVoter(this.id));
+  }
+
   get isSoleVoter(): boolean {
     return this.isVoter && this.memberships.current.voters.length === 1;
+  }
+
+  /** Is the membership in force appended, but not committed? */
+  get isChangingMembership(): boolean {
+    return this.commit < this.memberships.currentIndex;
   }
 
   /**
@@ -163,6 +185,15 @@ export class Core {
     this.memberships.truncated(from);
   }
 
+  /** A snapshot, which is committed, takes the place of the log and of all that was before it. */
+  restore({ term, index, membership }: SnapshotId): void {
+    this.disk.restored({ term, index }, this.commit);
+    this.log.reset({ term, index });
+    this.memberships.restored(membership);
+    this.base = index;
+    this.commit = index;
+  }
+
   /** Is a log that ends in `last` at least as far as ours (§3.6.1)? The term decides first. */
   isUpToDate(last: EntryId): boolean {
     const { lastTerm, lastIndex } = this.log;
@@ -183,7 +214,8 @@ export class Core {
   #noticeMembership(entry: Entry): void {
     if (entry.kind !== "membership") return;
     const membership = this.options.decodeMembership(entry.data);
-    assert(membership.voters.length > 0, `membership entry ${entry.index} names no voter`);
+    const problem = membershipProblem(membership);
+    if (problem !== undefined) fail(`entry ${entry.index}: ${problem}`);
     this.memberships.appended(entry.index, membership);
   }
 
@@ -193,6 +225,8 @@ export class Core {
       matchSent: Math.min(this.commit, this.disk.written),
       durableSent: Math.min(this.commit, this.disk.durable),
       replyDue: false,
+      leaderCommit: 0,
+      snapshotFetch: undefined,
     };
   }
 }

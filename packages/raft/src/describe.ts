@@ -41,8 +41,9 @@ export function describeMessage(message: Message): string {
 function describeBody(message: Message): string {
   switch (message.type) {
     case "preVote":
-    case "vote":
       return `last=${describeId(message.last)}`;
+    case "vote":
+      return `last=${describeId(message.last)}${message.transfer ? " transfer" : ""}`;
     case "preVoteReply":
     case "voteReply":
       return message.granted ? "granted" : "rejected";
@@ -64,6 +65,10 @@ function describeBody(message: Message): string {
       return `id=${message.id}`;
     case "readIndexReply":
       return `id=${message.id} index=${message.index}`;
+    case "installSnapshot":
+      return `index=${message.index} sources=${message.sources.join(",")}`;
+    case "timeoutNow":
+      return "";
     default:
       return unreachable(message);
   }
@@ -76,6 +81,7 @@ function describeHardState({ term, vote }: HardState): string {
 function describePersist(batch: PersistBatch): string {
   const parts = [`persist #${batch.seq}`];
   if (batch.hardState !== undefined) parts.push(describeHardState(batch.hardState));
+  if (batch.restore !== undefined) parts.push(`restore=${describeId(batch.restore)}`);
   if (batch.truncateFrom !== undefined) parts.push(`truncate=${batch.truncateFrom}`);
   if (batch.entries.length > 0) parts.push(describeEntries(batch.entries));
   if (batch.messages.length > 0) {
@@ -97,6 +103,10 @@ export function readyParts(ready: Ready): string[] {
   for (const { id, index } of ready.reads) parts.push(`read ${id} index=${index ?? "none"}`);
   for (const { to, from, maxBytes } of ready.logReads) {
     parts.push(`logRead to=${to} from=${from} maxBytes=${maxBytes}`);
+  }
+  if (ready.snapshotFetch !== undefined) {
+    const { index, sources } = ready.snapshotFetch;
+    parts.push(`snapshotFetch index=${index} sources=${sources.join(",")}`);
   }
   return parts;
 }

@@ -10,10 +10,10 @@
 import { fail } from "./assert.ts";
 import type { Core } from "./core.ts";
 import type { Append, Heartbeat, ReadIndexReply } from "./message.ts";
-import type { Entry, EntryId, NodeId } from "./types.ts";
+import type { Entry, EntryId, LogIndex, NodeId } from "./types.ts";
 
 /** The leader of our term has spoken. */
-function heard(core: Core, leader: NodeId, isHeartbeat: boolean): void {
+export function heard(core: Core, leader: NodeId, isHeartbeat: boolean): void {
   if (core.role === "leader" || (core.leader !== undefined && core.leader !== leader)) {
     fail(`two leaders in term ${core.term}: ${core.leader} and ${leader}`);
   }
@@ -26,13 +26,14 @@ function heard(core: Core, leader: NodeId, isHeartbeat: boolean): void {
 
 export function handleHeartbeat(core: Core, { from, commit, round }: Heartbeat): void {
   heard(core, from, true);
-  core.commitTo(Math.min(commit, core.following.verified));
+  learnCommit(core, commit);
   core.send({ type: "heartbeatReply", from: core.id, to: from, term: core.term, round });
 }
 
 export function handleAppend(core: Core, message: Append): void {
   heard(core, message.from, false);
   checkContiguous(message);
+  noteLeaderCommit(core, message.commit);
   const { following } = core;
   let { prev, entries } = message;
   if (prev.index < core.commit) {
@@ -48,12 +49,22 @@ export function handleAppend(core: Core, message: Append): void {
   store(core, entries);
   const end = prev.index + entries.length;
   following.verified = Math.max(following.verified, end);
-  const moved = core.commitTo(Math.min(message.commit, following.verified));
+  const moved = learnCommit(core, message.commit);
   // An append that only told us of a commit needs no answer: everything has been acknowledged. If
   // that acknowledgement was lost, the next such append brings no news and is answered.
   const isNewsOnly = moved && message.entries.length === 0 && following.matchSent >= end;
   // Entries on their way to the disk are acknowledged when they are there.
   if (end <= core.disk.written && !isNewsOnly) following.replyDue = true;
+}
+
+/** The leader has committed as much; so have we, as far as our logs are known to agree. */
+function learnCommit(core: Core, index: LogIndex): boolean {
+  noteLeaderCommit(core, index);
+  return core.commitTo(Math.min(index, core.following.verified));
+}
+
+function noteLeaderCommit({ following }: Core, index: LogIndex): void {
+  following.leaderCommit = Math.max(following.leaderCommit, index);
 }
 
 function checkContiguous({ prev, entries, from }: Append): void {
@@ -137,6 +148,6 @@ export function flushFollower(core: Core): void {
 
 export function handleReadIndexReply(core: Core, { id, index }: ReadIndexReply): void {
   if (core.role !== "follower") return;
-  core.commitTo(Math.min(index, core.following.verified));
+  learnCommit(core, index);
   for (const read of core.forwarded.answered(id)) core.reads.push({ id: read, index });
 }

@@ -20,19 +20,32 @@ export type {
   AppendReply,
   Heartbeat,
   HeartbeatReply,
+  InstallSnapshot,
   Message,
   MessageType,
   PreVote,
   PreVoteReply,
   ReadIndex,
   ReadIndexReply,
+  TimeoutNow,
   Vote,
   VoteReply,
 } from "./message.ts";
 export { checkOptions, DEFAULTS, type RaftOptions, type RecoveredLog } from "./options.ts";
-export { type MemberStatus, Raft } from "./raft.ts";
+export { quorumSize } from "./quorum.ts";
+export { Raft } from "./raft.ts";
 export { MAX_WAITING_READS } from "./reads.ts";
-export type { Leadership, LogRead, PersistBatch, ReadState, Ready } from "./ready.ts";
+export type {
+  Leadership,
+  LogRead,
+  PersistBatch,
+  ReadState,
+  Ready,
+  SnapshotFetch,
+} from "./ready.ts";
+export { SNAPSHOT_SOURCES_MAX } from "./snapshots.ts";
+export type { MemberStatus, MembershipRefusal, TransferRefusal } from "./status.ts";
+export { TRANSFER_MS_MAX } from "./transfer.ts";
 export type {
   Entry,
   EntryId,
@@ -42,5 +55,6 @@ export type {
   Membership,
   NodeId,
   Role,
+  SnapshotId,
   Term,
 } from "./types.ts";

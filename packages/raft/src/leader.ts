@@ -7,13 +7,14 @@
  */
 import { fail } from "./assert.ts";
 import type { Core } from "./core.ts";
-import type { AppendReply, HeartbeatReply } from "./message.ts";
+import type { AppendReply, HeartbeatReply, ReadIndex } from "./message.ts";
 import { Office } from "./office.ts";
 import type { Progress } from "./progress.ts";
 import type { Reader } from "./reads.ts";
+import { compactTo, offerSnapshot } from "./snapshots.ts";
 import type { Entry, EntryId, EntryKind, NodeId } from "./types.ts";
 
-/** The answer to a `LogRead`: entries from disk, and the one right before them. */
+/** The answer to a `LogRead`: entries from disk, and the one right before them; see `LogRead`. */
 export interface FetchedLog {
   readonly to: NodeId;
   readonly prev: EntryId;
@@ -47,8 +48,12 @@ export function appendOwn(core: Core, kind: EntryKind, data: Uint8Array): EntryI
 }
 
 /** Bytes proposed in this term and not committed; the entry that opened the term is not counted. */
-export function uncommittedBytes(core: Core, office: Office): number {
+function uncommittedBytes(core: Core, office: Office): number {
   return core.log.bytesAfter(Math.max(core.commit, office.firstIndex));
+}
+
+export function isOverloaded(core: Core, office: Office): boolean {
+  return uncommittedBytes(core, office) > core.options.maxUncommittedBytes;
 }
 
 export function hasCommittedInTerm(core: Core): boolean {
@@ -81,7 +86,9 @@ function beginRound(core: Core, office: Office): void {
   if (hasCommittedInTerm(core)) office.reads.roundBegins(office.round, core.commit);
   const { round } = office;
   for (const [to, progress] of office.progress) {
-    const commit = Math.min(core.commit, progress.match);
+    // Who waits for a snapshot is told all, to know whether it may take the one it has fetched.
+    const isBounded = progress.state !== "snapshot";
+    const commit = isBounded ? Math.min(core.commit, progress.match) : core.commit;
     core.send({ type: "heartbeat", from: core.id, to, term: core.term, commit, round });
   }
   confirmReads(core, office);
@@ -107,7 +114,7 @@ export function handleAppendReply(core: Core, office: Office, message: AppendRep
   if (match > core.log.lastIndex || durable > match) {
     fail(`${message.from} acknowledges ${match}/${durable}, our last is ${core.log.lastIndex}`);
   }
-  if (rejected === undefined) {
+  if (rejected === undefined || progress.state === "snapshot") {
     if (progress.acknowledged(match, durable)) advanceCommit(core, office);
     return;
   }
@@ -135,10 +142,18 @@ function answerRead(core: Core, { from, id }: Reader, index: number): void {
   else core.send({ type: "readIndexReply", from: core.id, to: from, term: core.term, id, index });
 }
 
+/** Only members in force are served. Over the limit a read goes unanswered: it will come again. */
+export function handleReadIndex(office: Office, { from, id }: ReadIndex): void {
+  if (office.progress.get(from)?.isLeaving === false) office.reads.add({ from, id });
+}
+
 /** End of a turn: sends everyone what there is, so that all inputs of the turn share messages. */
 export function flushLeader(core: Core, office: Office): void {
   if (office.reads.wantRound && hasCommittedInTerm(core)) beginRound(core, office);
-  for (const [peer, progress] of office.progress) replicate(core, peer, progress);
+  for (const [peer, progress] of office.progress) {
+    offerSnapshot(core, office, peer, progress);
+    replicate(core, peer, progress);
+  }
 }
 
 function replicate(core: Core, to: NodeId, progress: Progress): void {
@@ -155,7 +170,7 @@ function replicate(core: Core, to: NodeId, progress: Progress): void {
   }
   // A commit that no entry carried goes out alone, rather than wait for the next heartbeat. Not to
   // a follower that is behind: the appends it has yet to answer would only be followed by more.
-  if (progress.state === "probe" || progress.paused) return;
+  if (progress.state !== "replicate" || progress.paused) return;
   if (progress.commitSent < core.commit) sendEmpty(core, to, progress);
 }
 
@@ -170,14 +185,18 @@ function sendEmpty(core: Core, to: NodeId, progress: Progress): boolean {
 export function provideLog(core: Core, office: Office, fetched: FetchedLog): void {
   const progress = office.progress.get(fetched.to);
   const { prev, entries } = fetched;
-  if (progress === undefined || progress.logReadFrom !== prev.index + 1) return;
-  progress.logReadFrom = undefined;
-  // Meanwhile the follower may have turned out to be elsewhere.
-  if (progress.next !== prev.index + 1) return;
-  if (entries.length === 0) {
-    progress.pauseUntilHeartbeat();
+  const from = progress?.logReadFrom;
+  if (progress === undefined || from === undefined) return;
+  if (entries.length === 0 && prev.index >= from - 1) {
+    // Compacted away before it could be read, so that a snapshot is all that is left.
+    progress.logReadFrom = undefined;
+    compactTo(core, Math.max(from, prev.index));
     return;
   }
+  if (from !== prev.index + 1) return;
+  progress.logReadFrom = undefined;
+  // Meanwhile the follower may have turned out to be elsewhere.
+  if (progress.next !== from) return;
   const last = entries.at(-1)!.index;
   if (entries[0]!.index !== prev.index + 1 || last !== prev.index + entries.length) {
     fail(`the disk gave entries ${entries[0]!.index}-${last} to follow entry ${prev.index}`);

@@ -27,7 +27,7 @@ export class RaftLog {
   /** The running total at `#prev`. */
   #prevTotal = 0;
 
-  constructor(recovered: RecoveredLog) {
+  constructor(recovered: Pick<RecoveredLog, "prev" | "tail">) {
     this.#prev = { term: recovered.prev.term, index: recovered.prev.index };
     this.#slots = [];
     for (const entry of recovered.tail) this.append(entry);
@@ -85,6 +85,15 @@ export class RaftLog {
     const slot = this.#slot(from);
     this.#slots.length = slot;
     this.#totals.length = slot;
+  }
+
+  /** Drops everything; the log goes on behind `prev`. */
+  reset(prev: EntryId): void {
+    this.#prev = prev;
+    this.#slots = [];
+    this.#totals = [];
+    this.#front = 0;
+    this.#prevTotal = 0;
   }
 
   /** The entries `from` to `to`, both included; empty when `to` is smaller. */

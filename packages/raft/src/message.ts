@@ -25,6 +25,8 @@ export interface PreVoteReply extends Addressed {
 export interface Vote extends Addressed {
   readonly type: "vote";
   readonly last: EntryId;
+  /** The leader itself asked for this campaign: nobody has to be protected from it (§3.10). */
+  readonly transfer: boolean;
 }
 
 export interface VoteReply extends Addressed {
@@ -77,6 +79,24 @@ export interface ReadIndexReply extends Addressed {
   readonly index: LogIndex;
 }
 
+/**
+ * The sender's log no longer reaches back to what the receiver holds: it should fetch a snapshot
+ * (§5), which travels on a stream of its own. Repeated with each heartbeat until it is answered by
+ * an `appendReply` that reaches `index`.
+ */
+export interface InstallSnapshot extends Addressed {
+  readonly type: "installSnapshot";
+  /** A snapshot of this index or a later one; the sender keeps its log from here on. */
+  readonly index: LogIndex;
+  /** Members that may have one, the best source first. Not empty, without the receiver. */
+  readonly sources: readonly NodeId[];
+}
+
+/** Campaign at once: the sender hands over its office (§3.10). */
+export interface TimeoutNow extends Addressed {
+  readonly type: "timeoutNow";
+}
+
 export type Message =
   | PreVote
   | PreVoteReply
@@ -87,6 +107,8 @@ export type Message =
   | Heartbeat
   | HeartbeatReply
   | ReadIndex
-  | ReadIndexReply;
+  | ReadIndexReply
+  | InstallSnapshot
+  | TimeoutNow;
 
 export type MessageType = Message["type"];

@@ -1,4 +1,5 @@
 /** Everything a `Raft` is born with. Times are milliseconds of the caller's monotonic clock. */
+import { membershipProblem } from "./membership.ts";
 import type { Entry, EntryId, HardState, LogIndex, Membership, NodeId } from "./types.ts";
 
 export interface RaftOptions {
@@ -34,6 +35,8 @@ export interface RaftOptions {
 
 /** The log as found on disk. `tail` is contiguous, starts at or below `applied + 1`. */
 export interface RecoveredLog {
+  /** Entries up to here have been compacted away on disk; 0 for a log that is complete. */
+  readonly base: LogIndex;
   /** The entry right before `tail[0]`; `{term: 0, index: 0}` for a log that begins there. */
   readonly prev: EntryId;
   readonly tail: readonly Entry[];
@@ -79,19 +82,20 @@ function checkSettings(options: RaftOptions): void {
   atLeast("maxTailBytes", options.maxTailBytes, 0);
 }
 
-function checkMembership({ voters, learners }: Membership): void {
-  if (voters.length === 0) refuse("membership", "must name at least one voter");
-  if (!isSortedSet(voters)) refuse("membership.voters", "must be sorted and without duplicates");
-  if (!isSortedSet(learners)) refuse("membership.learners", "must be sorted, without duplicates");
-  const both = learners.find((id) => voters.includes(id));
-  if (both !== undefined) refuse("membership", `names ${both} both as voter and as learner`);
+function checkMembership(membership: Membership): void {
+  const problem = membershipProblem(membership);
+  if (problem !== undefined) throw new Error(`raft options: ${problem}`);
 }
 
 function checkLog({ log, applied, hardState }: RaftOptions): void {
   atLeast("hardState.term", hardState.term, 0);
+  atLeast("log.base", log.base, 0);
   atLeast("log.prev.index", log.prev.index, 0);
   atLeast("log.prev.term", log.prev.term, 0);
   atLeast("applied", applied, 0);
+  if (log.base > log.prev.index) {
+    refuse("log.base", `is ${log.base}, but log.tail begins behind entry ${log.prev.index}`);
+  }
   let { index, term } = log.prev;
   for (const entry of log.tail) {
     if (entry.index !== index + 1) {
@@ -112,10 +116,6 @@ function checkLog({ log, applied, hardState }: RaftOptions): void {
   if (hardState.term < term) {
     refuse("hardState.term", `is ${hardState.term}, but the log has term ${term}: it was lost`);
   }
-}
-
-function isSortedSet(ids: readonly NodeId[]): boolean {
-  return ids.every((id, at) => id !== "" && (at === 0 || ids[at - 1]! < id));
 }
 
 function atLeast(name: string, value: number, least: number): void {

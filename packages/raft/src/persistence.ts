@@ -3,13 +3,14 @@
  * to the disk) and `durable` (fsynced) are exact even when the log is cut back while older batches
  * are still being written: the entry at an index on disk is then no longer the entry in memory,
  * and a late confirmation must not vouch for the new one (the ABA race). So every cut lowers
- * written, durable and the last index of every outstanding batch.
+ * written, durable and the last index of every outstanding batch. A snapshot that replaces the log
+ * is such a cut, right behind what was committed before it.
  */
 import { fail } from "./assert.ts";
 import type { RaftLog } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { PersistBatch } from "./ready.ts";
-import type { HardState, LogIndex } from "./types.ts";
+import type { EntryId, HardState, LogIndex } from "./types.ts";
 
 interface Outstanding {
   readonly seq: number;
@@ -26,6 +27,7 @@ export class Persistence {
   #written: LogIndex;
   #durable: LogIndex;
   #truncateFrom: LogIndex | undefined;
+  #restore: EntryId | undefined;
   #hardStateDirty = false;
   /** The newest batch that carries a hard state. */
   #hardStateSeq = 0;
@@ -63,6 +65,21 @@ export class Persistence {
     const last = from - 1;
     if (from <= this.#handed) this.#truncateFrom = Math.min(from, this.#truncateFrom ?? from);
     this.#handed = Math.min(this.#handed, last);
+    this.#vouchOnlyTo(last);
+  }
+
+  /**
+   * A snapshot has replaced the log. Until the batch that says so is on disk, the disk has in
+   * common with us what was committed before.
+   */
+  restored(id: EntryId, committedBefore: LogIndex): void {
+    this.#restore = id;
+    this.#truncateFrom = undefined;
+    this.#handed = id.index;
+    this.#vouchOnlyTo(committedBefore);
+  }
+
+  #vouchOnlyTo(last: LogIndex): void {
     this.#written = Math.min(this.#written, last);
     this.#durable = Math.min(this.#durable, last);
     for (const batch of this.#outstanding) batch.last = Math.min(batch.last, last);
@@ -70,7 +87,8 @@ export class Persistence {
 
   /** Is there anything to write? */
   hasWork(lastIndex: LogIndex): boolean {
-    return this.#hardStateDirty || this.#truncateFrom !== undefined || lastIndex > this.#handed;
+    if (this.#hardStateDirty || this.#restore !== undefined) return true;
+    return this.#truncateFrom !== undefined || lastIndex > this.#handed;
   }
 
   /** Makes the next batch; `messages` must only be given along with a changed hard state. */
@@ -81,10 +99,12 @@ export class Persistence {
       hardState: this.#hardStateDirty ? hardState : undefined,
       truncateFrom: this.#truncateFrom,
       entries: log.slice(this.#handed + 1, log.lastIndex),
+      restore: this.#restore,
       messages,
     };
     if (this.#hardStateDirty) this.#hardStateSeq = this.#seq;
     this.#hardStateDirty = false;
+    this.#restore = undefined;
     this.#truncateFrom = undefined;
     this.#handed = log.lastIndex;
     this.#outstanding.push({ seq: this.#seq, last: this.#handed });

@@ -1,23 +1,28 @@
 /**
  * What the leader believes of one follower's log, and how fast it may send.
  *
- *            an acknowledgement
- *   probe ──────────────────────▶ replicate
- *         ◀──────────────────────
- *               a rejection
+ *            an acknowledgement              the log no longer reaches back
+ *   probe ──────────────────────▶ replicate      probe, replicate ──▶ snapshot
+ *         ◀──────────────────────                snapshot ──▶ replicate
+ *               a rejection                  an acknowledgement of its index
  *
  * - probe: it is unknown where the logs part. One append at a time, then wait for the answer or
  *   the next heartbeat.
  * - replicate: the logs agree up to `next - 1` unless something was lost on the way. Appends are
  *   pipelined, up to `maxInflight` unanswered ones.
+ * - snapshot: no appends. The follower is asked to fetch a snapshot, again with each heartbeat that
+ *   it answers, until it says that it has got as far as `snapshotIndex`.
  *
- * Invariant: durable <= match < next. Not persisted; it lives as long as the office of one leader,
- * so acknowledgements of another term never reach it.
+ * Invariant: durable <= match, and match < next, except in snapshot, where `next` rests until its
+ * end. Match never exceeds the last entry that this object has sent, or named as the one before
+ * what it sent, or as the end of a snapshot. Not persisted; it lives as long as the office of one
+ * leader, so acknowledgements of another term never reach it, and as long as one stay of the
+ * member: who is removed and added again gets a new one, which answers to the old may still reach.
  */
 import type { LogIndex } from "./types.ts";
 
 export class Progress {
-  state: "probe" | "replicate" = "probe";
+  state: "probe" | "replicate" | "snapshot" = "probe";
   /** Our log and the follower's agree up to here, and the follower has handed it to its disk. */
   match: LogIndex = 0;
   /** The same, and fsynced there. */
@@ -31,37 +36,58 @@ export class Progress {
   commitSent: LogIndex = 0;
   /** Set while entries from here on are being fetched from disk for it. */
   logReadFrom: LogIndex | undefined;
-  /** A probe is under way. */
-  #probing = false;
+  /** The entry that removed this member; it is served until it can know that this is committed. */
+  leavingAt: LogIndex | undefined;
+  /** When to give that up. */
+  leaveDeadline = Number.POSITIVE_INFINITY;
+  /** A probe, or the word that a snapshot must be fetched, is under way. */
+  #asked = false;
+  /** The last entry that was sent, or named as the one before what was sent, or in a snapshot. */
+  #sentMax: LogIndex = 0;
+  #snapshotIndex: LogIndex | undefined;
   /** Last index of each unanswered append, oldest first, in a ring. */
   readonly #inflight: LogIndex[];
   #oldest = 0;
   #inflightCount = 0;
   readonly #maxInflight: number;
-  /** `match` at the previous heartbeat's answer: has anything moved since? */
+  /** Both at the previous heartbeat's answer: has anything moved since? */
   #matchAtHeartbeat: LogIndex | undefined;
+  #durableAtHeartbeat: LogIndex | undefined;
+  /** Became a member during this office, perhaps not for the first time. */
+  readonly #hasJoined: boolean;
 
-  constructor(next: LogIndex, now: number, maxInflight: number) {
+  constructor(next: LogIndex, now: number, maxInflight: number, hasJoined = false) {
     this.next = next;
     this.lastContactMs = now;
     this.#maxInflight = maxInflight;
     this.#inflight = [];
+    this.#hasJoined = hasJoined;
   }
 
   get inflight(): number {
     return this.#inflightCount;
   }
 
+  get isLeaving(): boolean {
+    return this.leavingAt !== undefined;
+  }
+
   /** May no append be sent now? */
   get paused(): boolean {
-    if (this.logReadFrom !== undefined) return true;
-    return this.state === "probe" ? this.#probing : this.#inflightCount >= this.#maxInflight;
+    if (this.logReadFrom !== undefined || this.state === "snapshot") return true;
+    return this.state === "probe" ? this.#asked : this.#inflightCount >= this.#maxInflight;
+  }
+
+  /** The snapshot that it must fetch reaches at least this far; undefined in the other states. */
+  get snapshotIndex(): LogIndex | undefined {
+    return this.#snapshotIndex;
   }
 
   /** An append that ends at `last` has been sent; one without entries takes no room. */
   sent(last: LogIndex, isEmpty: boolean): void {
+    this.#sentMax = Math.max(this.#sentMax, last);
     if (this.state === "probe") {
-      this.#probing = true;
+      this.#asked = true;
       return;
     }
     this.next = last + 1;
@@ -73,30 +99,43 @@ export class Progress {
 
   /** An append was accepted. Returns whether `match` or `durable` moved. */
   acknowledged(match: LogIndex, durable: LogIndex): boolean {
-    const moved = match > this.match || durable > this.durable;
-    this.match = Math.max(this.match, match);
-    this.durable = Math.max(this.durable, durable);
-    if (this.state === "probe") this.#replicate();
-    else this.#free();
+    const known = Math.min(match, this.#sentMax);
+    const knownDurable = Math.min(durable, this.#sentMax);
+    const moved = known > this.match || knownDurable > this.durable;
+    this.match = Math.max(this.match, known);
+    this.durable = Math.max(this.durable, knownDurable);
+    if (this.#snapshotIndex !== undefined && this.match < this.#snapshotIndex) return moved;
+    if (match > this.#sentMax) {
+      // More than we have sent: it had that before, or meant another stay. Ask, do not believe.
+      this.#probe(match + 1);
+      return moved;
+    }
+    if (this.state === "replicate") this.#free();
+    else this.#replicate();
     this.next = Math.max(this.next, this.match + 1);
     return moved;
   }
 
   /**
    * The follower lacks the entry at `prev`; `hint` is the newest of ours that it may hold. Late and
-   * repeated rejections are recognised and change nothing. `mayRegress`: the follower is allowed to
-   * forget what it acknowledged (it counts before fsync, and lost power).
+   * repeated rejections are recognised, or cost no more than a probe. A follower that lost power
+   * may have forgotten what it held, but not what it had fsynced; `mayRegress`: not even that
+   * counts, because all of them acknowledge before fsync.
    */
   rejected(prev: LogIndex, hint: LogIndex, mayRegress: boolean): void {
+    // Whatever it lacks, the snapshot has it.
+    if (this.state === "snapshot") return;
     if (this.state === "replicate") {
-      if (prev <= this.match) return;
+      if (prev <= this.durable) return;
+      if (hint < this.match) this.match = this.durable;
       this.#probe(Math.max(this.match, Math.min(hint, prev - 1)) + 1);
       return;
     }
     if (prev !== this.next - 1) return;
-    if (mayRegress && hint < this.match) {
-      this.match = 0;
-      this.durable = 0;
+    if (hint < this.match) {
+      // What a member that was removed and added again had acknowledged the first time is void.
+      if (mayRegress || this.#hasJoined) this.durable = 0;
+      this.match = this.durable;
     }
     const next = Math.max(this.match, Math.min(hint, prev - 1)) + 1;
     // A follower that lost what it had acknowledged as durable: no going back, and no busy loop.
@@ -106,17 +145,19 @@ export class Progress {
 
   /**
    * A heartbeat was answered, so the follower can be reached: a lost probe may be repeated. Returns
-   * true when the follower is behind `last` and has not moved since the heartbeat before this one:
-   * then what was sent is probably lost, and the leader should ask.
+   * true when the follower is behind `last`, on disk or at all, and has not moved since the
+   * heartbeat before this one: then something was probably lost, and the leader should ask.
    */
   heartbeatAnswered(last: LogIndex): boolean {
-    if (this.state === "probe") {
-      this.#probing = false;
+    if (this.state !== "replicate") {
+      this.#asked = false;
       return false;
     }
-    const isStuck = this.match < last && this.match === this.#matchAtHeartbeat;
+    const hasMoved =
+      this.match !== this.#matchAtHeartbeat || this.durable !== this.#durableAtHeartbeat;
     this.#matchAtHeartbeat = this.match;
-    return isStuck;
+    this.#durableAtHeartbeat = this.durable;
+    return this.durable < last && !hasMoved;
   }
 
   /** Forgets what was sent beyond what has been acknowledged. */
@@ -124,10 +165,20 @@ export class Progress {
     this.#probe(this.match + 1);
   }
 
-  /** Stops until the next heartbeat is answered. */
-  pauseUntilHeartbeat(): void {
+  /** The log begins behind `base`, and it needs older entries: it must fetch a snapshot. */
+  needsSnapshot(base: LogIndex): void {
     this.#probe(this.next);
-    this.#probing = true;
+    this.state = "snapshot";
+    this.#snapshotIndex = base;
+    this.#sentMax = Math.max(this.#sentMax, base);
+    this.logReadFrom = undefined;
+  }
+
+  /** Should it be told now to fetch a snapshot? Once for each answered heartbeat. */
+  takeSnapshotDue(): boolean {
+    const isDue = this.state === "snapshot" && !this.#asked;
+    if (isDue) this.#asked = true;
+    return isDue;
   }
 
   #replicate(): void {
@@ -143,10 +194,12 @@ export class Progress {
   }
 
   #reset(): void {
-    this.#probing = false;
+    this.#asked = false;
+    this.#snapshotIndex = undefined;
     this.#oldest = 0;
     this.#inflightCount = 0;
     this.#matchAtHeartbeat = undefined;
+    this.#durableAtHeartbeat = undefined;
   }
 
   #free(): void {

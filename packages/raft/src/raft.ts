@@ -6,58 +6,35 @@
  * hundred proposals make one batch for the disk and one message for each follower. An exception
  * from any method means that an invariant is broken: the process must end, nothing can be saved.
  */
-import { fail, unreachable } from "./assert.ts";
-import {
-  electionTick,
-  handlePreVote,
-  handlePreVoteReply,
-  handleVote,
-  handleVoteReply,
-  selfVotePersisted,
-} from "./candidate.ts";
+import { fail } from "./assert.ts";
+import { electionTick, selfVotePersisted, stopCampaigning } from "./candidate.ts";
+import { proposeMembership, settleMembership } from "./changes.ts";
 import { Core } from "./core.ts";
-import {
-  entriesPersisted,
-  flushFollower,
-  handleAppend,
-  handleHeartbeat,
-  handleReadIndexReply,
-} from "./follower.ts";
+import { dispatch } from "./dispatch.ts";
+import { entriesPersisted, flushFollower } from "./follower.ts";
 import {
   advanceCommit,
   appendOwn,
   type FetchedLog,
   flushLeader,
-  handleAppendReply,
-  handleHeartbeatReply,
   hasCommittedInTerm,
+  isOverloaded,
   leaderTick,
   provideLog,
-  uncommittedBytes,
 } from "./leader.ts";
-import type {
-  AppendReply,
-  HeartbeatReply,
-  Message,
-  PreVote,
-  PreVoteReply,
-  ReadIndex,
-} from "./message.ts";
+import type { Message } from "./message.ts";
 import type { Office } from "./office.ts";
 import { checkOptions, type RaftOptions } from "./options.ts";
-import type { Leadership, PersistBatch, Ready } from "./ready.ts";
-import type { EntryId, LogIndex, Membership, NodeId, Role, Term } from "./types.ts";
-
-/** How far one member is, as its leader sees it. */
-export interface MemberStatus {
-  readonly id: NodeId;
-  /** Handed to its disk, and equal to the leader's log, up to here. */
-  readonly match: LogIndex;
-  /** The same, and fsynced. */
-  readonly durable: LogIndex;
-  /** When it was last heard, on the caller's clock; the leader itself: now. */
-  readonly lastContactMs: number;
-}
+import type { Leadership, PersistBatch, Ready, SnapshotFetch } from "./ready.ts";
+import { compactTo, restore } from "./snapshots.ts";
+import {
+  type MemberStatus,
+  type MembershipRefusal,
+  membersStatus,
+  type TransferRefusal,
+} from "./status.ts";
+import { flushTransfer, transferLeadership, transferTick } from "./transfer.ts";
+import type { EntryId, LogIndex, Membership, NodeId, Role, SnapshotId, Term } from "./types.ts";
 
 export class Raft {
   readonly #core: Core;
@@ -117,13 +94,7 @@ export class Raft {
 
   /** Every member as the leader sees it, itself first; empty on other nodes. */
   status(): readonly MemberStatus[] {
-    const { office, disk, id, now } = this.#core;
-    if (office === undefined) return [];
-    const self = { id, match: disk.written, durable: disk.durable, lastContactMs: now };
-    const peers = [...office.progress].map(([peer, { match, durable, lastContactMs }]) => {
-      return { id: peer, match, durable, lastContactMs };
-    });
-    return [self, ...peers];
+    return membersStatus(this.#core);
   }
 
   /**
@@ -134,48 +105,99 @@ export class Raft {
     const core = this.#core;
     core.now = Math.max(core.now, now);
     for (const id of core.forwarded.expired(core.now)) core.readFailed(id);
-    if (core.office !== undefined) leaderTick(core, core.office);
-    else electionTick(core);
+    if (core.office === undefined) {
+      electionTick(core);
+      return;
+    }
+    transferTick(core, core.office);
+    leaderTick(core, core.office);
   }
 
   /** When `tick` is due, on the same clock. */
   nextDeadline(): number {
     const { office, timer, forwarded } = this.#core;
-    const deadline = office === undefined ? timer.deadline : office.heartbeatDeadline;
+    const deadline = office === undefined ? timer.deadline : office.deadline;
     return Math.min(deadline, forwarded.nextDeadline);
   }
 
   /** Takes in a message of a peer. Lost, repeated, late and reordered ones do no harm. */
   step(message: Message): void {
-    const core = this.#core;
-    if (message.to !== core.id || message.from === core.id) {
-      fail(`a message from ${message.from} to ${message.to} was given to ${core.id}`);
-    }
-    if (message.type === "preVote") {
-      handlePreVote(core, message);
-    } else if (message.type === "preVoteReply") {
-      handlePreVoteReply(core, message);
-    } else if (message.type === "vote" && core.trustsLeader) {
-      // Not even its term is looked at: it may come from a member that was removed (§4.2.3).
-      return;
-    } else if (message.term < core.term) {
-      answerStale(core, message);
-    } else {
-      if (message.term > core.term) core.takeUpTerm(message.term);
-      dispatch(core, message);
-    }
+    dispatch(this.#core, message);
   }
 
   /**
-   * Appends an entry of the application. `notLeader` and `overloaded` mean that nothing happened;
-   * an EntryId is no promise: wait until an entry with this very id is committed.
+   * Appends an entry of the application. A word in return means that nothing happened; an EntryId
+   * is no promise: wait until an entry with this very id is committed.
    */
-  propose(data: Uint8Array): EntryId | "notLeader" | "overloaded" {
+  propose(data: Uint8Array): EntryId | "notLeader" | "overloaded" | "transferring" {
     const core = this.#core;
     if (core.office === undefined) return "notLeader";
-    const { maxUncommittedBytes } = core.options;
-    if (uncommittedBytes(core, core.office) > maxUncommittedBytes) return "overloaded";
+    if (core.office.transfer !== undefined) return "transferring";
+    if (isOverloaded(core, core.office)) return "overloaded";
     return appendOwn(core, "normal", data);
+  }
+
+  /**
+   * Appends a new membership, in force from now on. One voter at a time (§4.1): only then does
+   * every quorum of the new one overlap with every quorum of the old. A leader may leave itself
+   * out: it goes on until that entry is committed, without counting itself (§4.2.2). Throws for a
+   * membership that is not sound: an unsorted list, or one name twice.
+   */
+  proposeMembership(data: Uint8Array): EntryId | MembershipRefusal {
+    return proposeMembership(this.#core, data);
+  }
+
+  /**
+   * Hands the office over to `to`: takes no proposals any more, brings its log up to date and asks
+   * it to campaign. After an election timeout without success, at most `TRANSFER_MS_MAX`,
+   * everything is as before.
+   */
+  transferLeadership(to: NodeId): "started" | TransferRefusal {
+    return transferLeadership(this.#core, to);
+  }
+
+  /** To whom the office is being handed over. */
+  get transferee(): NodeId | undefined {
+    return this.#core.office?.transfer?.to;
+  }
+
+  /** From now on this node never campaigns, not even when asked to. It still votes. */
+  stopCampaigning(): void {
+    stopCampaigning(this.#core);
+  }
+
+  /**
+   * The index of the entry that brought the membership in force; 0 for the one that this node was
+   * born with, or that came with a snapshot.
+   */
+  get membershipIndex(): LogIndex {
+    return this.#core.memberships.currentIndex;
+  }
+
+  /**
+   * A snapshot is on disk beside the live state. True: it replaces log and state from now on; the
+   * caller goes on with its state at once, and the next `persist` says `restore`. False: drop it;
+   * log and state go on. Either this node leads, or has committed as much; or its log holds the
+   * snapshot's last entry, which is committed by that, handed out next, and acknowledged; or the
+   * snapshot is of an earlier term than this node's, and the leader of this term has not called so
+   * much committed yet: it will ask again. A snapshot of a later term has that term taken up, and
+   * a campaign is given up, even where the snapshot itself is not needed.
+   */
+  restore(snapshot: SnapshotId): boolean {
+    const isRestored = restore(this.#core, snapshot);
+    if (isRestored) this.#handedOut = snapshot.index;
+    return isRestored;
+  }
+
+  /**
+   * Entries up to `base` are about to be dropped from the disk; followers cannot have them. All of
+   * them must have been handed out. An older `base` than before changes nothing.
+   */
+  compacted(base: LogIndex): void {
+    if (base > this.#handedOut) {
+      fail(`compaction up to ${base}, but only ${this.#handedOut} have been handed out`);
+    }
+    compactTo(this.#core, base);
   }
 
   /**
@@ -229,7 +251,8 @@ export class Raft {
     return (
       core.messages.length > 0 ||
       core.disk.hasWork(core.log.lastIndex) ||
-      core.commit > this.#handedOut ||
+      this.#committed > this.#handedOut ||
+      this.#snapshotFetch !== undefined ||
       core.reads.length > 0 ||
       core.logReads.length > 0 ||
       this.#leadershipChanged()
@@ -245,15 +268,17 @@ export class Raft {
     const ready: Ready = {
       messages: core.messages,
       persist: takePersist(core),
-      committed: core.log.slice(this.#handedOut + 1, core.commit),
+      committed: core.log.slice(this.#handedOut + 1, this.#committed),
       reads: core.reads,
       logReads: core.logReads,
+      snapshotFetch: this.#snapshotFetch,
       leadership,
     };
     core.messages = [];
     core.reads = [];
     core.logReads = [];
-    this.#handedOut = core.commit;
+    core.following.snapshotFetch = undefined;
+    this.#handedOut = this.#committed;
     // Only what the disk holds may leave memory: a slow follower may still want it.
     core.log.evict(core.options.maxTailBytes, Math.min(this.#handedOut, core.disk.durable));
     return ready;
@@ -261,12 +286,33 @@ export class Raft {
 
   #flush(): void {
     const core = this.#core;
-    if (core.office !== undefined) flushLeader(core, core.office);
+    if (core.office !== undefined) this.#flushLeader(core, core.office);
     else flushFollower(core);
     if (core.held.length > 0 && core.disk.hardStateSafe) {
       core.messages.push(...core.held);
       core.held = [];
     }
+  }
+
+  #flushLeader(core: Core, office: Office): void {
+    flushLeader(core, office);
+    flushTransfer(core, office);
+    settleMembership(core, office);
+  }
+
+  /**
+   * What may be applied. Nothing is as long as the term in which we learned of it is not on disk:
+   * after a crash we might meet a leader of an earlier term, who need not have it, with that state.
+   */
+  get #committed(): LogIndex {
+    const { commit, disk } = this.#core;
+    return disk.hardStateSafe ? commit : this.#handedOut;
+  }
+
+  get #snapshotFetch(): SnapshotFetch | undefined {
+    const { commit, following } = this.#core;
+    const wanted = following.snapshotFetch;
+    return wanted !== undefined && wanted.index > commit ? wanted : undefined;
   }
 
   #leadership(): Leadership {
@@ -278,60 +324,6 @@ export class Raft {
     const { role, term, leader } = this.#core;
     const announced = this.#announced;
     return role !== announced.role || term !== announced.term || leader !== announced.leader;
-  }
-}
-
-/** Messages of our own term, and of the term just taken up. */
-function dispatch(core: Core, message: Exclude<Message, PreVote | PreVoteReply>): void {
-  switch (message.type) {
-    case "vote":
-      handleVote(core, message);
-      break;
-    case "voteReply":
-      handleVoteReply(core, message);
-      break;
-    case "append":
-      handleAppend(core, message);
-      break;
-    case "heartbeat":
-      handleHeartbeat(core, message);
-      break;
-    case "readIndexReply":
-      handleReadIndexReply(core, message);
-      break;
-    case "appendReply":
-    case "heartbeatReply":
-    case "readIndex":
-      if (core.office !== undefined) dispatchToLeader(core, core.office, message);
-      break;
-    default:
-      unreachable(message);
-  }
-}
-
-function dispatchToLeader(
-  core: Core,
-  office: Office,
-  message: AppendReply | HeartbeatReply | ReadIndex,
-): void {
-  if (message.type === "appendReply") handleAppendReply(core, office, message);
-  else if (message.type === "heartbeatReply") handleHeartbeatReply(core, office, message);
-  // Over the limit a read goes unanswered, and whoever asks will ask again.
-  else office.reads.add({ from: message.from, id: message.id });
-}
-
-/**
- * A message of an earlier term has no effect, but who leads or campaigns in one must learn of ours:
- * otherwise a node whose term has run ahead could never follow the leader again.
- */
-function answerStale(core: Core, message: Message): void {
-  const head = { from: core.id, to: message.from, term: core.term };
-  if (message.type === "append") {
-    core.send({ ...head, type: "appendReply", match: 0, durable: 0 });
-  } else if (message.type === "heartbeat") {
-    core.send({ ...head, type: "heartbeatReply", round: message.round });
-  } else if (message.type === "vote") {
-    core.send({ ...head, type: "voteReply", granted: false });
   }
 }
 

@@ -44,4 +44,9 @@ export interface Membership {
   readonly learners: readonly NodeId[];
 }
 
+/** Which state a snapshot holds: that after this entry, and who was a member then. */
+export interface SnapshotId extends EntryId {
+  readonly membership: Membership;
+}
+
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";

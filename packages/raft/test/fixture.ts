@@ -8,6 +8,8 @@ import {
   Raft,
   type RaftOptions,
   type ReadState,
+  type SnapshotFetch,
+  type Vote,
 } from "../src/index.ts";
 import { bytes, decodeMembership } from "./disk.ts";
 
@@ -31,7 +33,7 @@ export function optionsOf(sketch: Sketch): RaftOptions {
     decodeMembership,
     membership: { voters, learners },
     hardState: { term: term ?? terms.at(-1) ?? 0, vote },
-    log: { prev: { term: 0, index: 0 }, tail: entriesOf(1, ...terms) },
+    log: { base: 0, prev: { term: 0, index: 0 }, tail: entriesOf(1, ...terms) },
     ...rest,
   };
 }
@@ -53,17 +55,26 @@ export interface Outcome {
   readonly committed: Entry[];
   readonly reads: ReadState[];
   readonly logReads: LogRead[];
+  readonly fetches: SnapshotFetch[];
 }
 
 /** Does what the node asks for until it asks for nothing; the disk confirms at once. */
 export function settle(raft: Raft): Outcome {
-  const all: Outcome = { messages: [], batches: [], committed: [], reads: [], logReads: [] };
+  const all: Outcome = {
+    messages: [],
+    batches: [],
+    committed: [],
+    reads: [],
+    logReads: [],
+    fetches: [],
+  };
   while (raft.hasReady()) {
     const ready = raft.takeReady();
     all.messages.push(...ready.messages);
     all.committed.push(...ready.committed);
     all.reads.push(...ready.reads);
     all.logReads.push(...ready.logReads);
+    if (ready.snapshotFetch !== undefined) all.fetches.push(ready.snapshotFetch);
     if (ready.persist === undefined) continue;
     all.batches.push(ready.persist);
     raft.persisted(ready.persist.seq, true);
@@ -74,13 +85,18 @@ export function settle(raft: Raft): Outcome {
 
 /** Gives a node a message and returns what it says to that, its disk being fast. */
 export function tell(raft: Raft, message: Sent): Message[] {
-  raft.step({ to: raft.id, ...message } as Message);
+  const absent = message.type === "vote" ? { transfer: false } : {};
+  raft.step({ to: raft.id, ...absent, ...message } as Message);
   return settle(raft).messages;
 }
 
 type OmitTo<M> = M extends Message ? Omit<M, "to"> : never;
-/** A message without its receiver. */
-export type Sent = OmitTo<Message>;
+/** A message without its receiver; a vote is no part of a transfer unless it says so. */
+export type Sent = OmitTo<Exclude<Message, Vote>> | (Omit<Vote, "to" | "transfer"> & Waiver);
+
+interface Waiver {
+  readonly transfer?: boolean;
+}
 
 /** A leader of its next term, in a cluster whose other voters grant everything. */
 export function newLeader(sketch: Sketch = {}): Raft {

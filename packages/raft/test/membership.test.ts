@@ -5,7 +5,7 @@ const of = (...voters: string[]) => ({ voters, learners: ["z"] });
 
 describe("MembershipHistory", () => {
   test("the newest holds, and falls back when its entry is truncated", () => {
-    const history = new MembershipHistory(of("a"), 0);
+    const history = new MembershipHistory(of("a"));
     history.appended(5, of("a", "b"));
     history.appended(8, of("a", "b", "c"));
     history.committed(4);
@@ -18,7 +18,7 @@ describe("MembershipHistory", () => {
   });
 
   test("what is committed stays", () => {
-    const history = new MembershipHistory(of("a"), 0);
+    const history = new MembershipHistory(of("a"));
     history.appended(5, of("a", "b"));
     history.appended(8, of("a", "b", "c"));
     history.committed(7);
@@ -27,7 +27,7 @@ describe("MembershipHistory", () => {
   });
 
   test("learners are no voters", () => {
-    const history = new MembershipHistory(of("a"), 0);
+    const history = new MembershipHistory(of("a"));
     expect(["a", "z", "q"].map((id) => history.isVoter(id))).toEqual([true, false, false]);
   });
 });

@@ -7,7 +7,7 @@ const membership = (voters: string[], learners: string[] = []) => ({
   membership: { voters, learners },
 });
 const log = (prevIndex: number, ...tail: ReturnType<typeof entriesOf>) => ({
-  log: { prev: { term: 1, index: prevIndex }, tail },
+  log: { base: 0, prev: { term: 1, index: prevIndex }, tail },
   hardState: { term: 9, vote: undefined },
 });
 
@@ -39,6 +39,10 @@ describe("checkOptions", () => {
     [membership(["a", "b"], ["b"]), "membership names b both as voter and as learner"],
     [{ hardState: { term: -1, vote: undefined } }, "hardState.term must be a whole number from 0"],
     [{ applied: 1 }, "applied is 1, but the log ends at 0: entries were lost from it"],
+    [
+      { log: { base: 5, prev: { term: 1, index: 4 }, tail: [] } },
+      "log.base is 5, but log.tail begins behind entry 4",
+    ],
     [log(4), "applied is 0, but entries up to 4 are not in log.tail"],
     [{ ...log(4, ...entriesOf(6, 1)), applied: 4 }, "log.tail has a hole: entry 6 follows entry 4"],
     [

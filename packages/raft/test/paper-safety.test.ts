@@ -71,7 +71,7 @@ describe("§3.7, §3.8 crashes and what must be on disk", () => {
 
   test("§3.8 (Figure 3.1) term and vote are on disk before the answer leaves", () => {
     const raft = newRaft();
-    raft.step({ type: "vote", from: "b", to: "a", term: 1, last: NOTHING });
+    raft.step({ type: "vote", from: "b", to: "a", term: 1, last: NOTHING, transfer: false });
     const ready = raft.takeReady();
     expect(ready.messages).toEqual([]);
     expect(ready.persist).toMatchObject({
@@ -126,7 +126,7 @@ describe("§4 membership", () => {
   });
 
   test("a membership entry found on disk is in force from the start", () => {
-    const log = { prev: NOTHING, tail: [change] };
+    const log = { base: 0, prev: NOTHING, tail: [change] };
     const raft = newRaft({ term: 1, ...{ log } });
     expect(raft.membership.voters).toEqual(["a", "b"]);
     elect(raft);

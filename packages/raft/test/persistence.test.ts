@@ -9,12 +9,16 @@ const HARD_STATE = { term: 1, vote: undefined };
 type Step =
   | { readonly kind: "append"; readonly count: number }
   | { readonly kind: "truncate"; readonly drop: number }
+  | { readonly kind: "commit"; readonly ahead: number }
+  | { readonly kind: "restore"; readonly ahead: number }
   | { readonly kind: "take" }
   | { readonly kind: "confirm"; readonly skip: number; readonly isDurable: boolean };
 
 const step = fc.oneof(
   fc.record({ kind: fc.constant("append"), count: fc.integer({ min: 1, max: 3 }) }),
   fc.record({ kind: fc.constant("truncate"), drop: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({ kind: fc.constant("commit"), ahead: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ kind: fc.constant("restore"), ahead: fc.integer({ min: 1, max: 6 }) }),
   fc.record({ kind: fc.constant("take") }),
   fc.record({ kind: fc.constant("confirm"), skip: fc.nat(2), isDurable: fc.boolean() }),
 ) as fc.Arbitrary<Step>;
@@ -25,6 +29,9 @@ class Model {
   readonly disk = new Persistence(0);
   memory: string[] = [];
   readonly onDisk: string[][] = [[]];
+  /** What the snapshot holds that the next batch restores. */
+  restored: string[] | undefined;
+  committed = 0;
   writtenSeq = 0;
   durableSeq = 0;
   #term = 1;
@@ -34,6 +41,10 @@ class Model {
       for (let i = 0; i < one.count; i++) this.#append();
     } else if (one.kind === "truncate") {
       this.#truncate(one.drop);
+    } else if (one.kind === "commit") {
+      this.committed = Math.min(this.committed + one.ahead, this.log.lastIndex);
+    } else if (one.kind === "restore") {
+      this.#restore(this.committed + one.ahead);
     } else if (one.kind === "take") {
       this.#takeBatch();
     } else {
@@ -52,7 +63,7 @@ class Model {
 
   #truncate(drop: number): void {
     const from = this.log.lastIndex + 1 - drop;
-    if (from < 1) return;
+    if (from <= this.committed) return;
     // What follows is of a later term.
     this.#term++;
     this.log.truncateFrom(from);
@@ -60,10 +71,24 @@ class Model {
     this.memory.splice(from - 1);
   }
 
+  /** Whatever was not committed is now something else: entries of a term of their own. */
+  #restore(index: number): void {
+    this.#term++;
+    const id = { term: this.#term, index };
+    this.disk.restored(id, this.committed);
+    this.log.reset(id);
+    this.memory.splice(this.committed);
+    while (this.memory.length < index) this.memory.push(`${this.#term}/${this.memory.length + 1}`);
+    this.restored = this.memory.slice();
+    this.committed = index;
+  }
+
   #takeBatch(): void {
     if (!this.disk.hasWork(this.log.lastIndex)) return;
-    const { truncateFrom, entries, seq } = this.disk.take(this.log, HARD_STATE, []);
-    const before = this.onDisk.at(-1)!;
+    const { restore, truncateFrom, entries, seq } = this.disk.take(this.log, HARD_STATE, []);
+    expect(restore?.index).toBe(this.restored?.length);
+    const before = this.restored ?? this.onDisk.at(-1)!;
+    this.restored = undefined;
     const kept = truncateFrom === undefined ? before : before.slice(0, truncateFrom - 1);
     expect(entries[0]?.index ?? kept.length + 1).toBe(kept.length + 1);
     this.onDisk.push([...kept, ...entries.map(({ term, index }) => `${term}/${index}`)]);

@@ -175,6 +175,7 @@ describe("batches", () => {
 
   test("commit may run ahead of this node's own disk", () => {
     const raft = newLeader();
+    for (const from of ["b", "c"]) acknowledge(raft, from, 1);
     raft.propose(bytes("x"));
     const { persist } = raft.takeReady();
     acknowledge(raft, "b", 2);
@@ -225,7 +226,7 @@ describe("batches", () => {
 
   test("a vote in a term that is on disk already is written as well", () => {
     const raft = newRaft({ term: 3 });
-    raft.step({ type: "vote", from: "b", to: "a", term: 3, last: NOTHING });
+    raft.step({ type: "vote", from: "b", to: "a", term: 3, last: NOTHING, transfer: false });
     const { messages, persist } = raft.takeReady();
     expect(messages).toEqual([]);
     expect(persist).toMatchObject({ hardState: { term: 3, vote: "b" }, messages: [{ to: "b" }] });
@@ -297,12 +298,17 @@ describe("entries from disk for a slow follower", () => {
     expect(logReads).toMatchObject([{ to: "c", from: 4 }]);
   });
 
-  test("if the disk has none, wait for a heartbeat before the next try", () => {
-    const raft = leaderWithReader();
-    raft.provideLog({ to: "c", prev, entries: [] });
-    expect(settle(raft).logReads).toEqual([]);
-    raft.step({ type: "heartbeatReply", from: "c", to: "a", term: 2, round: 0 });
-    expect(settle(raft).logReads).toMatchObject([{ to: "c", from: 3 }]);
+  test("if the disk has none any more, a snapshot takes their place", () => {
+    for (const [base, index] of [
+      [prev, 3],
+      [{ term: 1, index: 5 }, 5],
+    ] as const) {
+      const raft = leaderWithReader();
+      raft.provideLog({ to: "c", prev: base, entries: [] });
+      const { messages, logReads } = settle(raft);
+      expect(logReads).toEqual([]);
+      expect(messages).toMatchObject([{ type: "installSnapshot", to: "c", index }]);
+    }
   });
 
   test("must fit together", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { RaftOptions } from "../src/index.ts";
-import { FAIR, Simulation, type Weather } from "./simulation.ts";
+import { Simulation } from "./simulation.ts";
+import { FAIR, type Weather } from "./weather.ts";
 
 const STORM: Weather = {
   lossRate: 0.05,
@@ -11,6 +12,10 @@ const STORM: Weather = {
   stallRate: 0.0005,
   partitionRate: 0.003,
   streamRate: 0.01,
+  compactRate: 0,
+  changeRate: 0,
+  transferRate: 0,
+  wipesDisks: false,
 };
 
 const SMALL: Partial<RaftOptions> = {
@@ -24,7 +29,7 @@ const SMALL: Partial<RaftOptions> = {
 function weather(seed: number, size: number, storm: Weather, settings: Partial<RaftOptions>): void {
   const simulation = new Simulation(seed, size, storm, settings);
   simulation.run(15_000);
-  simulation.checkLogs();
+  simulation.observer.logs(simulation.nodes);
   simulation.heal();
   simulation.run(15_000);
   const leader = simulation.leader();
@@ -32,13 +37,15 @@ function weather(seed: number, size: number, storm: Weather, settings: Partial<R
   const id = simulation.propose(leader!);
   expect(id, "it takes a proposal").toBeDefined();
   simulation.run(2_000);
-  simulation.checkLogs();
+  simulation.observer.logs(simulation.nodes);
   for (const node of simulation.nodes) {
-    expect(node.applied, `${node.id} has applied the proposal`).toBeGreaterThanOrEqual(id!.index);
+    expect(node.applied.index, `${node.id} has applied the proposal`).toBeGreaterThanOrEqual(
+      id!.index,
+    );
     expect(node.raft!.term).toBe(leader!.raft!.term);
   }
-  expect(simulation.committed[id!.index - 1]?.term).toBe(id!.term);
-  expect(simulation.readsAnswered).toBeGreaterThan(0);
+  expect(simulation.observer.committed[id!.index - 1]?.term).toBe(id!.term);
+  expect(simulation.observer.readsAnswered).toBeGreaterThan(0);
 }
 
 function each(from: number, count: number, run: (seed: number) => void): void {

@@ -1,56 +1,25 @@
 /**
  * A cluster under bad weather, by seed: messages are lost, repeated and overtaken, disks confirm
- * late, processes crash and lose what was not on disk, or stall. After every step the promises of
- * Raft (Figure 3.2) are checked against what an observer who sees everything has written down.
+ * late, processes crash and lose what was not on disk, or stall; logs are compacted, snapshots
+ * fetched, members come and go, the office is handed around. An observer checks every step.
  */
 import {
   DEFAULTS,
-  type Entry,
   type EntryId,
   type LogRead,
+  type Membership,
   type Message,
   type PersistBatch,
   Raft,
   type RaftOptions,
+  type SnapshotFetch,
+  type SnapshotId,
 } from "../src/index.ts";
-import { bytes, Disk, decodeMembership } from "./disk.ts";
-
-export interface Weather {
-  readonly lossRate: number;
-  readonly duplicateRate: number;
-  readonly delayMaxMs: number;
-  readonly diskMaxMs: number;
-  /** Per node and step of 5 ms. */
-  readonly crashRate: number;
-  readonly stallRate: number;
-  readonly partitionRate: number;
-  /** A node is told that a peer's control stream closed or opened, true or not. */
-  readonly streamRate: number;
-}
-
-export const FAIR: Weather = {
-  lossRate: 0,
-  duplicateRate: 0,
-  delayMaxMs: 5,
-  diskMaxMs: 5,
-  crashRate: 0,
-  stallRate: 0,
-  partitionRate: 0,
-  streamRate: 0,
-};
-
-interface Node {
-  readonly id: string;
-  readonly disk: Disk;
-  raft: Raft | undefined;
-  /** Applied in memory, and on disk: where a restart begins. */
-  applied: number;
-  appliedOnDisk: number;
-  upAt: number;
-  readonly reads: Map<number, number>;
-  /** Counts processes: what was meant for one must not reach the next. */
-  life: number;
-}
+import { bytes, Disk, decodeMembership, encodeMembership } from "./disk.ts";
+import { knows, type Node, newNode } from "./node.ts";
+import { Observer } from "./observer.ts";
+import { randomChange } from "./operator.ts";
+import { FAIR, randomFrom, type Weather } from "./weather.ts";
 
 interface Event {
   readonly at: number;
@@ -59,35 +28,39 @@ interface Event {
 }
 
 const STEP_MS = 5;
+const ANSWERS = ["preVoteReply", "voteReply", "appendReply", "heartbeatReply", "readIndexReply"];
+/** These may come from an earlier incarnation, or reach a later one; a transport drops the rest. */
+const HARMLESS = ["appendReply", "heartbeatReply"];
 
 export class Simulation {
   readonly nodes: Node[];
+  readonly observer: Observer;
   weather: Weather;
   now = 0;
   proposed = 0;
-  readsAnswered = 0;
-  /** Every entry that some node has reported as committed. */
-  readonly committed: Entry[] = [];
-  /** The term of the node that reported it first. */
-  readonly #committedIn: number[] = [];
-  readonly leaders = new Map<number, string>();
-  readonly #votes = new Map<string, string>();
+  /** How often something rare has happened: a run without it has shown nothing about it. */
+  readonly situations = new Map<string, number>();
   readonly #random: () => number;
   readonly #settings: Partial<RaftOptions>;
   #events: Event[] = [];
   #order = 0;
   #cut = new Set<string>();
 
-  constructor(seed: number, size: number, weather: Weather, settings: Partial<RaftOptions> = {}) {
+  /** The first `size` of `available` nodes found the cluster. */
+  constructor(
+    seed: number,
+    size: number,
+    weather: Weather,
+    settings: Partial<RaftOptions> = {},
+    available = size,
+  ) {
     this.#random = randomFrom(seed);
     this.weather = weather;
     this.#settings = settings;
-    const voters = Array.from({ length: size }, (_, at) => `n${at + 1}`);
-    this.nodes = voters.map((id) => {
-      const disk = new Disk({ voters, learners: [] });
-      const counts = { applied: 0, appliedOnDisk: 0, upAt: 0, life: 0 };
-      return { id, disk, raft: undefined, reads: new Map(), ...counts };
-    });
+    const ids = Array.from({ length: available }, (_, at) => `n${at + 1}`);
+    const founders = { voters: ids.slice(0, size), learners: [] };
+    this.observer = new Observer(founders, settings.commitBy ?? DEFAULTS.commitBy);
+    this.nodes = ids.map((id, at) => newNode(id, founders, at < size));
   }
 
   run(ms: number): void {
@@ -110,7 +83,9 @@ export class Simulation {
   heal(): void {
     this.weather = FAIR;
     this.#cut.clear();
-    for (const node of this.nodes) node.upAt = Math.min(node.upAt, this.now);
+    for (const node of this.nodes) {
+      if (node.life > 0) node.upAt = Math.min(node.upAt, this.now);
+    }
   }
 
   leader(): Node | undefined {
@@ -139,33 +114,97 @@ export class Simulation {
     if (raft.nextDeadline() <= this.now || this.#chance(0.2)) raft.tick(this.now);
     if (this.#chance(0.1)) this.#someInput(node, raft);
     if (this.#chance(this.weather.streamRate)) this.#someStream(raft);
-    if (this.#chance(0.02)) node.appliedOnDisk = Math.min(node.applied, raft.durableIndex);
+    if (this.#chance(0.02) && node.applied.index <= raft.durableIndex) {
+      node.disk.flush(node.applied);
+    }
+    if (this.#chance(this.weather.compactRate)) this.#compact(node, raft);
+    if (this.#chance(this.weather.compactRate / 20)) {
+      // One that was fetched long ago, for whatever reason.
+      const { flushed } = this.#someNode().disk;
+      if (flushed.index > 0) this.#restore(node, flushed);
+    }
+    if (raft.role === "leader") this.#command(raft);
     this.#ready(node);
   }
 
   #someInput(node: Node, raft: Raft): void {
     if (this.#chance(0.6)) raft.propose(bytes(`p${++this.proposed}`));
-    else node.reads.set(raft.requestRead(), this.committed.length);
+    else node.reads.set(raft.requestRead(), this.observer.committed.length);
   }
 
   #someStream(raft: Raft): void {
-    const peer = this.nodes[Math.floor(this.#random() * this.nodes.length)]!.id;
+    const peer = this.#someNode().id;
     if (this.#chance(0.5)) raft.peerDisconnected(peer);
     else raft.peerConnected(peer);
   }
 
+  /** Up to anywhere that the flushed state covers; a restart must be possible from there. */
+  #compact({ disk }: Node, raft: Raft): void {
+    const { base } = disk.durable;
+    const upTo = disk.flushed.index - Math.floor(this.#upTo(4));
+    if (upTo <= base.index) return;
+    raft.compacted(upTo);
+    disk.compact(upTo);
+  }
+
+  // ---- members and leadership ----
+
+  #command(raft: Raft): void {
+    if (this.#chance(this.weather.transferRate)) {
+      if (raft.transferLeadership(this.#someNode().id) === "started") this.#note("transfer");
+    }
+    if (!this.#chance(this.weather.changeRate)) return;
+    const everybody = this.nodes.map(({ id }) => id);
+    const next = randomChange(raft.membership, everybody, this.#random);
+    const before = raft.membership;
+    const id = raft.proposeMembership(encodeMembership(next));
+    if (typeof id === "string") {
+      this.#note(id);
+      return;
+    }
+    this.#note("change");
+    if (!next.voters.includes(raft.id)) this.#note("a leader leaves itself out");
+    for (const node of this.nodes) this.#mayJoin(node, before, next, id);
+  }
+
+  /** Who is new starts with an empty disk, unless it was there before and has kept it. */
+  #mayJoin(node: Node, before: Membership, next: Membership, by: EntryId): void {
+    const isIn = ({ voters, learners }: Membership) => [...voters, ...learners].includes(node.id);
+    if (isIn(before) || !isIn(next)) return;
+    if (node.life === 0) {
+      this.#note("a new node joins");
+    } else if (this.weather.wipesDisks) {
+      this.#note("a wiped node joins again");
+      node.incarnation++;
+      node.joinedBy = by;
+    } else {
+      this.#note("a node joins again");
+      return;
+    }
+    node.life++;
+    node.toldUpTo = by.index;
+    node.raft = undefined;
+    node.disk = new Disk(next);
+    node.applied = node.disk.flushed;
+    node.reads.clear();
+    node.upAt = this.now + this.#upTo(1000);
+  }
+
+  // ---- processes and disks ----
+
   #start(node: Node): void {
     node.life++;
-    node.applied = node.appliedOnDisk;
+    node.applied = node.disk.flushed;
+    node.isFetching = false;
     node.reads.clear();
     // Somewhere at or below what is applied, as a real store would have it.
     node.raft = new Raft({
       ...DEFAULTS,
       ...this.#settings,
-      ...node.disk.recover(Math.floor(this.#random() * (node.applied + 1))),
+      ...node.disk.recover(Math.floor(this.#random() * (node.applied.index + 1))),
       id: node.id,
       decodeMembership,
-      applied: node.applied,
+      applied: node.applied.index,
       random: this.#random,
       now: this.now,
     });
@@ -186,29 +225,25 @@ export class Simulation {
       const ready = raft.takeReady();
       for (const message of ready.messages) this.#send(node, message);
       if (ready.persist !== undefined) this.#write(node, ready.persist);
-      for (const entry of ready.committed) this.#apply(node, entry, raft.term);
+      for (const entry of ready.committed) this.observer.applied(node, entry, raft.term);
       for (const { id, index } of ready.reads) this.#answerRead(node, id, index);
       for (const read of ready.logReads) this.#serveLog(node, read);
-      if (raft.role === "leader") this.#checkLeader(node, raft);
+      if (ready.snapshotFetch !== undefined) this.#fetch(node, ready.snapshotFetch);
+      if (raft.role === "leader") this.observer.leads(node, raft);
     }
   }
 
   #write(node: Node, batch: PersistBatch): void {
     node.disk.write(batch);
-    const { life } = node;
-    const at = this.#upTo(this.weather.diskMaxMs);
-    this.#after(at, () => this.#written(node, life, batch));
+    this.#later(node, this.#upTo(this.weather.diskMaxMs), () => this.#written(node, batch));
   }
 
   /** The disk takes batches in order; a later one that is done early confirms the ones before. */
-  #written(node: Node, life: number, batch: PersistBatch): void {
-    if (node.life !== life || node.raft === undefined) return;
+  #written(node: Node, batch: PersistBatch): void {
     if (this.#settings.commitBy === "match") {
       // A process that dies loses nothing that was handed over, only a machine does.
       this.#confirm(node, batch.seq, false);
-      this.#after(this.#upTo(50), () => {
-        if (node.life === life && node.raft !== undefined) node.raft.persisted(batch.seq, true);
-      });
+      this.#later(node, this.#upTo(50), () => node.raft!.persisted(batch.seq, true));
     } else {
       this.#confirm(node, batch.seq, true);
     }
@@ -220,131 +255,124 @@ export class Simulation {
       done.push(...node.disk.complete(1, true));
     }
     // On disk, but the process does not know yet: a crash may come in between.
-    const { life } = node;
-    this.#after(this.#upTo(this.weather.diskMaxMs / 2), () => {
-      if (node.life !== life || node.raft === undefined) return;
-      node.raft.persisted(seq, isDurable);
+    this.#later(node, this.#upTo(this.weather.diskMaxMs / 2), () => {
+      node.raft!.persisted(seq, isDurable);
       for (const { messages } of done) for (const message of messages) this.#send(node, message);
       this.#ready(node);
     });
   }
 
+  #serveLog(node: Node, { to, from }: LogRead): void {
+    const found = this.#chance(0.5) ? node.disk.read(from, 3) : undefined;
+    this.#later(node, this.#upTo(this.weather.diskMaxMs), () => {
+      const { prev, entries } = found ?? node.disk.read(from, 3);
+      if (entries.length === 0) this.#note("a log read finds nothing");
+      node.raft!.provideLog({ to, prev, entries });
+      this.#ready(node);
+    });
+  }
+
+  // ---- snapshots ----
+
+  /** Takes a while, and the source may be gone, behind, or cut off. */
+  #fetch(node: Node, { index, sources }: SnapshotFetch): void {
+    if (node.isFetching) return;
+    node.isFetching = true;
+    const source = sources[Math.floor(this.#upTo(sources.length))];
+    const from = this.nodes.find(({ id }) => id === source);
+    this.#later(node, this.#upTo(this.weather.delayMaxMs * 2), () => {
+      const isReached =
+        from!.raft !== undefined && from!.upAt <= this.now && this.#joined(from!, node);
+      const found = isReached ? from!.disk.flushed : undefined;
+      this.#later(node, this.#upTo(this.weather.delayMaxMs * 10), () => {
+        node.isFetching = false;
+        if (found === undefined || found.index < index || this.#chance(0.1)) return;
+        if (from!.raft?.role !== "leader") this.#note("a follower is the source");
+        this.#restore(node, found);
+      });
+    });
+  }
+
+  #restore(node: Node, snapshot: SnapshotId): void {
+    const { commit, lastIndex, role } = node.raft!;
+    if (node.raft!.restore(snapshot)) {
+      this.#note("restore");
+      if (lastIndex >= snapshot.index) this.#note("a conflicting log is replaced");
+      if (snapshot.membership !== node.applied.membership) this.#note("with another membership");
+      this.observer.restored(node, snapshot);
+      node.disk.stage(snapshot);
+    } else if (commit >= snapshot.index || role === "leader") {
+      this.#note("a snapshot comes too late");
+    } else {
+      this.#note(node.raft!.commit > commit ? "a suffix is kept" : "a snapshot is not vouched for");
+    }
+    this.#ready(node);
+  }
+
+  // ---- the network ----
+
   #send(node: Node, message: Message): void {
-    this.#checkSpoken(node, message);
+    this.observer.spoken(node, message);
     if (this.#chance(this.weather.lossRate)) return;
+    const to = this.nodes.find(({ id }) => id === message.to)!;
+    // Meant for the incarnation that the sender's own membership lists, not for its successor.
+    if (!ANSWERS.includes(message.type) && !knows(node, to)) {
+      this.#note("a message is for an earlier incarnation");
+      return;
+    }
+    const [ours, theirs] = [node.incarnation, to.incarnation];
     const copies = this.#chance(this.weather.duplicateRate) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       // Now and then one is very late.
       const stretch = this.#chance(0.02) ? 20 : 1;
-      this.#after(this.#upTo(this.weather.delayMaxMs) * stretch, () => this.#deliver(message));
+      this.#after(this.#upTo(this.weather.delayMaxMs) * stretch, () => {
+        const isOld = node.incarnation !== ours || to.incarnation !== theirs;
+        if (!isOld || HARMLESS.includes(message.type)) this.#deliver(node, to, message);
+      });
     }
   }
 
-  #deliver(message: Message): void {
-    if (this.#cut.has(message.from) !== this.#cut.has(message.to)) return;
-    const node = this.nodes.find(({ id }) => id === message.to)!;
+  #deliver(from: Node, to: Node, message: Message): void {
     // A stalled process finds its messages later, a dead one never.
-    if (node.raft === undefined) return;
-    if (node.upAt > this.now) {
-      this.#after(node.upAt - this.now + 1, () => this.#deliver(message));
+    if (!this.#joined(from, to) || to.raft === undefined) return;
+    if (to.upAt > this.now) {
+      this.#after(to.upAt - this.now + 1, () => this.#deliver(from, to, message));
       return;
     }
-    node.raft.step(message);
-    if (!this.#chance(0.3)) this.#ready(node);
+    if (message.type === "timeoutNow") this.#note("asked to campaign");
+    to.raft.step(message);
+    if (!this.#chance(0.3)) this.#ready(to);
   }
 
-  #serveLog(node: Node, { to, from }: LogRead): void {
-    const { life } = node;
-    this.#after(this.#upTo(this.weather.diskMaxMs), () => {
-      if (node.life !== life || node.raft === undefined) return;
-      node.raft.provideLog({ to, ...node.disk.read(from, 3) });
-      this.#ready(node);
-    });
+  #joined(a: Node, b: Node): boolean {
+    return this.#cut.has(a.id) === this.#cut.has(b.id);
   }
 
   #repartition(): void {
     this.#cut = new Set(this.nodes.filter(() => this.#chance(0.3)).map(({ id }) => id));
   }
 
-  // ---- what must hold ----
-
-  /** State machine safety: what is applied at an index is the same everywhere, for ever. */
-  #apply(node: Node, entry: Entry, term: number): void {
-    if (entry.index !== node.applied + 1) {
-      throw new Error(`${node.id} applies ${entry.index} after ${node.applied}`);
-    }
-    node.applied = entry.index;
-    const known = this.committed[entry.index - 1];
-    if (known === undefined) {
-      this.committed.push(entry);
-      this.#committedIn.push(term);
-    } else if (!isSame(known, entry)) {
-      throw new Error(`${node.id} applies another ${entry.index}`);
-    }
-  }
-
-  /**
-   * Election safety, and leader completeness: a leader has all that was committed in earlier terms.
-   * Late votes may well make a leader of a term that others have left behind; it can do no harm.
-   */
-  #checkLeader(node: Node, raft: Raft): void {
-    const known = this.leaders.get(raft.term);
-    if (known === node.id) return;
-    if (known !== undefined) throw new Error(`${known} and ${node.id} lead term ${raft.term}`);
-    this.leaders.set(raft.term, node.id);
-    this.committed.forEach((entry, at) => {
-      if (this.#committedIn[at]! >= raft.term) return;
-      const own = node.disk.current[at];
-      if (own === undefined || !isSame(own, entry)) {
-        throw new Error(`leader ${node.id} of term ${raft.term} lacks entry ${entry.index}`);
-      }
-    });
-  }
-
-  /** Nobody says what its disk would not repeat after a crash; and nobody votes twice. */
-  #checkSpoken(node: Node, message: Message): void {
-    if (message.type === "preVote") return;
-    const { hardState, durable } = node.disk;
-    if (message.term > hardState.term) {
-      throw new Error(`${node.id} speaks for term ${message.term}, on disk is ${hardState.term}`);
-    }
-    if (message.type === "appendReply" && message.term === hardState.term) {
-      const reached = this.#settings.commitBy === "match" ? message.match : message.durable;
-      if (reached > durable.length) throw new Error(`${node.id} acknowledges what it may lose`);
-    }
-    const voted = message.type === "voteReply" && message.granted ? message.to : undefined;
-    const stands = message.type === "vote" ? message.from : undefined;
-    const vote = voted ?? stands;
-    if (vote === undefined) return;
-    const key = `${node.id} in ${message.term}`;
-    const known = this.#votes.get(key) ?? vote;
-    if (known !== vote) throw new Error(`${key} votes for ${known} and ${vote}`);
-    this.#votes.set(key, vote);
-  }
-
-  /** Reads see everything that was committed when they were asked. */
   #answerRead(node: Node, id: number, index: number | undefined): void {
     const asked = node.reads.get(id);
     if (asked === undefined) throw new Error(`${node.id} got an answer to ${id}, never asked`);
     node.reads.delete(id);
-    if (index === undefined) return;
-    this.readsAnswered++;
-    if (index < asked) throw new Error(`${node.id} read at ${index}, ${asked} were committed`);
+    if (index !== undefined) this.observer.answered(node, asked, index);
   }
 
-  /** Log matching: the same index and term means the same entry and the same past. */
-  checkLogs(): void {
-    for (const a of this.nodes) {
-      for (const b of this.nodes) {
-        const last = Math.min(a.disk.current.length, b.disk.current.length);
-        let agree = false;
-        for (let at = last - 1; at >= 0; at--) {
-          const [x, y] = [a.disk.current[at]!, b.disk.current[at]!];
-          agree ||= x.term === y.term;
-          if (agree && !isSame(x, y)) throw new Error(`${a.id}, ${b.id} differ at ${at + 1}`);
-        }
-      }
-    }
+  #note(situation: string): void {
+    this.situations.set(situation, (this.situations.get(situation) ?? 0) + 1);
+  }
+
+  #someNode(): Node {
+    return this.nodes[Math.floor(this.#random() * this.nodes.length)]!;
+  }
+
+  /** What comes after `ms`, if this process of the node is still there then. */
+  #later(node: Node, ms: number, run: () => void): void {
+    const { life } = node;
+    this.#after(ms, () => {
+      if (node.life === life && node.raft !== undefined) run();
+    });
   }
 
   #after(ms: number, run: () => void): void {
@@ -358,19 +386,4 @@ export class Simulation {
   #upTo(max: number): number {
     return this.#random() * max;
   }
-}
-
-function isSame(a: Entry, b: Entry): boolean {
-  return a.term === b.term && a.kind === b.kind && a.data.join() === b.data.join();
-}
-
-/** Mulberry32: small, seedable, good enough to stir a schedule. */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

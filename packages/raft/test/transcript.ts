@@ -4,33 +4,45 @@
  * printed in full at once, messages wait in the network until `deliver`, batches at the disk until
  * `persist`; `stabilize` does both until nothing moves.
  *
- * Node k draws the fraction (k-1)/10 for its timeouts: 1000 ms, 1100 ms, 1200 ms and so on.
+ * State goes as far as entries were printed as committed. `quiet` before a command hides what comes
+ * of it. Node k draws the fraction (k-1)/10 for its timeouts: 1000 ms, 1100 ms, 1200 ms and so on.
  */
 
-import { describeEntry, readyParts } from "../src/describe.ts";
+import { readyParts } from "../src/describe.ts";
 import {
   DEFAULTS,
+  describeId,
   describeMessage,
   describeStatus,
   type Message,
   Raft,
   type RaftOptions,
+  type SnapshotId,
 } from "../src/index.ts";
-import { bytes, Disk, decodeMembership } from "./disk.ts";
+import { bytes, Disk, decodeMembership, encodeMembership } from "./disk.ts";
+import {
+  type Arguments,
+  appliedNext,
+  describeLog,
+  entryOf,
+  membershipOf,
+  messageOf,
+} from "./transcript-words.ts";
 
 interface Node {
   readonly id: string;
-  readonly disk: Disk;
+  disk: Disk;
   raft: Raft | undefined;
   now: number;
   starts: number;
+  /** What it has applied. */
+  applied: SnapshotId;
   /** The leader's requests for entries from disk, not yet served. */
   reads: { to: string; from: number }[];
 }
 
-type Arguments = ReadonlyMap<string, string>;
-
 const ROUNDS_MAX = 100;
+const RUN_STEP_MS = 50;
 
 /** Runs all commands of `text` and returns it with the outputs of this run. */
 export function play(text: string): string {
@@ -56,6 +68,13 @@ class Transcript {
   }
 
   #run(line: string): void {
+    if (line.startsWith("quiet ")) {
+      const printed = this.#out;
+      this.#out = [];
+      this.#run(line.slice("quiet ".length));
+      this.#out = printed;
+      return;
+    }
     const [name = "", ...rest] = line.split(" ");
     const args = new Map(rest.map((word) => word.split("=", 2) as [string, string]));
     const onNode = this.#onNode[name];
@@ -71,11 +90,15 @@ class Transcript {
 
   readonly #onCluster: Record<string, (args: Arguments) => void> = {
     cluster: (args) => this.#cluster(args),
-    /** Filters: from, to, type, count; `drop` loses what is chosen. */
+    /** Filters: from, to, type, count; `drop` loses what is chosen, `keep` leaves a copy. */
     deliver: (args) => this.#deliver(args),
     /** `slow=1,2`: these disks confirm nothing. */
     stabilize: (args) => this.#stabilize(args),
+    /** Lets `ms` pass for all that are up, and everything happen that then does. */
+    run: (args) => this.#runFor(Number(args.get("ms"))),
     heal: () => this.#cut.clear(),
+    /** Puts a message on the network that nobody has sent, such as `type=vote term=2 last=1/3`. */
+    inject: (args) => this.#network.push(messageOf(args)),
     network: () => {
       for (const message of this.#network) this.#say(describeMessage(message));
     },
@@ -89,11 +112,7 @@ class Transcript {
     campaign: (node) => this.#tickTo(node, raftOf(node).nextDeadline()),
     /** Makes a node the leader and waits until all is quiet, without printing. */
     elect: (node) => {
-      const printed = this.#out;
-      this.#out = [];
-      this.#tickTo(node, raftOf(node).nextDeadline());
-      this.#stabilize(new Map());
-      this.#out = printed;
+      for (const line of [`campaign id=${node.id}`, "stabilize"]) this.#run(`quiet ${line}`);
     },
     /** `data=x,y` proposes both in one turn. */
     propose: (node, args) => this.#propose(node, args.get("data") ?? ""),
@@ -114,13 +133,59 @@ class Transcript {
       node.raft = undefined;
       node.disk.crash();
     },
-    restart: (node, args) => this.#start(node, Number(args.get("applied") ?? 0)),
-    log: ({ id, disk }) => this.#say(`${id}: ${disk.current.map(describeEntry).join(", ")}`),
+    restart: (node, args) => {
+      this.#start(node, Number(args.get("applied") ?? node.disk.flushed.index));
+    },
+    /** Starts a node that was given this membership, with nothing on its disk. */
+    join: (node, args) => {
+      node.disk = new Disk(membershipOf(args));
+      this.#start(node, 0);
+    },
+    /** `voters=1,2 learners=3` proposes a membership. */
+    change: (node, args) => {
+      const id = raftOf(node).proposeMembership(encodeMembership(membershipOf(args)));
+      if (typeof id === "string") this.#say(`${node.id} ${id}`);
+      this.#ready(node);
+    },
+    transfer: (node, args) => {
+      this.#say(`${node.id} ${raftOf(node).transferLeadership(args.get("to") ?? "")}`);
+      this.#ready(node);
+    },
+    "stop-campaigning": (node) => raftOf(node).stopCampaigning(),
+    /** `to=5`: writes the applied state and drops the entries that it covers, up to this one. */
+    compact: (node, args) => {
+      const base = Number(args.get("to"));
+      node.disk.flush(node.applied);
+      raftOf(node).compacted(base);
+      node.disk.compact(base);
+      this.#ready(node);
+    },
+    /** `to=5`: the disk alone does it, and the node has not been told yet. */
+    "disk-compact": (node, args) => {
+      node.disk.flush(node.applied);
+      node.disk.compact(Number(args.get("to")));
+    },
+    /** A snapshot of the state `from` another node has come; `at=1/2`: an older one. */
+    restore: (node, args) => {
+      const { applied } = this.#node(args.get("from") ?? "");
+      const [term, index] = args.get("at")?.split("/").map(Number) ?? [];
+      this.#restore(node, {
+        ...applied,
+        term: term ?? applied.term,
+        index: index ?? applied.index,
+      });
+    },
+    log: ({ id, disk }) => this.#say(`${id}: ${describeLog(disk)}`),
+    members: (node) => {
+      const { voters, learners } = raftOf(node).membership;
+      this.#say(`${node.id}: voters=${voters} learners=${learners}`);
+    },
     status: (node) => this.#say(describeStatus(raftOf(node))),
     progress: (node) => {
-      for (const { id, match, durable, lastContactMs } of raftOf(node).status()) {
+      for (const { id, match, durable, lastContactMs, snapshotIndex } of raftOf(node).status()) {
         const silentMs = node.now - lastContactMs;
-        this.#say(`${id} match=${match} durable=${durable} silent=${silentMs}`);
+        const waits = snapshotIndex === undefined ? "" : ` snapshot=${snapshotIndex}`;
+        this.#say(`${id} match=${match} durable=${durable} silent=${silentMs}${waits}`);
       }
     },
   };
@@ -136,16 +201,21 @@ class Transcript {
     this.#settings = settings as Partial<RaftOptions>;
     const ids = Array.from({ length: Number(args.get("nodes")) }, (_, at) => String(at + 1));
     const learners = args.get("learners")?.split(",") ?? [];
-    const membership = { voters: ids.filter((id) => !learners.includes(id)), learners };
+    // These have no part in the cluster yet; they may `join`.
+    const absent = args.get("absent")?.split(",") ?? [];
+    const voters = ids.filter((id) => !learners.includes(id) && !absent.includes(id));
+    const membership = { voters, learners };
     for (const id of ids) {
       const disk = new Disk(membership);
-      this.#nodes.set(id, { id, disk, raft: undefined, now: 0, starts: 0, reads: [] });
+      const none = { raft: undefined, now: 0, starts: 0, reads: [] };
+      this.#nodes.set(id, { id, disk, applied: disk.flushed, ...none });
     }
-    // `log2=1,1,2` gives node 2 a log with entries of these terms, `term2=3` a later term.
+    // `log2=1,1,2` gives node 2 a log with entries of these terms, `term2=3` a later term;
+    // `2(123/4)` is an entry of term 2 that brings the voters 1, 2, 3 and the learner 4.
     for (const [id, node] of this.#nodes) {
-      const terms = args.get(`log${id}`)?.split(",").map(Number) ?? [];
-      node.disk.found(terms, Number(args.get(`term${id}`) ?? terms.at(-1) ?? 0));
-      this.#start(node, 0);
+      const entries = args.get(`log${id}`)?.split(",").map(entryOf) ?? [];
+      node.disk.found(entries, Number(args.get(`term${id}`) ?? entries.at(-1)?.term ?? 0));
+      if (!absent.includes(id)) this.#start(node, 0);
     }
   }
 
@@ -154,6 +224,8 @@ class Transcript {
     const starts = node.starts++;
     let draws = 0;
     node.reads = [];
+    const { durable } = node.disk;
+    node.applied = { ...durable.idAt(applied), membership: durable.membershipAt(applied) };
     node.raft = new Raft({
       ...DEFAULTS,
       ...this.#settings,
@@ -176,6 +248,14 @@ class Transcript {
     this.#tickTo(node, end);
   }
 
+  #runFor(ms: number): void {
+    for (let left = ms; left > 0; left -= RUN_STEP_MS) {
+      const up = [...this.#nodes.values()].filter(({ raft }) => raft !== undefined);
+      for (const node of up) this.#tickTo(node, node.now + Math.min(left, RUN_STEP_MS));
+      this.#stabilize(new Map());
+    }
+  }
+
   #tickTo(node: Node, now: number): void {
     node.now = now;
     raftOf(node).tick(now);
@@ -196,6 +276,7 @@ class Transcript {
     while (raft.hasReady()) {
       const ready = raft.takeReady();
       for (const part of readyParts(ready)) this.#say(`${node.id}: ${part}`);
+      for (const entry of ready.committed) node.applied = appliedNext(node.applied, entry);
       this.#send(ready.messages);
       if (ready.persist !== undefined) node.disk.write(ready.persist);
       node.reads.push(...ready.logReads);
@@ -216,7 +297,9 @@ class Transcript {
       const isWanted = wanted("from", message) && wanted("to", message) && wanted("type", message);
       return isWanted && left-- > 0;
     });
-    this.#network = this.#network.filter((message) => !chosen.includes(message));
+    if (!args.has("keep")) {
+      this.#network = this.#network.filter((message) => !chosen.includes(message));
+    }
     for (const message of chosen) {
       const node = this.#nodes.get(message.to);
       const isLost = args.has("drop") || node?.raft === undefined;
@@ -252,6 +335,16 @@ class Transcript {
       if (moved === 0) return;
     }
     throw new Error(`not stable after ${ROUNDS_MAX} rounds`);
+  }
+
+  #restore(node: Node, snapshot: SnapshotId): void {
+    const isRestored = raftOf(node).restore(snapshot);
+    this.#say(`${node.id} ${isRestored ? "restores" : "drops"} ${describeId(snapshot)}`);
+    if (isRestored) {
+      node.applied = snapshot;
+      node.disk.stage(snapshot);
+    }
+    this.#ready(node);
   }
 
   #serveLog(node: Node, args: Arguments): void {

@@ -111,6 +111,48 @@ test("when another node takes over, running tasks go on and are reported there",
   expect(runs).toEqual([1]);
 });
 
+test.each([
+  ["ceases to lead", false],
+  ["stops", true],
+])(
+  "a leader that %s after it has handed over sends its workers straight to the next",
+  async (_n, stops) => {
+    const cluster = new FakeCluster(2);
+    const [first, second] = [await openPort(cluster.nodes[0]!), await openPort(cluster.nodes[1]!)];
+    const complaints: string[] = [];
+    const complain = (_fields: object, message: string): void => void complaints.push(message);
+    const runs = new Map<string, number>();
+    const release: (() => void)[] = [];
+    const worker = open({
+      servers: `127.0.0.1:${first.port}`,
+      concurrency: 8,
+      logger: { debug() {}, info() {}, warn: complain, error: complain },
+      handlers: {
+        t: (_payload: unknown, ctx: TaskContext) => {
+          runs.set(ctx.id, (runs.get(ctx.id) ?? 0) + 1);
+          return new Promise<void>((resolve) => release.push(resolve));
+        },
+      },
+    });
+    await worker.start();
+    const tq = client(second.port);
+    for (let i = 0; i < 8; i++) await tq.submit("t", i);
+    await until(() => runs.size === 8);
+    if (stops) {
+      // The worker hears of it by the good-bye alone, which names the new leader.
+      cluster.leader = second.node;
+      await first.server.close();
+    } else cluster.elect(second.node);
+    for (const finish of release) finish();
+    await until(() => worker.status.completed === 8 && worker.status.unreported === 0);
+    await until(() => worker.status.broker === `127.0.0.1:${second.port}`);
+    expect(second.node.counts().completed).toBe(8);
+    expect([...runs.values()]).toEqual(new Array(8).fill(1));
+    // Not one address was tried in vain, nor any result refused.
+    expect(complaints).toEqual([expect.stringMatching(/^the connection to the leader ended/)]);
+  },
+);
+
 test("a result that ended while the broker was away arrives once it is back", async () => {
   const cluster = new FakeCluster();
   const port = await openPort(cluster.nodes[0]!);

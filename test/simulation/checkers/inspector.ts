@@ -2,27 +2,41 @@
  * Everything that nodes do passes here and is handed to the checkers, which stand outside: they see
  * messages, disks and outputs, and the machines only through their public face.
  */
-import type { Message, NodeId, Raft, Ready } from "task-queue-raft";
+import type { EntryId, Message, NodeId, Raft, Ready } from "task-queue-raft";
 import type {
   Batch,
   QueueEvent,
   QueueMachine,
   Reply,
 } from "../../../packages/broker/src/queue/index.ts";
-import type { Forward } from "../../../packages/broker/src/replica/index.ts";
+import {
+  type Divergence,
+  encodeRoster,
+  type Forward,
+  type Roster,
+} from "../../../packages/broker/src/replica/index.ts";
 import type { SimulatedReplica } from "../boot.ts";
 import { describeApplied } from "../describe.ts";
 import type { Disk } from "../disk.ts";
 import type { Random } from "../random.ts";
 import type { Situations } from "../situations.ts";
 import type { Trace } from "../trace.ts";
-import { Violation } from "../violation.ts";
+import { demand, Violation } from "../violation.ts";
+import type { ClockChecker } from "./clock.ts";
+import { ConfigChecker } from "./config.ts";
 import { Ledger } from "./ledger.ts";
-import { LogChecker } from "./log.ts";
+import { type Holder, LogChecker } from "./log.ts";
 import { ModelChecker } from "./model.ts";
 import { PromiseChecker } from "./promises.ts";
 import { Sightings } from "./sightings.ts";
 import { SpeechChecker } from "./speech.ts";
+
+interface Present extends Holder {
+  /** Earlier incarnations of this node. */
+  readonly formers: readonly Holder[];
+}
+
+type Holders = () => ReadonlyMap<NodeId, Present>;
 
 /** Share of turns after which a machine recomputes everything it keeps counted. */
 const DEEP_CHECK_RATE = 0.001;
@@ -33,21 +47,35 @@ export class Inspector {
   readonly ledger = new Ledger();
   readonly model = new ModelChecker();
   readonly promises = new PromiseChecker(this.ledger);
+  readonly clock: ClockChecker;
+  readonly config: ConfigChecker;
   readonly #sightings: Sightings;
   readonly #random: Random;
   readonly #trace: Trace;
+  readonly #holders: Holders;
+  /** Divergences that a test has planted are no violation. */
+  expectsDivergence = false;
+  readonly divergences: NodeId[] = [];
   /** The newest index that any node has applied. */
   #applied = 0;
 
   constructor(
-    disks: ReadonlyMap<NodeId, Disk>,
+    holders: Holders,
+    founders: Roster,
+    clock: ClockChecker,
     situations: Situations,
     random: Random,
     trace: Trace,
   ) {
-    this.log = new LogChecker(disks, situations);
+    this.clock = clock;
+    this.config = new ConfigChecker(founders, situations);
+    const all = () => {
+      return [...holders().values()].flatMap((node) => [node, ...node.formers]);
+    };
+    this.log = new LogChecker(all, this.config, situations);
     this.speech = new SpeechChecker((index) => this.log.committedTerm(index));
-    this.#sightings = new Sightings(situations, this.ledger, this.log, disks);
+    this.#sightings = new Sightings(situations, this.ledger, this.log);
+    this.#holders = holders;
     this.#random = random;
     this.#trace = trace;
   }
@@ -61,21 +89,58 @@ export class Inspector {
     this.#sightings.booting(id);
   }
 
+  /** Its state is loaded, and nothing has been applied behind it. */
+  booted(id: NodeId, { queue }: SimulatedReplica): void {
+    this.log.loaded(id, queue, queue.applied);
+  }
+
+  /** All rows of a snapshot are there. */
+  received(id: NodeId, snapshot: EntryId, queue: QueueMachine): void {
+    demand(queue.applied <= snapshot.index, "apply atomicity", () => {
+      return `${id} gets a snapshot of ${snapshot.index} with a state at ${queue.applied}`;
+    });
+    this.log.loaded(id, queue, queue.applied);
+  }
+
+  /** The replica goes on with it. */
+  installed(id: NodeId, snapshot: EntryId, membership: Uint8Array): void {
+    this.log.installed(id, snapshot, membership);
+    const roster = encodeRoster(this.config.at(snapshot.index));
+    demand(roster.join() === membership.join(), "config safety", () => {
+      return `the snapshot of ${snapshot.index} holds other members than were in force then`;
+    });
+  }
+
+  diverged(id: NodeId, { index, own, leaders }: Divergence): void {
+    demand(this.expectsDivergence, "no divergence", () => {
+      return `${id} says it has ${own} at ${index}, and its leader ${leaders}`;
+    });
+    this.divergences.push(id);
+  }
+
   /** Sees each Ready on its way from consensus to the replica. */
   tap(id: NodeId, raft: Raft): void {
     const take = raft.takeReady.bind(raft);
     raft.takeReady = (): Ready => {
       const ready = take();
-      this.#sightings.ready(id, ready, raft.term);
-      if (ready.leadership !== undefined) this.speech.leadership(id, ready.leadership);
-      this.log.ready(id, ready);
+      const { leadership } = ready;
+      this.#sightings.ready(id, ready, raft);
+      if (leadership !== undefined) this.speech.leadership(id, leadership);
+      if (leadership?.role === "leader") {
+        this.config.elected(this.#incarnation(id), leadership.term);
+      }
+      this.log.ready(id, ready, raft.commit);
       return ready;
     };
   }
 
   sent(id: NodeId, message: Message, disk: Disk): void {
     this.#sightings.sent(message);
-    this.speech.sent(id, message, disk);
+    this.speech.sent(id, message, disk, this.#incarnation(id));
+  }
+
+  #incarnation(id: NodeId): string {
+    return this.#holders().get(id)!.incarnation;
   }
 
   forwarded(id: NodeId, forwards: readonly Forward[]): void {
@@ -97,9 +162,13 @@ export class Inspector {
   ): void {
     this.log.applied(id, queue, index);
     if (index <= this.#applied) return;
+    demand(index === this.#applied + 1, "state machine safety", () => {
+      return `${id} applies ${index}, which nobody knows to follow ${this.#applied}`;
+    });
     this.#applied = index;
     if (batch === undefined) return;
     this.#trace.note(id, () => describeApplied(index, batch, replies, events));
+    this.clock.stamped(batch.at);
     this.#sightings.applying(index, batch, replies);
     this.ledger.applied(index, batch, replies, events);
     this.#sightings.applied(index, events);

@@ -1,35 +1,46 @@
 /**
  * Commit stability, leader completeness and state machine safety: what was committed once stays,
- * every later leader has it, every node applies the same bytes at the same index, and all come
- * to the same effect hash. A commit counts as such when a majority of the disks holds the entry;
- * nothing is believed.
+ * every later leader has it, every node applies the same bytes at the same index, and all come to
+ * the same effect hash. A commit counts as such when a majority of the voters' disks holds the
+ * entry; nothing is believed. The committed log is kept here: nodes forget the beginning of theirs.
  */
-import type { Entry, LogIndex, NodeId, PersistBatch, Ready, Term } from "task-queue-raft";
+import type { Entry, EntryId, LogIndex, NodeId, PersistBatch, Ready, Term } from "task-queue-raft";
 import type { QueueMachine } from "../../../packages/broker/src/queue/index.ts";
 import type { SimulatedReplica } from "../boot.ts";
 import type { Disk } from "../disk.ts";
 import type { Situations } from "../situations.ts";
 import { demand } from "../violation.ts";
+import { type ConfigChecker, votersOf } from "./config.ts";
+import { TermLog } from "./term-log.ts";
 
 /** What must never go back on one node; `applied` may, in a restart, to the last flush. */
 interface Progress {
-  /** Terms of the log as handed to the disk, by index - 1. */
-  log: Term[];
+  /** The log as handed to the disk. */
+  log: TermLog;
   term: Term;
   commit: LogIndex;
   applied: LogIndex;
   clock: number;
+  leadsIn: Term | undefined;
+}
+
+/** What the checker needs of a node, from outside. */
+export interface Holder {
+  readonly incarnation: string;
+  readonly disk: Pick<Disk, "holds">;
 }
 
 export class LogChecker {
+  readonly config: ConfigChecker;
   readonly #committed: Entry[] = [];
-  readonly #hashes = new Map<LogIndex, string>();
+  readonly #hashes = new Map<LogIndex, string>([[0, ""]]);
   readonly #progress = new Map<NodeId, Progress>();
-  readonly #disks: ReadonlyMap<NodeId, Disk>;
+  readonly #holders: () => readonly Holder[];
   readonly #situations: Situations;
 
-  constructor(disks: ReadonlyMap<NodeId, Disk>, situations: Situations) {
-    this.#disks = disks;
+  constructor(holders: () => readonly Holder[], config: ConfigChecker, situations: Situations) {
+    this.config = config;
+    this.#holders = holders;
     this.#situations = situations;
   }
 
@@ -40,54 +51,90 @@ export class LogChecker {
 
   /** Term of a committed entry. */
   committedTerm(index: LogIndex): Term | undefined {
-    return this.#committed[index - 1]?.term;
+    return index === 0 ? 0 : this.#committed[index - 1]?.term;
   }
 
-  /** Length of the log of `id` as handed to its disk. */
-  logLength(id: NodeId): number {
-    return this.#progress.get(id)?.log.length ?? 0;
+  /** Last index of the log of `id` as handed to its disk. */
+  lastIndex(id: NodeId): number {
+    return this.#progress.get(id)?.log.last ?? 0;
   }
 
-  booting(id: NodeId, disk: Disk): void {
+  /** The disk has done what a start does before it looks. */
+  booting(id: NodeId, { mark, log, hardState }: Disk): void {
     const before = this.#progress.get(id);
-    const { applied, logDurable } = disk.mark;
-    demand(disk.termAt(applied) === logDurable.term, "flush behind log", () => {
-      return `${id} has state at ${applied} and a log that ends at ${disk.last.index}`;
+    const { applied, logDurable } = mark;
+    demand(applied >= log.base.index, "log and snapshot cover", () => {
+      return `the log of ${id} begins behind ${log.base.index}, its state is that of ${applied}`;
+    });
+    demand(log.termAt(applied) === logDurable.term, "flush behind log", () => {
+      return `${id} has state at ${applied} and a log that ends at ${log.last.index}`;
     });
     demand(applied <= this.commit, "commit stability", () => {
       return `${id} starts with state at ${applied}, committed is ${this.commit}`;
     });
+    const tail = log.tail(log.base.index + 1);
     this.#progress.set(id, {
-      log: disk.log.map(({ term }) => term),
-      term: Math.max(disk.hardState.term, 0),
+      log: new TermLog(
+        log.base,
+        tail.map(({ term }) => term),
+      ),
+      term: Math.max(hardState.term, 0),
       commit: applied,
       applied,
       clock: 0,
+      leadsIn: undefined,
     });
-    if (before !== undefined && before.log.length > disk.log.length) {
+    this.config.booting(id, mark.membership, applied, log.tail(applied + 1));
+    if (before !== undefined && before.log.last > log.last.index) {
       this.#situations.hit("restart with a shorter log");
     }
   }
 
-  ready(id: NodeId, ready: Ready): void {
-    const { log } = this.#progress.get(id)!;
-    if (ready.persist !== undefined) this.#handed(id, log, ready.persist);
-    for (const entry of ready.committed) this.#checkCommitted(id, entry);
-    if (ready.leadership?.role === "leader") this.#checkComplete(id, log, ready.leadership.term);
+  /** A state that was loaded, from the own disk or from another node. */
+  loaded(id: NodeId, queue: QueueMachine, index: LogIndex): void {
+    const wanted = this.#hashes.get(index);
+    const isKnown = wanted !== undefined && (index === 0 || queue.effectHash === wanted);
+    demand(isKnown, "apply atomicity", () => {
+      return `${id} loads a state at ${index} of hash ${queue.effectHash}, it was ${wanted}`;
+    });
   }
 
-  turned(id: NodeId, replica: SimulatedReplica): void {
+  /** The replica goes on with a snapshot. */
+  installed(id: NodeId, snapshot: EntryId, membership: Uint8Array): void {
     const progress = this.#progress.get(id)!;
-    const { raft, queue } = replica;
+    demand(this.committedTerm(snapshot.index) === snapshot.term, "commit stability", () => {
+      return `${id} installs ${snapshot.term}/${snapshot.index}, which is not committed`;
+    });
+    progress.applied = snapshot.index;
+    progress.clock = 0;
+    this.config.installed(id, snapshot.index, membership);
+  }
+
+  ready(id: NodeId, ready: Ready, commit: LogIndex): void {
+    const progress = this.#progress.get(id)!;
+    const { leadership, persist } = ready;
+    if (leadership !== undefined) {
+      progress.leadsIn = leadership.role === "leader" ? leadership.term : undefined;
+    }
+    if (persist !== undefined) {
+      this.#handed(id, progress.log, persist);
+      this.config.handed(id, persist, commit, progress.log.termAt(commit), progress.leadsIn);
+    }
+    for (const entry of ready.committed) this.#checkCommitted(id, entry);
+    if (leadership?.role === "leader") this.#checkComplete(id, progress.log, leadership.term);
+  }
+
+  turned(id: NodeId, { raft, queue }: SimulatedReplica): void {
+    const progress = this.#progress.get(id)!;
     const { term, commit } = raft;
     demand(term >= progress.term, "monotone term", () => {
       return `the term of ${id} goes from ${progress.term} to ${term}`;
     });
-    demand(commit >= progress.commit && commit <= this.commit, "commit stability", () => {
-      return `the commit of ${id} goes from ${progress.commit} to ${commit} of ${this.commit}`;
+    demand(commit >= progress.commit, "commit stability", () => {
+      return `the commit of ${id} goes from ${progress.commit} to ${commit}`;
     });
-    demand(queue.applied <= commit, "state machine safety", () => {
-      return `${id} has applied ${queue.applied}, committed is ${commit}`;
+    demand(queue.applied <= Math.min(commit, this.commit), "state machine safety", () => {
+      return `${id} has applied ${queue.applied}, committed is ${commit} of ${this.commit}`;
     });
     if (queue.applied > raft.durableIndex) this.#situations.hit("applied ahead of the own disk");
     if (queue.applied < commit) this.#situations.hit("apply held back for an overdue flush");
@@ -118,46 +165,52 @@ export class LogChecker {
     return this.#hashes.get(index);
   }
 
-  #handed(id: NodeId, log: Term[], { truncateFrom, entries }: PersistBatch): void {
+  #handed(id: NodeId, log: TermLog, { truncateFrom, entries, restore }: PersistBatch): void {
+    if (restore !== undefined) log.reset(restore);
     if (truncateFrom !== undefined) {
-      for (let index = truncateFrom; index <= this.commit && index <= log.length; index++) {
-        demand(log[index - 1] !== this.#committed[index - 1]!.term, "commit stability", () => {
+      for (let index = truncateFrom; index <= this.commit && index <= log.last; index++) {
+        demand(log.termAt(index) !== this.committedTerm(index), "commit stability", () => {
           return `${id} cuts its log at ${truncateFrom}, and entry ${index} was committed`;
         });
       }
-      log.length = Math.min(log.length, truncateFrom - 1);
+      log.cut(truncateFrom);
     }
     for (const entry of entries) {
-      demand(entry.index === log.length + 1, "contiguous log", () => {
-        return `${id} writes entry ${entry.index} behind ${log.length}`;
+      demand(entry.index === log.last + 1, "contiguous log", () => {
+        return `${id} writes entry ${entry.index} behind ${log.last}`;
       });
       log.push(entry.term);
     }
   }
 
   #checkCommitted(id: NodeId, entry: Entry): void {
-    const { index } = entry;
+    const { index, term } = entry;
     const known = this.#committed[index - 1];
     if (known !== undefined) {
       demand(sameEntry(known, entry), "state machine safety", () => {
-        return `at ${index} ${id} commits an entry of term ${entry.term}, not ${known.term}`;
+        return `at ${index} ${id} commits an entry of term ${term}, not ${known.term}`;
       });
       return;
     }
     demand(index === this.commit + 1, "commit stability", () => {
       return `${id} commits ${index}, committed is ${this.commit}`;
     });
-    let holders = 0;
-    for (const disk of this.#disks.values()) if (disk.termAt(index) === entry.term) holders++;
-    demand(holders * 2 > this.#disks.size, "commit stability", () => {
-      return `${id} commits entry ${entry.term}/${index}, which ${holders} disks hold`;
+    const holders = this.#holders().filter(({ disk }) => disk.holds(index, term));
+    const incarnations = new Set(holders.map(({ incarnation }) => incarnation));
+    const isDecided = this.config.inForce(id).some((roster) => {
+      const voters = [...votersOf(roster)];
+      return voters.filter((voter) => incarnations.has(voter)).length * 2 > voters.length;
+    });
+    demand(isDecided, "commit stability", () => {
+      return `${id} commits entry ${term}/${index}, which ${[...incarnations].join(" ")} hold`;
     });
     this.#committed.push(entry);
+    this.config.committed(entry);
   }
 
-  #checkComplete(id: NodeId, log: readonly Term[], term: Term): void {
-    for (let index = this.commit; index > 0; index--) {
-      demand(log[index - 1] === this.#committed[index - 1]!.term, "leader completeness", () => {
+  #checkComplete(id: NodeId, log: TermLog, term: Term): void {
+    for (let index = this.commit; index >= log.base; index--) {
+      demand(log.termAt(index) === this.committedTerm(index), "leader completeness", () => {
         return `${id}, leader of term ${term}, does not have the committed entry ${index}`;
       });
     }
@@ -171,5 +224,5 @@ function sameEntry(one: Entry, other: Entry): boolean {
 }
 
 export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+  return Buffer.compare(one, other) === 0;
 }

@@ -60,6 +60,20 @@ export class PromiseChecker {
     });
   }
 
+  /** A session never sees an older state than before, on whatever node it reads. */
+  sessionRead(seen: number, applied: number): void {
+    demand(applied >= seen, "session read", () => {
+      return `a session that has seen ${seen} reads at ${applied}`;
+    });
+  }
+
+  /** What anybody reads is committed. */
+  readCommitted(applied: number, commit: number): void {
+    demand(applied <= commit, "no uncommitted read", () => {
+      return `a read at ${applied}, committed is ${commit}`;
+    });
+  }
+
   /** What such a read, or one that waited for the write's index, finds for an acknowledged task. */
   taskRead(id: Uint8Array, view: TaskView | undefined): void {
     const task = this.#ledger.tasks.get(idText(id));

@@ -1,6 +1,6 @@
 /** Watches the committed log, the messages and the readies for situations; it checks nothing. */
 
-import type { LogIndex, Message, NodeId, Ready, Role } from "task-queue-raft";
+import type { LogIndex, Message, NodeId, Raft, Ready, Role } from "task-queue-raft";
 import {
   type Batch,
   type Command,
@@ -9,7 +9,6 @@ import {
   type Reply,
 } from "../../../packages/broker/src/queue/index.ts";
 import type { Forward } from "../../../packages/broker/src/replica/index.ts";
-import type { Disk } from "../disk.ts";
 import type { Situation, Situations } from "../situations.ts";
 import type { Ledger } from "./ledger.ts";
 import type { LogChecker } from "./log.ts";
@@ -37,8 +36,8 @@ export class Sightings {
   readonly #situations: Situations;
   readonly #ledger: Ledger;
   readonly #log: LogChecker;
-  readonly #disks: ReadonlyMap<NodeId, Disk>;
   readonly #roles = new Map<NodeId, Role>();
+  readonly #transferees = new Map<NodeId, NodeId>();
   readonly #forwarded = new Set<string>();
   /** Term in which each session registered first, and tasks that a lapse gave back. */
   readonly #registeredIn = new Map<string, number>();
@@ -46,26 +45,22 @@ export class Sightings {
   #candidateTerm = 0;
   #electedTerm = 0;
 
-  constructor(
-    situations: Situations,
-    ledger: Ledger,
-    log: LogChecker,
-    disks: ReadonlyMap<NodeId, Disk>,
-  ) {
+  constructor(situations: Situations, ledger: Ledger, log: LogChecker) {
     this.#situations = situations;
     this.#ledger = ledger;
     this.#log = log;
-    this.#disks = disks;
   }
 
   booting(id: NodeId): void {
     this.#roles.delete(id);
+    this.#transferees.delete(id);
   }
 
   // ---- consensus ----
 
-  ready(id: NodeId, ready: Ready, term: number): void {
+  ready(id: NodeId, ready: Ready, raft: Raft): void {
     const { leadership } = ready;
+    this.#transfer(id, raft);
     for (const entry of ready.committed) {
       if (entry.term < this.#electedTerm && entry.index > this.#log.commit) {
         this.#situations.hit("entry of an earlier term committed by a later leader");
@@ -73,17 +68,32 @@ export class Sightings {
     }
     if (leadership === undefined) return;
     if (leadership.role === "leader") this.#elected(leadership.term);
-    if (leadership.role === "candidate") this.#campaigns(term);
+    if (leadership.role === "candidate") this.#campaigns(raft.term);
     if (this.#roles.get(id) === "leader" && leadership.role !== "leader") {
       this.#situations.hit("leader stepped down");
-      if (this.#log.logLength(id) > this.#log.commit) {
+      if (this.#log.lastIndex(id) > this.#log.commit) {
         this.#situations.hit("leader changed with proposals in flight");
       }
     }
     this.#roles.set(id, leadership.role);
   }
 
+  /** An office that is being handed over, and how that ended. */
+  #transfer(id: NodeId, { transferee, role }: Raft): void {
+    const before = this.#transferees.get(id);
+    if (before === transferee) return;
+    if (transferee === undefined) this.#transferees.delete(id);
+    else this.#transferees.set(id, transferee);
+    if (before === undefined) this.#situations.hit("transfer begun");
+    else if (transferee === undefined && role === "leader") {
+      this.#situations.hit("transfer aborted");
+    }
+  }
+
   sent(message: Message): void {
+    if (message.type === "installSnapshot") this.#situations.hit("snapshot offered");
+    if (message.type === "timeoutNow") this.#situations.hit("member asked to campaign at once");
+    if (message.type === "vote" && message.transfer) this.#situations.hit("campaign of a transfer");
     if (message.type === "voteReply" && !message.granted) this.#situations.hit("vote refused");
     if (message.type === "preVoteReply" && !message.granted) {
       this.#situations.hit("pre-vote refused");
@@ -135,11 +145,7 @@ export class Sightings {
   }
 
   #termOf(index: LogIndex): number {
-    for (const disk of this.#disks.values()) {
-      const term = disk.termAt(index);
-      if (term !== undefined) return term;
-    }
-    return 0;
+    return this.#log.committedTerm(index) ?? 0;
   }
 
   #command(command: Command, reply: Reply, term: number): void {

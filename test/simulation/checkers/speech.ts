@@ -11,7 +11,7 @@ export class SpeechChecker {
   /** Term of a committed entry: every leader has it, whether it said so or not. */
   readonly #committedTerm: (index: number) => Term | undefined;
   readonly #leaders = new Map<Term, NodeId>();
-  /** Candidate a node voted for in a term, by `node/term`. */
+  /** Candidate a node voted for in a term, by `incarnation/term`. */
   readonly #votes = new Map<string, NodeId>();
   /** The log of each term's leader as it told its followers: term of the entry at each index. */
   readonly #told = new Map<Term, Map<number, Term>>();
@@ -27,20 +27,23 @@ export class SpeechChecker {
     this.#leaders.set(term, id);
   }
 
-  sent(id: NodeId, message: Message, disk: Disk): void {
+  /** `voter`: the incarnation of `id`; another one is another node. */
+  sent(id: NodeId, message: Message, disk: Disk, voter: string): void {
     if (message.type !== "preVote") this.#checkTerm(id, message, disk);
     switch (message.type) {
       case "vote":
-        this.#checkVote(id, message.term, id, disk);
+        this.#checkVote(id, message.term, id, disk, voter);
         break;
       case "voteReply":
-        if (message.granted) this.#checkVote(id, message.term, message.to, disk);
+        if (message.granted) this.#checkVote(id, message.term, message.to, disk, voter);
         break;
       case "append":
         this.#checkLeads(id, message.term);
         this.#checkAppend(message);
         break;
       case "heartbeat":
+      case "installSnapshot":
+      case "timeoutNow":
         this.#checkLeads(id, message.term);
         break;
       case "appendReply":
@@ -57,12 +60,12 @@ export class SpeechChecker {
     });
   }
 
-  #checkVote(id: NodeId, term: Term, candidate: NodeId, { hardState }: Disk): void {
+  #checkVote(id: NodeId, term: Term, candidate: NodeId, { hardState }: Disk, voter: string): void {
     const outdated = hardState.term > term;
     demand(outdated || hardState.vote === candidate, "persist before speak", () => {
       return `${id} votes for ${candidate} in term ${term}, on its disk is ${hardState.vote}`;
     });
-    const key = `${id}/${term}`;
+    const key = `${voter}/${term}`;
     const other = this.#votes.get(key) ?? candidate;
     demand(other === candidate, "vote stability", () => {
       return `${id} votes for ${candidate} and ${other} in term ${term}`;
@@ -70,10 +73,13 @@ export class SpeechChecker {
     this.#votes.set(key, candidate);
   }
 
+  /** An office that begins and ends within one turn is never announced; its words are. */
   #checkLeads(id: NodeId, term: Term): void {
-    demand(this.#leaders.get(term) === id, "election safety", () => {
-      return `${id} speaks as leader of term ${term}, which ${this.#leaders.get(term)} leads`;
+    const leader = this.#leaders.get(term) ?? id;
+    demand(leader === id, "election safety", () => {
+      return `${id} speaks as leader of term ${term}, which ${leader} leads`;
     });
+    this.#leaders.set(term, id);
   }
 
   #checkAppend({ term, prev, entries }: Append): void {
@@ -99,11 +105,24 @@ export class SpeechChecker {
       return `${id} acknowledges ${durable} as durable, ${match} as written`;
     });
     if (durable === 0) return;
-    const wanted = this.#told.get(term)?.get(durable) ?? this.#committedTerm(durable);
-    const found = disk.termAt(durable);
+    // Within the state that a snapshot brought, or behind a compaction.
+    if (durable < disk.log.base.index) return;
+    const found = durable <= disk.log.synced ? disk.log.termAt(durable) : undefined;
+    const wanted = this.#known(term, durable) ?? found;
     demand(found !== undefined && found === wanted, "persist before speak", () => {
       const is = found === undefined ? "nothing" : `an entry of term ${found}`;
       return `${id} acknowledges entry ${durable} of term ${wanted}, on its disk is ${is}`;
     });
+    // This entry vouches for all before it.
+    const written = disk.log.termAt(match);
+    const told = this.#known(term, match) ?? written;
+    demand(written !== undefined && written === told, "persist before speak", () => {
+      return `${id} acknowledges entry ${match} of term ${told}, written is one of ${written}`;
+    });
+  }
+
+  /** Term of an entry that the leader of `term` has, as far as anybody heard of it. */
+  #known(term: Term, index: number): Term | undefined {
+    return this.#told.get(term)?.get(index) ?? this.#committedTerm(index);
   }
 }

@@ -15,8 +15,10 @@ export class Arena {
   readonly situations: Situations;
   /** Faults are over: everybody behaves, and nobody gives up. */
   isOver = false;
-  /** Nodes that callers may talk to. */
-  reachable: readonly SimulatedNode[];
+  readonly #reachable: () => readonly SimulatedNode[];
+  readonly #wants: (deed: string) => boolean;
+  /** Names of what clients did, in order. */
+  readonly deeds: string[] = [];
 
   constructor(
     time: VirtualTime,
@@ -24,13 +26,28 @@ export class Arena {
     nodes: readonly SimulatedNode[],
     inspector: Inspector,
     situations: Situations,
+    reachable: () => readonly SimulatedNode[],
+    wants: (deed: string) => boolean,
   ) {
     this.time = time;
     this.options = options;
     this.nodes = nodes;
     this.inspector = inspector;
     this.situations = situations;
-    this.reachable = nodes;
+    this.#reachable = reachable;
+    this.#wants = wants;
+  }
+
+  /** Nodes that callers may talk to; never empty. */
+  get reachable(): readonly SimulatedNode[] {
+    return this.#reachable();
+  }
+
+  /** Whether a client is to do this, or whether it is left out of this run. */
+  wants(deed: string): boolean {
+    if (!this.#wants(deed)) return false;
+    this.deeds.push(deed);
+    return true;
   }
 
   /** A caller's wall clock, which is right. */

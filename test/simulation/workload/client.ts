@@ -4,6 +4,7 @@
  */
 import type { Command, Submit } from "../../../packages/broker/src/queue/index.ts";
 import { idText } from "../checkers/model.ts";
+import type { SimulatedNode } from "../node.ts";
 import type { Random } from "../random.ts";
 import type { Arena } from "./arena.ts";
 import { Errand } from "./errand.ts";
@@ -15,15 +16,23 @@ const REQUEST_ID_BYTES = 16;
 
 export class Client {
   readonly #arena: Arena;
-  readonly #random: Random;
+  readonly #name: string;
+  readonly #times: Random;
+  /** Anew for each deed, so that one that is left out does not change the others. */
+  #random: Random;
   readonly #submissions: Submissions;
+  #thoughts = 0;
+  /** The newest index that this client has seen anything of. */
+  #seen = 0;
   #recent: Submit[] = [];
   readonly #resent = new Set<Submit>();
   /** Commands without an answer. */
   readonly open = new Set<Errand>();
 
-  constructor(arena: Arena, random: Random, submissions: Submissions) {
+  constructor(arena: Arena, random: Random, name: string, submissions: Submissions) {
     this.#arena = arena;
+    this.#name = name;
+    this.#times = random;
     this.#random = random;
     this.#submissions = submissions;
     this.#think();
@@ -31,9 +40,11 @@ export class Client {
 
   #think(): void {
     const { time, options } = this.#arena;
-    time.after(this.#random.exponential(options.workload.thinkMs), () => {
+    time.after(this.#times.exponential(options.workload.thinkMs), () => {
       if (this.#arena.isOver) return;
-      this.#act();
+      const deed = `${this.#name}.${++this.#thoughts}`;
+      this.#random = this.#times.fork(deed);
+      if (this.#arena.wants(deed)) this.#act();
       this.#think();
     });
   }
@@ -45,12 +56,15 @@ export class Client {
       resend: resendRate,
       cancel: cancelRate,
       read: readRate,
+      sessionRead: readRate,
       tidy: cancelRate + 0.05,
     });
     if (deed === "submit") {
       for (let left = this.#random.whole(1, burstMax); left > 0; left--) this.#submit();
     } else if (deed === "read") {
       this.#read();
+    } else if (deed === "sessionRead") {
+      this.#readSession();
     } else if (deed === "tidy") {
       this.#tidy();
     } else if (this.#recent.length > 0) {
@@ -61,7 +75,7 @@ export class Client {
   }
 
   #submit(): void {
-    const submit = this.#submissions.next(this.#arena.wallMs);
+    const submit = this.#submissions.next(this.#arena.wallMs, this.#random);
     this.#recent.push(submit);
     if (this.#recent.length > REMEMBERED) this.#recent.shift();
     this.#do(submit);
@@ -88,7 +102,7 @@ export class Client {
       this.open.delete(errand);
       if (command.type !== "submit") return;
       if (end.kind === "gaveUp") this.#forget(command, end.mayBeDone);
-      else if (end.reply.code === "ok") this.#readOwn(end.reply.id!, end.index);
+      else if (end.reply.code === "ok") this.#submitted(end.reply.id!, end.index);
     });
     this.open.add(errand);
   }
@@ -108,6 +122,11 @@ export class Client {
     this.#readAt(id, true, 0, ackedIndex);
   }
 
+  #submitted(id: Uint8Array, index: number): void {
+    this.#seen = Math.max(this.#seen, index);
+    this.#readOwn(id, index);
+  }
+
   /** Any node shows a write to whoever knows its index. */
   #readOwn(id: Uint8Array, index: number): void {
     if (!this.#random.chance(0.1)) return;
@@ -115,12 +134,24 @@ export class Client {
     this.#readAt(id, false, index, index);
   }
 
+  /** On any node, and never older than what this client has seen. */
+  #readSession(): void {
+    const seen = this.#seen;
+    const { situations } = this.#arena;
+    const node = this.#readAt(undefined, false, seen, 0, (applied) => {
+      this.#arena.inspector.promises.sessionRead(seen, applied);
+      this.#seen = Math.max(this.#seen, applied);
+    });
+    if ((node.replica?.queue.applied ?? seen) < seen) situations.hit("session read has to wait");
+  }
+
   #readAt(
     id: Uint8Array | undefined,
     linearizable: boolean,
     minIndex: number,
     mustSee: number,
-  ): void {
+    done: (applied: number) => void = () => {},
+  ): SimulatedNode {
     const { time, reachable, situations, inspector } = this.#arena;
     const node = this.#random.pick(reachable);
     const served = (applied: number | undefined): void => {
@@ -130,10 +161,13 @@ export class Client {
       }
       if (linearizable && !node.leads) situations.hit("linearizable read on a follower");
       inspector.promises.readServed(mustSee, applied);
+      inspector.promises.readCommitted(node.replica!.queue.applied, inspector.log.commit);
       if (id !== undefined) inspector.promises.taskRead(id, node.replica!.queue.task(id));
+      done(applied);
     };
     time.after(this.#arena.travelMs(this.#random), () => {
       node.input((replica) => replica.read(served, linearizable, minIndex));
     });
+    return node;
   }
 }

@@ -16,7 +16,7 @@ const KEYS = 12;
 const MISMATCH_RATE = 0.1;
 
 export class Submissions {
-  readonly #random: Random;
+  #random: Random;
   readonly #options: WorkloadOptions;
   /** What was said first under each idempotency key. */
   readonly #byKey = new Map<string, TaskContent>();
@@ -26,8 +26,8 @@ export class Submissions {
     this.#options = options;
   }
 
-  next(wallMs: number): Submit {
-    const random = this.#random;
+  next(wallMs: number, random: Random): Submit {
+    this.#random = random;
     const idempotencyKey = random.chance(this.#options.keyRate)
       ? `key-${random.whole(1, KEYS)}`
       : "";

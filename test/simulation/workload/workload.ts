@@ -20,7 +20,7 @@ export class Workload {
     const { clients, workers } = arena.options.workload;
     const submissions = new Submissions(random.fork("submissions"), arena.options.workload);
     for (let i = 1; i <= clients; i++) {
-      this.#clients.push(new Client(arena, random.fork(`client ${i}`), submissions));
+      this.#clients.push(new Client(arena, random.fork(`client ${i}`), `c${i}`, submissions));
     }
     for (let i = 1; i <= workers; i++) this.#hire(`worker${i}`, this.#someNames());
   }

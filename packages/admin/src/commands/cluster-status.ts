@@ -1,8 +1,7 @@
 /** `tq-admin cluster-status`: who leads, who follows, who is behind. Status 1 without a leader. */
-import type { MemberJson } from "task-queue-client";
 import type { Command } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
-import type { Column } from "../output/table.ts";
+import { MEMBER_COLUMNS } from "../member-view.ts";
 
 export const clusterStatus: Command = {
   usage: "cluster-status",
@@ -18,19 +17,9 @@ export const clusterStatus: Command = {
       ["term", String(cluster.term)],
       ["members", `${healthy} of ${cluster.members.length} healthy`],
     ]);
-    out.table(cluster.members, COLUMNS);
+    out.table(cluster.members, MEMBER_COLUMNS);
     if (cluster.leader_id !== null) return EXIT.ok;
     io.stderr("tq-admin: the cluster has no leader; a majority of its members must be up\n");
     return EXIT.no;
   },
 };
-
-const COLUMNS: readonly Column<MemberJson>[] = [
-  { title: "ID", text: (member) => member.id },
-  { title: "ADDRESS", text: (member) => member.address },
-  { title: "ROLE", text: (member) => member.role },
-  { title: "HEALTHY", text: (member) => (member.healthy ? "yes" : "no") },
-  { title: "MATCH", align: "right", text: (member) => String(member.match_index ?? "-") },
-  { title: "LAG", align: "right", text: (member) => String(member.lag ?? "-") },
-  { title: "VERSION", text: (member) => member.version },
-];

@@ -1,14 +1,20 @@
 /** Every verb, in the order of the help. */
-import type { Command } from "../command.ts";
+import type { Command, CommandGroup } from "../command.ts";
 import { cancel } from "./cancel.ts";
 import { clusterStatus } from "./cluster-status.ts";
 import { dlqDelete, dlqList, dlqRetry, dlqShow } from "./dlq.ts";
 import { get } from "./get.ts";
 import { list } from "./list.ts";
+import { addMember } from "./members/add.ts";
+import { listMembers } from "./members/list.ts";
+import { promoteMember } from "./members/promote.ts";
+import { removeMember } from "./members/remove.ts";
+import { replaceMember } from "./members/replace.ts";
 import { queueDepth } from "./queue-depth.ts";
 import { retry } from "./retry.ts";
 import { stats } from "./stats.ts";
 import { submit } from "./submit.ts";
+import { transferLeadership } from "./transfer-leadership.ts";
 import { wait } from "./wait.ts";
 import { workers } from "./workers.ts";
 
@@ -22,8 +28,19 @@ export const COMMANDS: readonly Command[] = [
   submit,
   cancel,
   retry,
+  transferLeadership,
   wait,
 ];
 
-/** Verbs of the dead letter queue: `tq-admin dlq ...`. */
-export const DLQ_COMMANDS: readonly Command[] = [dlqList, dlqShow, dlqRetry, dlqDelete];
+export const GROUPS: readonly CommandGroup[] = [
+  {
+    name: "dlq",
+    summary: "Look after dead tasks: list, show, retry, delete",
+    commands: [dlqList, dlqShow, dlqRetry, dlqDelete],
+  },
+  {
+    name: "members",
+    summary: "Look after the brokers: list, add, promote, remove, replace",
+    commands: [listMembers, addMember, promoteMember, removeMember, replaceMember],
+  },
+];

@@ -3,7 +3,7 @@
  * list is a top-level array in JSON and YAML, and is written as it arrives, so that its length
  * costs no memory.
  */
-import { type Column, formatFields, formatTable } from "./table.ts";
+import { type Column, formatFields, formatTable, printable } from "./table.ts";
 import { toYaml } from "./yaml.ts";
 
 export const FORMATS = ["table", "json", "jsonl", "yaml"] as const;
@@ -55,6 +55,12 @@ export class Output {
         this.#write(toYaml(value));
         break;
     }
+  }
+
+  /** What a change has come to: a sentence for a person, its parts for a program. */
+  done(value: object, sentence: string): void {
+    if (this.format === "table") this.#write(`${printable(sentence)}\n`);
+    else this.item({ ...value, message: sentence }, () => []);
   }
 
   /** A table among fields; programs get it as part of an `item`. */

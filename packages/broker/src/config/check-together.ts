@@ -29,7 +29,7 @@ function checkSecurity(settings: Settings, collector: Collector): void {
   }
 }
 
-function checkPorts({ broker, api, raft }: Settings, collector: Collector): void {
+function checkPorts({ broker, api, raft, monitoring }: Settings, collector: Collector): void {
   if (broker.port > PORT_MAX - BUS_PORT_OFFSET && raft.port === undefined) {
     const rule = `the bus would be on port ${broker.port + BUS_PORT_OFFSET}`;
     const text = `${rule}; set raft.port, or a port up to ${PORT_MAX - BUS_PORT_OFFSET}`;
@@ -41,6 +41,9 @@ function checkPorts({ broker, api, raft }: Settings, collector: Collector): void
   ];
   if (raft.port !== undefined || isClustered(raft)) {
     ports.push(["raft.port", raft.port ?? broker.port + BUS_PORT_OFFSET]);
+  }
+  if (collector.said.has("monitoring.prometheus_port")) {
+    ports.push(["monitoring.prometheus_port", monitoring.prometheus_port]);
   }
   for (const [index, [key, port]] of ports.entries()) {
     const earlier = ports.slice(0, index).find(([, other]) => other === port && port !== 0);

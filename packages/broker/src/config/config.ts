@@ -32,12 +32,19 @@ export interface Config {
     readonly port: number;
     readonly heartbeatIntervalMs: number;
     readonly electionTimeoutMs: number;
+    /** Entries kept in the log behind the flushed state. */
+    readonly snapshotEntries: number;
+    /** The highest leads. */
+    readonly priority: number;
   };
   readonly api: {
     readonly host: string;
     readonly restPort: number;
   };
   readonly monitoring: {
+    /** Of metrics. */
+    readonly host: string;
+    readonly prometheusPort: number;
     readonly logLevel: LogLevel;
     /** undefined = standard output. */
     readonly logFile: string | undefined;

@@ -69,9 +69,16 @@ function toConfig(
       port: raft.port ?? broker.port + BUS_PORT_OFFSET,
       heartbeatIntervalMs: raft.heartbeat_interval_ms,
       electionTimeoutMs: raft.election_timeout_ms,
+      snapshotEntries: raft.snapshot_entries,
+      priority: raft.priority,
     },
     api: { host: apiHost, restPort: api.rest_port },
-    monitoring: { logLevel: monitoring.log_level, logFile: monitoring.log_file },
+    monitoring: {
+      host: monitoring.host ?? broker.host,
+      prometheusPort: monitoring.prometheus_port,
+      logLevel: monitoring.log_level,
+      logFile: monitoring.log_file,
+    },
     worker: {
       heartbeatIntervalMs: Math.min(
         worker.heartbeat_interval_secs,
@@ -88,7 +95,7 @@ function toConfig(
     },
     notices: [
       ...withoutEffect(said),
-      ...openDoors(broker.host, apiHost),
+      ...openDoors(broker.host, apiHost, monitoring.host ?? broker.host),
       ...alwaysSynced(settings),
     ],
     said,

@@ -112,7 +112,8 @@ export const SCHEMA = {
     peers: key(
       list("addresses (HOST:PORT or ID@HOST:PORT/BUSPORT)"),
       [],
-      "The other brokers: their broker.host and broker.port.",
+      "The other brokers: their broker.host and broker.port. Only a hint where to find them once " +
+        "this node belongs to a cluster; members are added with tq-admin.",
     ),
     port: derived(port, "Port of the bus between brokers; default: broker.port + 10000."),
     heartbeat_interval_ms: key(
@@ -124,6 +125,17 @@ export const SCHEMA = {
       duration({ min: 50, max: 100_000 }, 1),
       1000,
       "Silence after which an election starts: 1 to 2 times this, at least 5 heartbeats.",
+    ),
+    snapshot_entries: key(
+      integer({ min: 100, max: 100_000_000 }),
+      10_000,
+      "Log entries kept behind the state on disk. A member that was away for longer than they " +
+        "reach back is sent a snapshot of the state instead.",
+    ),
+    priority: key(
+      integer({ min: 0, max: 100 }),
+      0,
+      "Among brokers that are up to date the one with the highest becomes leader.",
     ),
   },
   api: {
@@ -139,7 +151,13 @@ export const SCHEMA = {
     api_keys: derived(anything(), "Hashed keys and their permissions.", NOT_YET),
   },
   monitoring: {
-    prometheus_port: key(port, 9091, "Port of metrics.", NOT_YET),
+    host: derived(host, "Where metrics are asked for; default: broker.host."),
+    prometheus_port: key(
+      port,
+      9091,
+      "Port of metrics for Prometheus; 0 takes a free one. Where nobody set it and it is in use, " +
+        "metrics are at /metrics of REST alone.",
+    ),
     log_level: key(logLevel, "info", "What is logged: this level and those after it."),
     log_file: derived(path, "Log file; default: standard output."),
   },

@@ -104,6 +104,21 @@ export interface Broker {
   waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined>;
   storageStats(): Promise<Readonly<Record<string, string>>>;
 
+  // Members and leadership; on the leader only, elsewhere they reject with `no_leader` and say who
+  // leads. All reject with `TqError`: `state_conflict` when it may not be done now, `not_found`.
+
+  /**
+   * Adds the node that answers at `peer` (`id@host:port`, as in `raft.peers`) as a learner.
+   * Resolves once that is applied. Rejects when it cannot be reached or belongs to a cluster.
+   */
+  addMember(peer: string): Promise<void>;
+  /** A learner becomes a voter. `force`: even if it has not caught up. */
+  promoteMember(id: string, force: boolean): Promise<void>;
+  /** `force`: even if those who stay could then not reach a quorum. */
+  removeMember(id: string, force: boolean): Promise<void>;
+  /** Resolves when another one leads. `to` undefined: the voter that is the furthest. */
+  transferLeadership(to: string | undefined): Promise<void>;
+
   // Worker sessions; on the leader only.
 
   /**

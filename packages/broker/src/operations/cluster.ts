@@ -6,21 +6,9 @@ import type { ClusterJson } from "task-queue-protocol";
 import type { Broker, MemberStatus } from "./broker.ts";
 import type { Answer } from "./read-options.ts";
 
-export interface ClusterDetailJson extends ClusterJson {
-  /** Who answers, and its part in the cluster. */
-  node_id: string;
-  role: string;
-  ready: boolean;
-  /** Why it is not ready; absent when it is. */
-  reason?: string;
-  applied_index: number;
-  commit_index: number;
-  durability: string;
-}
-
-export function clusterStatus(broker: Broker): Answer<ClusterDetailJson> {
+export function clusterStatus(broker: Broker): Answer<ClusterJson> {
   const status = broker.status();
-  const value: ClusterDetailJson = {
+  const value: ClusterJson = {
     cluster_id: status.clusterId,
     cluster_version: status.clusterVersion,
     leader_id: status.leader?.id ?? null,

@@ -27,12 +27,14 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
     fix: "Use a key with the permission, or a session id of your own.",
   },
   not_found: {
-    meaning: "There is no such task, queue or path.",
+    meaning: "There is no such task, queue, member or path.",
     fix: "Check the id. A task that was deleted is gone for good.",
   },
   state_conflict: {
-    meaning: "The task's state does not allow this: a completed task cannot be cancelled, for one.",
-    fix: "Read the task and decide again. Sending the same request again will not help.",
+    meaning:
+      "What is asked for cannot be done now: a completed task cannot be cancelled, for one, and " +
+      "a member that has not caught up cannot vote. Nothing was changed.",
+    fix: "Read the task or the cluster's state and decide again: `detail` says what is against it.",
   },
   stale_token: {
     meaning:
@@ -69,8 +71,12 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
     fix: "Wait as long as `Retry-After` says, then send the same request again.",
   },
   no_leader: {
-    meaning: "A majority of brokers cannot be reached or is electing a leader. Nothing was done.",
-    fix: "Send the same request again, to any broker. If it lasts, see which brokers are down.",
+    meaning:
+      "A majority of brokers cannot be reached or is electing a leader, or only the leader can " +
+      "do this and another broker was asked. Nothing was done.",
+    fix:
+      "Send the same request again, to any broker or to the leader that `detail` names. If it " +
+      "lasts, see which brokers are down.",
   },
   outcome_unknown: {
     meaning: "The request was passed on and no answer came: it may have taken effect, or may yet.",

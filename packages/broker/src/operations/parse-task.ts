@@ -69,8 +69,13 @@ export interface SubmitContext extends SubmitLimits {
 
 type TaskPayload = Pick<TaskContent, "payload" | "payloadType">;
 
+export interface SubmitOfJson extends ParsedSubmit {
+  /** The caller gave no id: this node has just made it. */
+  readonly minted: boolean;
+}
+
 /** Throws `TqError` (`invalid_request`, `unknown_field`, `too_large`) naming the field. */
-export function parseSubmit(input: unknown, context: SubmitContext): ParsedSubmit {
+export function parseSubmit(input: unknown, context: SubmitContext): SubmitOfJson {
   const prefix = context.prefix ?? "";
   const what = prefix === "" ? "body" : prefix.slice(0, -1);
   const fields = Fields.of(input, what, prefix);
@@ -91,7 +96,9 @@ export function parseSubmit(input: unknown, context: SubmitContext): ParsedSubmi
     traceparent: fields.string("traceparent") ?? "",
   };
   checkContent(content, context, prefix);
-  return { id: readId(fields, exported, context.now), content };
+  const given = readId(fields);
+  const minted = given === undefined || exported;
+  return { id: minted ? mintId(context.now) : given, content, minted };
 }
 
 function readType(fields: Fields): string {
@@ -100,14 +107,14 @@ function readType(fields: Fields): string {
   return type;
 }
 
-function readId(fields: Fields, exported: boolean, now: number): TaskId {
+function readId(fields: Fields): TaskId | undefined {
   const text = fields.string("id");
-  if (text === undefined) return mintId(now);
+  if (text === undefined) return undefined;
   const id = parseTaskId(text);
   if (id === undefined) {
     throw invalid(fields.path("id"), `${shown(text)} is not a UUID of version 7`);
   }
-  return exported ? mintId(now) : id;
+  return id;
 }
 
 function readPayload(fields: Fields): TaskPayload {

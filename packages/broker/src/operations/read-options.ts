@@ -4,6 +4,7 @@
  */
 import { TqError } from "task-queue-protocol";
 import type { Broker, Consistency } from "./broker.ts";
+import { shown } from "./invalid.ts";
 import type { Fields } from "./read-fields.ts";
 
 export interface ReadOptions {
@@ -34,5 +35,8 @@ export function barrier(broker: Broker, read: ReadOptions): Promise<number> {
 export function parseIndex(text: string, field: string): number {
   const index = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(index)) return index;
-  throw new TqError("invalid_request", `${field}: a log index is expected`, { field });
+  const expected = "send the number that an earlier answer carried in this field";
+  throw new TqError("invalid_request", `${field}: ${shown(text)} is no log index; ${expected}`, {
+    field,
+  });
 }

@@ -3,12 +3,12 @@
  * is answered is what every later read will show.
  */
 import { type ErrorBody, formatTaskId, type TaskJson, TqError } from "task-queue-protocol";
-import type { RetryPolicy, Submit } from "../queue/index.ts";
+import type { RetryPolicy, Submit, TaskId } from "../queue/index.ts";
 import type { Broker } from "./broker.ts";
 import type { ParsedSubmit } from "./check-submit.ts";
 import { invalid } from "./invalid.ts";
 import { BATCH_TASKS_MAX } from "./limits.ts";
-import { parseSubmit, type SubmitContext } from "./parse-task.ts";
+import { parseSubmit, type SubmitContext, type SubmitOfJson } from "./parse-task.ts";
 import { perform } from "./perform.ts";
 import { readBack } from "./read-back.ts";
 import { Fields } from "./read-fields.ts";
@@ -44,9 +44,9 @@ export class SubmitRefused extends TqError {
 export type BatchResult = Submitted | { readonly id: string | undefined; readonly error: TqError };
 
 /** The command for a submit that was checked; what it leaves open comes from the settings. */
-export function submitCommand(submit: ParsedSubmit, settings: SubmitSettings): Submit {
-  const retry = { ...settings.retry, ...submit.content.retry };
-  return { type: "submit", ...submit, retry, depthLimit: settings.queueDepthThreshold };
+export function submitCommand({ id, content }: ParsedSubmit, settings: SubmitSettings): Submit {
+  const retry = { ...settings.retry, ...content.retry };
+  return { type: "submit", id, content, retry, depthLimit: settings.queueDepthThreshold };
 }
 
 export async function submitTask(
@@ -103,7 +103,7 @@ function contextOf(broker: Broker, settings: SubmitSettings): SubmitContext {
   return { maxPayloadBytes: settings.maxPayloadBytes, now };
 }
 
-function parseOne(task: unknown, context: SubmitContext, index: number): ParsedSubmit | TqError {
+function parseOne(task: unknown, context: SubmitContext, index: number): SubmitOfJson | TqError {
   try {
     return parseSubmit(task, { ...context, prefix: `tasks[${index}].` });
   } catch (error) {
@@ -114,7 +114,7 @@ function parseOne(task: unknown, context: SubmitContext, index: number): ParsedS
 
 async function settle(
   broker: Broker,
-  parsed: ParsedSubmit | TqError,
+  parsed: SubmitOfJson | TqError,
   settings: SubmitSettings,
 ): Promise<Answer<BatchResult>> {
   if (parsed instanceof TqError) return { value: { id: undefined, error: parsed }, index: 0 };
@@ -128,7 +128,7 @@ async function settle(
 
 async function submitParsed(
   broker: Broker,
-  parsed: ParsedSubmit,
+  parsed: SubmitOfJson,
   settings: SubmitSettings,
 ): Promise<Answer<Submitted>> {
   try {
@@ -138,10 +138,19 @@ async function submitParsed(
       throw new TqError("not_found", "this task was submitted before and has since been deleted");
     }
     const task = taskToJson(view, { payload: true });
-    return { value: { task, duplicate: reply.duplicate }, index: applied };
+    const duplicate = reply.duplicate && !isOwnCopy(parsed, reply.id);
+    return { value: { task, duplicate }, index: applied };
   } catch (error) {
     // Under a key that belongs to another task the id just made is nobody's.
     if (!(error instanceof TqError) || error.code === "idempotency_mismatch") throw error;
     throw new SubmitRefused(error, formatTaskId(parsed.id));
   }
+}
+
+/**
+ * A node sends a write again when the leader changes under it. The caller of a task whose id was
+ * made here cannot have submitted it before: what the log had already was our own first copy.
+ */
+function isOwnCopy({ id, minted }: SubmitOfJson, found: TaskId | undefined): boolean {
+  return minted && (found === undefined || Buffer.compare(found, id) === 0);
 }

@@ -46,6 +46,7 @@ export * from "./limits.ts";
 export { QueueMachine } from "./machine.ts";
 export type { Flush, RecordReader, RecordWrite } from "./records.ts";
 export type { Accepted, Leased, RefusalCode, Refused, Reply } from "./reply.ts";
+export { successor } from "./successor.ts";
 export type {
   Attempt,
   AttemptOutcome,

@@ -9,6 +9,7 @@
  *
  * Live and finished tasks are apart so that a boot scans the live ones only.
  */
+import { successor } from "./successor.ts";
 import type { TaskId } from "./task.ts";
 import type { KeyRange } from "./view.ts";
 
@@ -126,10 +127,4 @@ function prefixRange(prefix: number): KeyRange {
 
 function indexPrefix(state: "dead" | "cancelled"): Uint8Array {
   return namedKey(INDEX, `${state}/`);
-}
-
-function successor(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1);
-  next.set(key);
-  return next;
 }

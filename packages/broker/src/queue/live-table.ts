@@ -92,9 +92,16 @@ export class LiveTable {
     }
   }
 
+  /** Room for this many tasks without growing on the way. */
+  reserve(tasks: number): void {
+    let capacity = this.capacity;
+    while (capacity < tasks) capacity *= 2;
+    if (capacity > this.capacity) this.#grow(capacity);
+  }
+
   /** A slot for a new task, all columns empty. The caller gives it a state. */
   add(id: TaskId): number {
-    if (this.#free === NONE && this.#used === this.capacity) this.#grow();
+    if (this.#free === NONE && this.#used === this.capacity) this.#grow(this.capacity * 2);
     const slot = this.#takeSlot();
     const i = slot * 4;
     for (let word = 0; word < 4; word++) this.#ids[i + word] = wordAt(id, word * 4);
@@ -224,8 +231,8 @@ export class LiveTable {
     buckets[gap] = NONE;
   }
 
-  #grow(): void {
-    const capacity = this.capacity * 2;
+  /** `capacity`: a power of two. */
+  #grow(capacity: number): void {
     this.state = enlarge(this.state, capacity).fill(FREE, this.capacity);
     this.flags = enlarge(this.flags, capacity);
     this.priority = enlarge(this.priority, capacity);

@@ -17,6 +17,14 @@ import { setRunTimer } from "./transitions.ts";
 
 type Entry = readonly [Uint8Array, Uint8Array];
 
+/** Tasks that are put into their heaps in one piece: some milliseconds. */
+const SETTLE_SLOTS = 2048;
+/**
+ * Tasks for which the table is made large enough at once, as far as the queues' counters are known
+ * before the first of them. What they say is believed only up to here.
+ */
+const RESERVED_MAX = 2 ** 22;
+
 export class Loader {
   readonly #s: QueueState;
   /** Session ids of running tasks, by slot. */
@@ -30,8 +38,11 @@ export class Loader {
     for (const [key, value] of entries) this.#loadOne(key, value);
   }
 
-  /** Builds the indexes and checks the counters. */
-  finish(): void {
+  /**
+   * Builds the indexes and checks the counters, with a pause after each `SETTLE_SLOTS` tasks: all
+   * of half a million at once would hold up the caller for 100 ms.
+   */
+  *finish(): Generator<void, void> {
     const s = this.#s;
     // By token: the order of the grants, in which the lists were before the restart.
     this.#runs.sort((a, b) => s.table.token[a.slot]! - s.table.token[b.slot]!);
@@ -41,8 +52,15 @@ export class Loader {
       s.sessions.addLease(session, slot);
       setRunTimer(s, slot);
     }
-    for (let slot = 0; slot < s.table.used; slot++) this.#index(slot);
-    this.#checkCounts();
+    yield;
+    const found = new Float64Array(s.counts.length);
+    for (let slot = 0; slot < s.table.used; slot++) {
+      const state = s.table.state[slot]!;
+      if (state !== FREE) found[state]!++;
+      this.#index(slot, state);
+      if (slot % SETTLE_SLOTS === SETTLE_SLOTS - 1) yield;
+    }
+    this.#checkCounts(found);
   }
 
   #loadOne(key: Uint8Array, value: Uint8Array): void {
@@ -81,6 +99,7 @@ export class Loader {
   #loadLive(key: Uint8Array, record: LiveRecord): void {
     const s = this.#s;
     const { table } = s;
+    if (table.used === 0) this.#reserve();
     const lane = s.lanes.open(s.lanes.queue(record.queue), record.type);
     const slot = table.add(idOfTaskKey(key));
     s.lanes.enter(lane);
@@ -108,9 +127,16 @@ export class Loader {
     if (record.state === RUNNING) this.#runs.push({ slot, session: record.session });
   }
 
-  #index(slot: number): void {
+  /** A table that grows while it is filled is copied and hashed anew time and again. */
+  #reserve(): void {
+    const { table, counts } = this.#s;
+    let tasks = 0;
+    for (const state of LIVE_STATES) tasks += counts[state]!;
+    table.reserve(Math.min(tasks, RESERVED_MAX));
+  }
+
+  #index(slot: number, state: number): void {
     const { table, lanes, timers } = this.#s;
-    const state = table.state[slot]!;
     if (state === FREE || state === RUNNING) return;
     assert(table.heapAt[slot] === NONE, "a task is loaded twice");
     if (state === PENDING) {
@@ -122,13 +148,8 @@ export class Loader {
   }
 
   /** Counters and tasks are written in one batch: if they disagree, the store lost something. */
-  #checkCounts(): void {
-    const { table, counts } = this.#s;
-    const found = new Float64Array(counts.length);
-    for (let slot = 0; slot < table.used; slot++) {
-      const state = table.state[slot]!;
-      if (state !== FREE) found[state]!++;
-    }
+  #checkCounts(found: Float64Array): void {
+    const { counts } = this.#s;
     for (const state of LIVE_STATES) {
       assert(found[state] === counts[state], "the store's counters disagree with its tasks");
     }

@@ -183,7 +183,12 @@ export class QueueMachine {
 
   /** All records are in. */
   loaded(): void {
-    this.#loader?.finish();
+    for (const _ of this.settle());
+  }
+
+  /** The same in pieces of a few milliseconds; the machine is of no use before the last one. */
+  *settle(): Generator<void, void> {
+    if (this.#loader !== undefined) yield* this.#loader.finish();
     this.#loader = undefined;
   }
 

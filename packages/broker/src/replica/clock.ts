@@ -51,6 +51,14 @@ export class ClusterClock {
     this.#inOffice = true;
   }
 
+  /**
+   * The log has turned out to be further: entries of an earlier leader, unapplied when this office
+   * was taken, carry later times. Behind them the cluster's time would stand still.
+   */
+  raise(floor: number): void {
+    this.#at = Math.max(this.read(), floor);
+  }
+
   leaveOffice(): void {
     this.#inOffice = false;
   }

@@ -1,15 +1,23 @@
 /** The public names of the replica. */
 
-export type { ClusterMember, Member } from "./members.ts";
-export { decodeMembers, decodeMembership, encodeMembers } from "./members.ts";
-export type { Attachment, ReplicaOptions, ReplicaSettings } from "./options.ts";
+export type { ClusterMember, Member, Roster } from "./members.ts";
+export { decodeMembership, decodeRoster, encodeRoster } from "./members.ts";
+export type {
+  Attachment,
+  ReceivedSnapshot,
+  ReplicaOptions,
+  ReplicaSettings,
+} from "./options.ts";
 export type {
   Beacon,
+  ChangeOutcome,
   ContentLoad,
+  Divergence,
   Envelope,
   FlushMark,
   Forward,
   ForwardReply,
+  MemberChange,
   Note,
   Outcome,
   Outputs,

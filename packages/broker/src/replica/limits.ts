@@ -46,6 +46,12 @@ export const RENEW_FOLD_MS = 1_000;
 /** State is flushed this long after the first change that is not on disk. */
 export const FLUSH_INTERVAL_MS = 50;
 
+/**
+ * So many entries are flushed even if they have changed nothing, or the log that they fill could
+ * never be compacted.
+ */
+export const FLUSH_ENTRIES_MAX = 1_000;
+
 /** A flush overdue by this much holds back apply until the log on disk has caught up with it. */
 export const FLUSH_OVERDUE_MS = 1_000;
 
@@ -54,3 +60,57 @@ export const CLOCK_ALARM_MS = 60_000;
 
 /** A follower that has applied everything but this many entries counts as caught up. */
 export const CAUGHT_UP_ENTRIES = 1_000;
+
+/**
+ * Whoever lacks more than this is not counted on when members change: a commit could wait for it.
+ * An entry holds up to a megabyte, so it is much less than what a reader would call caught up.
+ */
+export const QUORUM_LAG_ENTRIES = 100;
+
+/** Voters of a cluster; each more makes every commit wait for more disks. */
+export const VOTERS_MAX = 7;
+
+/** Learners at one time: each gets every entry from the leader. */
+export const LEARNERS_MAX = 8;
+
+/**
+ * A member that was removed is still reached for this long, to hear that it was, or for two
+ * election timeouts, if that is longer: the leader lets it go after one.
+ */
+export const REMOVED_REACHED_MS = 3_000;
+
+/** Changes of members that wait for their turn; beyond: `overloaded`. */
+export const CHANGES_WAITING_MAX = 16;
+
+/** Who waits for a handover hears by then how it ended; consensus gives it up well before. */
+export const HANDOVER_DEADLINE_MS = 5_000;
+
+/** A leader that drains tries again to hand over its office after this. */
+export const DRAIN_RETRY_MS = 500;
+
+/** How long a member that is wanted more must be fit to lead before it is handed the office. */
+export const PRIORITY_SETTLE_MS = 10_000;
+
+/** Pause after a handover by priority that did not succeed. */
+export const PRIORITY_RETRY_MS = 60_000;
+
+/** Effect hashes kept to compare with what other members say of the same entries. */
+export const EFFECT_HASHES_KEPT = 1_024;
+
+/** Bytes of entries kept behind the flushed state, however few entries that are. */
+export const LOG_KEPT_BYTES = 256 * 1024 * 1024;
+
+/** A log larger than this is compacted though a member that answers still needs its beginning. */
+export const LOG_BYTES_MAX = 2 * 1024 * 1024 * 1024;
+
+/** A log that waits for a snapshot to arrive takes no more writes beyond this. */
+export const LOG_PINNED_BYTES_MAX = 8 * 1024 * 1024 * 1024;
+
+/** Entries are not kept for a member that has been silent for this long. */
+export const LOG_KEPT_FOR_SILENT_MS = 60_000;
+
+/** The log is compacted by this many bytes at a time, or by COMPACT_ENTRIES_MIN entries. */
+export const COMPACT_BYTES_MIN = 16 * 1024 * 1024;
+
+/** Or by a quarter of `snapshotEntries`, whichever is more. */
+export const COMPACT_ENTRIES_MIN = 64;

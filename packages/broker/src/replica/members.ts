@@ -21,31 +21,47 @@ export interface ClusterMember extends Member {
   readonly voter: boolean;
 }
 
+/** The members at one time. */
+export interface Roster {
+  /** One more with each change; 0 for the founders. */
+  readonly revision: number;
+  /** In the order of their ids. */
+  readonly members: readonly ClusterMember[];
+}
+
 const FORMAT_VERSION = 1;
 
 /** Canonical: members in the order of their ids, so that every node writes the same bytes. */
-export function encodeMembers(members: readonly ClusterMember[]): Uint8Array {
+export function encodeRoster({ revision, members }: Roster): Uint8Array {
   const sorted = [...members].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   const listed = sorted.map(({ id, incarnation, bus, address, voter }) => {
     return { id, incarnation, bus, address, voter };
   });
-  return new TextEncoder().encode(JSON.stringify({ version: FORMAT_VERSION, members: listed }));
+  const document = { version: FORMAT_VERSION, revision, members: listed };
+  return new TextEncoder().encode(JSON.stringify(document));
 }
 
-export function decodeMembers(data: Uint8Array): readonly ClusterMember[] {
-  const parsed = JSON.parse(new TextDecoder().decode(data)) as {
-    version: number;
-    members: ClusterMember[];
-  };
+export function decodeRoster(data: Uint8Array): Roster {
+  const parsed = JSON.parse(new TextDecoder().decode(data)) as Roster & { version: number };
   assert(parsed.version === FORMAT_VERSION, `membership entry of version ${parsed.version}`);
-  return parsed.members;
+  return { revision: parsed.revision, members: parsed.members };
 }
 
-/** The part that consensus needs. */
-export function decodeMembership(data: Uint8Array): Membership {
-  const members = decodeMembers(data);
-  return {
-    voters: members.filter((member) => member.voter).map((member) => member.id),
-    learners: members.filter((member) => !member.voter).map((member) => member.id),
+/**
+ * The part that consensus needs, as `self` has to understand it: an older roster may list a node of
+ * its name that was another one. That one votes under a name that nobody else has; this one does
+ * not take its place, for it has forgotten what that one promised.
+ */
+export function decodeMembership(
+  data: Uint8Array,
+  self: Pick<Member, "id" | "incarnation">,
+): Membership {
+  const { members } = decodeRoster(data);
+  const name = ({ id, incarnation }: Member): NodeId =>
+    id === self.id && incarnation !== self.incarnation ? `${id}#${incarnation}` : id;
+  const named = (voter: boolean): NodeId[] => {
+    const ids = members.filter((member) => member.voter === voter).map(name);
+    return ids.sort((a, b) => (a < b ? -1 : 1));
   };
+  return { voters: named(true), learners: named(false) };
 }

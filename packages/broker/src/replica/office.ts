@@ -37,7 +37,7 @@ export class Office {
   }
 
   leave(): void {
-    if (this.#held) this.#clock.leaveOffice();
+    this.#clock.leaveOffice();
     this.#held = false;
     this.#takeOfficeDue = false;
     this.#settled = false;
@@ -55,8 +55,14 @@ export class Office {
     this.#takeOfficeDue = false;
   }
 
+  /** This office's `takeOffice` was applied. */
+  get isSettled(): boolean {
+    return this.#settled;
+  }
+
   settled(): void {
     this.#settled = this.#held;
+    if (this.#held) this.#clock.raise(this.#queue.clock);
   }
 
   beat(session: string, now: number): void {

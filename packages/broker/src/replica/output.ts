@@ -12,8 +12,11 @@ import type {
   Message,
   NodeId,
   PersistBatch,
+  SnapshotFetch,
 } from "task-queue-raft";
 import type { Delivery, Flush, LeaseLostEvent, Reply, TaskId } from "../queue/index.ts";
+import { unreachable } from "../queue/index.ts";
+import type { Member, Roster } from "./members.ts";
 
 /** How a write ended. */
 export type Outcome =
@@ -37,11 +40,53 @@ export interface Beacon {
   readonly applied: LogIndex;
   /** The queue's effect hash at `applied`. */
   readonly effectHash: string;
+  /** How much the sender wants to lead: 0 = not at all, for it stops; else `raft.priority` + 1. */
+  readonly priority: number;
+}
+
+/** What an operator may change about who belongs to the cluster, one member at a time. */
+export type MemberChange =
+  /** As a learner, which gets the log and does not vote. */
+  | { readonly kind: "add"; readonly member: Member }
+  /** `force`: even if it has not caught up. */
+  | { readonly kind: "promote"; readonly id: NodeId; readonly force: boolean }
+  /** `force`: even if those who stay could then not reach a quorum. */
+  | { readonly kind: "remove"; readonly id: NodeId; readonly force: boolean };
+
+/** How a change of members or of the leader ended. */
+export type ChangeOutcome =
+  /** Applied here, by entry `index`; of a transfer: another one leads. */
+  | { readonly kind: "done"; readonly index: LogIndex }
+  /** Certainly not done. */
+  | {
+      readonly kind: "refused";
+      readonly code: "no_leader" | "not_found" | "state_conflict" | "overloaded";
+      readonly message: string;
+    }
+  /** This node lost its office, or time ran out: it may still come to pass. */
+  | { readonly kind: "unknown"; readonly message: string };
+
+/**
+ * After the same entry this node's state is not that of the others: it must not go on. A follower
+ * stops by its leader's word, a leader by that of a quorum; see `Agreement`.
+ */
+export interface Divergence {
+  readonly index: LogIndex;
+  readonly own: string;
+  /** The leader's effect hash; when this node leads: that of those who have outvoted it. */
+  readonly leaders: string;
 }
 
 export interface Envelope {
   readonly message: Message;
   readonly beacon: Beacon | undefined;
+  /**
+   * Of the receiver, as this node's own log knows it: the bus gives the message to nobody else. A
+   * node of the same name whose disk was lost has forgotten its votes and its log, so it must not
+   * be asked in place of the old one. Not set for answers, which go to whoever has asked, and on
+   * arrival. Does not travel: the bus knows who is at the other end.
+   */
+  readonly incarnation?: string;
 }
 
 /** A write on its way from the node that took it to the leader. */
@@ -87,8 +132,13 @@ export interface SessionOutput {
   ended: boolean;
 }
 
-/** `W` waits for the outcome of a write, `R` for the moment of a read. */
-export interface Outputs<W, R> {
+/**
+ * `W` waits for the outcome of a write, `R` for the moment of a read, `C` for the outcome of a
+ * change of members or leader.
+ */
+export interface Outputs<W, R, C = unknown> {
+  /** Before anything is sent: whom the bus must reach. Present when it changed. */
+  roster: Roster | undefined;
   readonly envelopes: Envelope[];
   readonly forwards: { readonly to: NodeId; readonly forwards: readonly Forward[] }[];
   readonly forwardReplies: { readonly to: NodeId; readonly replies: readonly ForwardReply[] }[];
@@ -102,6 +152,15 @@ export interface Outputs<W, R> {
   readonly contentLoads: readonly ContentLoad[];
   readonly logReads: LogRead[];
   readonly finished: TaskId[];
+  readonly changes: { readonly waiter: C; readonly outcome: ChangeOutcome }[];
+  /** See `Ready.snapshotFetch`. */
+  snapshotFetch: SnapshotFetch | undefined;
+  /** Drop the log on disk up to this entry, when there is time. */
+  compact: LogIndex | undefined;
+  /** Present: the process must end once this turn's envelopes are sent, and do nothing else. */
+  diverged: Divergence | undefined;
+  /** This node is no longer a member, for ever: the process must end once the rest is performed. */
+  removed: boolean;
   readonly flush: { readonly flush: Flush; readonly mark: FlushMark } | undefined;
   /** A flush has waited too long for the log: fsync now what the disk has been handed. */
   readonly syncLog: boolean;
@@ -116,8 +175,14 @@ export interface Note {
   readonly text: string;
 }
 
-export function emptyOutputs<W, R>(): Outputs<W, R> {
+export function emptyOutputs<W, R, C>(): Outputs<W, R, C> {
   return {
+    roster: undefined,
+    changes: [],
+    snapshotFetch: undefined,
+    compact: undefined,
+    diverged: undefined,
+    removed: false,
     envelopes: [],
     forwards: [],
     forwardReplies: [],
@@ -135,18 +200,34 @@ export function emptyOutputs<W, R>(): Outputs<W, R> {
   };
 }
 
-/** Messages about time and office tell the sender's clock and progress as well. */
-export function envelopeOf(
-  message: Envelope["message"],
-  beacon: () => NonNullable<Envelope["beacon"]>,
-): Envelope {
-  switch (message.type) {
+/** A request counts on who the receiver is; an answer goes back to whoever that was. */
+export function isRequest({ type }: Message): boolean {
+  switch (type) {
+    case "preVote":
+    case "vote":
+    case "append":
     case "heartbeat":
-    case "heartbeatReply":
+    case "installSnapshot":
+    case "timeoutNow":
+      return true;
     case "preVoteReply":
     case "voteReply":
-      return { message, beacon: beacon() };
+    case "appendReply":
+    case "heartbeatReply":
+    case "readIndex":
+    case "readIndexReply":
+      return false;
     default:
-      return { message, beacon: undefined };
+      return unreachable(type);
   }
+}
+
+/** Messages about time and office tell the sender's clock and progress as well. */
+export function carriesBeacon({ type }: Message): boolean {
+  return (
+    type === "heartbeat" ||
+    type === "heartbeatReply" ||
+    type === "preVoteReply" ||
+    type === "voteReply"
+  );
 }

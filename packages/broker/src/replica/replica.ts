@@ -7,87 +7,119 @@
  * disk: that is the whole of group commit. The simulator drives this very class.
  */
 
-import { type Entry, type EntryId, type NodeId, Raft } from "task-queue-raft";
-import {
-  type Command,
-  decodeBatch,
-  decodeCommand,
-  encodeBatch,
-  type QueueMachine,
-  type Reply,
-  type Token,
-} from "../queue/index.ts";
-import { sortAnswers } from "./answers.ts";
+import { type Entry, type EntryId, type Leadership, type NodeId, Raft } from "task-queue-raft";
+import type { Command, QueueMachine, Reply, Token } from "../queue/index.ts";
+import { Agreement } from "./agreement.ts";
+import { Applier } from "./applier.ts";
+import { Beacons } from "./beacons.ts";
 import { ClusterClock } from "./clock.ts";
-import { Dispatcher, unknownLeases } from "./dispatcher.ts";
-import { Flusher } from "./flusher.ts";
-import { ENTRIES_UNCOMMITTED_MAX } from "./limits.ts";
-import { type ClusterMember, decodeMembers, decodeMembership } from "./members.ts";
-import { Office } from "./office.ts";
-import type { Attachment, ReplicaOptions, ReplicaSettings } from "./options.ts";
+import { Compaction } from "./compaction.ts";
+import { unknownLeases } from "./dispatcher.ts";
+import { Handover } from "./handover.ts";
+import { buildMachinery, type Machinery } from "./machinery.ts";
+import { type ClusterMember, decodeMembership, decodeRoster, type Member } from "./members.ts";
+import { Membership } from "./membership.ts";
+import type { Attachment, ReceivedSnapshot, ReplicaOptions } from "./options.ts";
 import {
   type ContentLoad,
+  carriesBeacon,
   type Envelope,
   emptyOutputs,
-  envelopeOf,
   type Forward,
   type ForwardReply,
+  isRequest,
+  type MemberChange,
   type Outputs,
 } from "./output.ts";
+import { Proposer } from "./proposer.ts";
 import { Reads } from "./reads.ts";
-import { type Answer, endsLease, entryLength, Requests } from "./requests.ts";
-import { Sessions } from "./sessions.ts";
+import { Requests } from "./requests.ts";
+import { Writes } from "./writes.ts";
 
-export class Replica<W, R> {
+export class Replica<W, R, C = unknown> {
   readonly raft: Raft;
-  readonly queue: QueueMachine;
   readonly clock: ClusterClock;
-  readonly #settings: ReplicaSettings;
-  readonly #requests: Requests<W>;
+  readonly #writes: Writes<W>;
   readonly #reads = new Reads<R>();
-  readonly #dispatcher: Dispatcher;
-  readonly #sessions: Sessions;
-  readonly #office: Office;
-  readonly #flusher: Flusher;
+  readonly #proposer: Proposer<W>;
+  readonly #applier: Applier;
+  readonly #membership: Membership<C>;
+  readonly #handover: Handover<C>;
+  readonly #agreement: Agreement;
+  readonly #beacons: Beacons;
+  readonly #compaction: Compaction;
+  readonly #self: Member;
+  #machinery: Machinery;
   #now: number;
   #wallMs: number;
-  #members: readonly ClusterMember[];
   /** The newest persist batch handed out, and the newest that the disk has confirmed. */
   #handedSeq = 0;
   #writtenSeq = 0;
-  #committed: Entry[] = [];
-  #out: Outputs<W, R> = emptyOutputs();
-  #answers: Answer<W>[] = [];
+  #out: Outputs<W, R, C> = emptyOutputs();
 
   constructor(options: ReplicaOptions) {
-    const { queue, now, wallMs } = options;
-    this.queue = queue;
-    this.#settings = options.settings;
+    const { queue, now, wallMs, applied, membership, settings, self } = options;
+    const { log, electionTimeoutMs } = options.raft;
+    this.#self = self;
     this.#now = now;
     this.#wallMs = wallMs;
-    this.#members = decodeMembers(options.membership);
     this.raft = new Raft({
       ...options.raft,
-      membership: decodeMembership(options.membership),
-      decodeMembership,
-      applied: options.applied.index,
+      membership: decodeMembership(membership, self),
+      decodeMembership: (data) => decodeMembership(data, self),
+      applied: applied.index,
       now,
     });
     this.clock = new ClusterClock(now, wallMs);
-    this.#requests = new Requests(options.firstForwardId);
-    this.#dispatcher = new Dispatcher(queue);
-    this.#sessions = new Sessions(queue, this.#dispatcher);
-    this.#office = new Office(queue, this.clock);
-    this.#flusher = new Flusher(queue, options.applied, options.membership);
+    this.#machinery = buildMachinery(queue, applied, membership, this.clock);
+    this.#applier = new Applier(this.raft, {
+      applied: (entry, replies) => this.#applied(entry, replies),
+      finished: (id) => this.#out.finished.push(id),
+    });
+    this.#membership = new Membership({
+      raft: this.raft,
+      self,
+      electionTimeoutMs,
+      joinedAt: options.joinedAt,
+      roster: decodeRoster(membership),
+      index: applied.index,
+      tail: log.tail,
+      forget: (id) => this.#forget(id),
+    });
+    const members = () => this.members;
+    this.#handover = new Handover(this.raft, members, electionTimeoutMs, settings.priority);
+    const own = { index: applied.index, effectHash: queue.effectHash };
+    this.#agreement = new Agreement(own, electionTimeoutMs, () => this.raft.membership.voters);
+    this.#compaction = new Compaction(
+      settings.snapshotEntries,
+      log.base,
+      this.raft.lastIndex,
+      options.logBytes,
+      applied.index,
+    );
+    const requests = new Requests<W>(options.firstForwardId);
+    this.#writes = new Writes(this.raft, requests, this.#compaction);
+    this.#proposer = new Proposer(this.raft, this.clock, settings, requests);
+    this.#beacons = new Beacons(this.raft, this.clock, this.#agreement, this.#handover);
+  }
+
+  /** Another one after each install: not to be kept. */
+  get queue(): QueueMachine {
+    return this.#machinery.queue;
   }
 
   /** Members in force at the applied index. */
   get members(): readonly ClusterMember[] {
-    return this.#members;
+    return this.#membership.members;
   }
 
   get leads(): boolean {
     return this.raft.role === "leader";
+  }
+
+  /** Members whose effect hash was seen to differ from this leader's, since the start. */
+  get divergences(): number {
+    return this.#agreement.divergences;
   }
 
   // ---- inputs ----
@@ -100,9 +132,10 @@ export class Replica<W, R> {
     this.raft.tick(now);
   }
 
-  receive(from: NodeId, envelope: Envelope): void {
-    if (envelope.beacon !== undefined) this.#heardClock(from, envelope.beacon.wallMs);
-    this.raft.step(envelope.message);
+  receive(from: NodeId, { message, beacon }: Envelope): void {
+    this.raft.step(message);
+    if (beacon === undefined || !this.#membership.knows(from)) return;
+    this.#diverged(this.#beacons.heard(from, message, beacon, this.#now));
   }
 
   /** The control stream of a peer to this node opened or closed. */
@@ -110,7 +143,7 @@ export class Replica<W, R> {
     if (connected) {
       this.raft.peerConnected(peer);
       // What was on its way on the old stream may be lost; every command can be sent again.
-      if (peer === this.raft.leader) this.#requests.leaderChanged();
+      if (peer === this.raft.leader) this.#writes.leaderChanged();
     } else {
       this.clock.forget(peer);
       this.raft.peerDisconnected(peer);
@@ -124,51 +157,34 @@ export class Replica<W, R> {
     this.#writtenSeq = Math.max(this.#writtenSeq, seq);
   }
 
+  /** The flush under way is on disk. Not to be called for one of a state since replaced. */
   flushed(): void {
-    this.queue.flushed();
-    this.#flusher.flushed();
+    const applied = this.#machinery.flusher.flushed();
+    if (applied !== undefined) this.#compaction.flushed(applied);
   }
 
+  /** No entries: they have been compacted away meanwhile. */
   logRead(to: NodeId, prev: EntryId, entries: readonly Entry[]): void {
     this.raft.provideLog({ to, prev, entries });
   }
 
   /** `content` undefined: the store has none under this key. */
   contentLoaded(load: ContentLoad, content: Uint8Array | undefined): void {
-    this.#sessions.contentLoaded(load, content);
+    this.#machinery.sessions.contentLoaded(load, content);
   }
 
   /** A write from a caller on this node. `session`: on behalf of this attached worker session. */
   request(command: Command, waiter: W, session?: string): void {
-    const freed = session !== undefined && this.#freesCredit(session, command);
-    const origin = { kind: "local", waiter, session: freed ? session : undefined } as const;
-    if (this.#requests.add(origin, command, this.#now) === undefined) {
-      const message = "too many writes are waiting on this node; slow down and try again";
-      const outcome = { kind: "refused", code: "overloaded", message } as const;
-      this.#out.outcomes.push({ waiter, outcome });
-      return;
-    }
-    if (freed) this.#dispatcher.countEnding(session, 1);
-  }
-
-  /** What its worker resends may have been applied before: then it frees nothing any more. */
-  #freesCredit(session: string, command: Command): boolean {
-    return endsLease(command) && this.queue.holds(session, command.id, command.token);
+    this.#writes.request(this.#machinery, command, waiter, session, this.#now);
   }
 
   /** Writes that another node took and this node, as leader, is asked to propose. */
   forwards(from: NodeId, forwards: readonly Forward[]): void {
-    const refused: ForwardReply[] = [];
-    for (const { requestId, command } of forwards) {
-      const origin = { kind: "remote", peer: from, requestId } as const;
-      const request = this.leads && this.#requests.add(origin, decodeCommand(command), this.#now);
-      if (!request) refused.push({ requestId, outcome: undefined });
-    }
-    if (refused.length > 0) this.#out.forwardReplies.push({ to: from, replies: refused });
+    this.#writes.forwards(from, forwards, this.#now);
   }
 
   forwardReplies(replies: readonly ForwardReply[]): void {
-    this.#requests.forwardAnswered(replies, this.#now, this.#answers);
+    this.#writes.forwardReplies(replies, this.#now);
   }
 
   /** Asks for the moment from which a local read is fresh enough. */
@@ -179,59 +195,112 @@ export class Replica<W, R> {
 
   /** Connects a registered session to its worker; undefined when this node cannot. */
   attach(session: string, held: readonly Token[]): Attachment | undefined {
-    const view = this.leads ? this.queue.session(session) : undefined;
+    const { queue, dispatcher, sessions } = this.#machinery;
+    const view = this.leads ? queue.session(session) : undefined;
     if (view === undefined || view.lapsed) return undefined;
-    this.#dispatcher.attach(session);
-    this.#sessions.attached(session);
-    const leases = this.queue.leases(session);
+    dispatcher.attach(session);
+    sessions.attached(session);
+    const leases = queue.leases(session);
     for (const lease of unknownLeases(leases, held)) {
-      this.#sessions.deliver(session, lease.slot, lease.id, lease.token);
+      sessions.deliver(session, lease.slot, lease.id, lease.token);
     }
     const live = new Set(leases.map((lease) => lease.token));
     return { lost: held.filter((token) => !live.has(token)), leaseMs: view.leaseMs };
   }
 
   detach(session: string): void {
-    this.#dispatcher.detach(session);
+    this.#machinery.dispatcher.detach(session);
   }
 
   setWindow(session: string, window: number): void {
-    this.#dispatcher.setWindow(session, window);
+    this.#machinery.dispatcher.setWindow(session, window);
   }
 
   beat(session: string): void {
-    if (this.#dispatcher.isAttached(session)) this.#office.beat(session, this.#now);
+    const { dispatcher, office } = this.#machinery;
+    if (dispatcher.isAttached(session)) office.beat(session, this.#now);
+  }
+
+  // ---- members, leadership, snapshots ----
+
+  /** Changes who belongs to the cluster. Only a leader takes it. */
+  change(change: MemberChange, waiter: C): void {
+    this.#membership.change(change, waiter, this.#now);
+  }
+
+  /** Hands the office to `to`, or to the voter that is the furthest. Only a leader takes it. */
+  transferLeadership(to: NodeId | undefined, waiter: C): void {
+    this.#handover.start(to, waiter, this.#now);
+  }
+
+  /** From now on this node wants no office: it hands over the one it has, and never campaigns. */
+  drain(): void {
+    this.raft.stopCampaigning();
+    this.#handover.drain();
+  }
+
+  /**
+   * Goes on with the state of a snapshot. True: from now on, and the next persist batch restores
+   * it. False: this node is as far by itself; drop it.
+   */
+  install({ id, membership, queue }: ReceivedSnapshot): boolean {
+    const members = decodeMembership(membership, this.#self);
+    if (!this.raft.restore({ ...id, membership: members })) return false;
+    // No write waits for one of its entries: no leader restores, and with the office all of them
+    // have started again, or will in this turn. Every command is idempotent.
+    this.#machinery = buildMachinery(queue, id, membership, this.clock);
+    this.#applier.skip(id.index);
+    this.#membership.installed(id.index, decodeRoster(membership), this.#now);
+    this.#diverged(this.#agreement.installed(this.#ownClaim(), this.#now));
+    return true;
   }
 
   // ---- the turn ----
 
-  turn(): Outputs<W, R> {
+  turn(): Outputs<W, R, C> {
+    const { flusher, sessions } = this.#machinery;
     // Before apply moves on: what the disk has just confirmed may be all that was applied.
-    const flush = this.#flusher.start(this.raft.durableIndex, this.#now);
-    this.#requests.expire(this.#now, this.#answers);
-    this.#answer();
+    const flush = flusher.start(this.raft.durableIndex, this.#now);
+    this.#writes.expire(this.#machinery, this.#now);
     this.#reads.startRound(this.#now, () => this.raft.requestRead());
     this.#drainReady();
     // Applying may have freed credit or confirmed office: what follows from it rides in this turn.
-    if (this.#propose()) this.#drainReady();
+    this.#propose();
+    this.#drainReady();
     this.#reads.serve(this.queue.applied, this.#now, (waiter, applied) => {
       this.#out.reads.push({ waiter, applied });
     });
-    const syncLog = this.#flusher.isOverdue(this.raft.durableIndex, this.#now);
+    this.#compact();
+    const syncLog = flusher.isOverdue(this.raft.durableIndex, this.#now);
     const out = this.#out;
     this.#out = emptyOutputs();
-    const { sessions, loads } = this.#sessions.take();
-    return { ...out, sessions, contentLoads: loads, flush, syncLog };
+    const { sessions: told, loads } = sessions.take();
+    return {
+      ...out,
+      ...this.#writes.take(),
+      roster: this.#membership.takeRoster(),
+      changes: [...this.#membership.takeAnswers(), ...this.#handover.takeAnswers()],
+      removed: this.#isRemoved,
+      notes: [...this.#membership.takeNotes(), ...this.#beacons.takeNotes()],
+      sessions: told,
+      contentLoads: loads,
+      flush,
+      syncLog,
+    };
   }
 
   /** Monotonic time at which `advance` and `turn` are due even if nothing else happens. */
   nextDeadline(): number {
+    const { office, flusher } = this.#machinery;
     return Math.min(
+      // What cannot be proposed now is not due: whatever makes room for it brings a turn.
+      this.#mayPropose ? office.nextDeadline() : Number.POSITIVE_INFINITY,
       this.raft.nextDeadline(),
-      this.#requests.nextDeadline(),
+      this.#writes.nextDeadline(),
       this.#reads.nextDeadline(),
-      this.#office.nextDeadline(),
-      this.#flusher.nextDeadline(this.raft.durableIndex),
+      this.#membership.nextDeadline(),
+      this.#handover.nextDeadline(),
+      flusher.nextDeadline(this.raft.durableIndex),
     );
   }
 
@@ -239,158 +308,91 @@ export class Replica<W, R> {
     while (this.raft.hasReady()) {
       const ready = this.raft.takeReady();
       if (ready.leadership !== undefined) this.#leadershipChanged(ready.leadership);
-      for (const message of ready.messages) this.#out.envelopes.push(this.envelope(message));
       if (ready.persist !== undefined) {
         this.#out.persists.push(ready.persist);
         this.#handedSeq = ready.persist.seq;
+        this.#membership.persisted(ready.persist);
+        this.#compaction.persisted(ready.persist);
       }
+      for (const message of ready.messages) this.#out.envelopes.push(this.envelope(message));
       this.#out.logReads.push(...ready.logReads);
+      this.#out.snapshotFetch = ready.snapshotFetch ?? this.#out.snapshotFetch;
       this.#reads.confirmed(ready.reads, this.#now);
-      for (const entry of ready.committed) this.#committed.push(entry);
+      this.#applier.committed(ready.committed);
     }
-    this.#applyCommitted();
+    this.#applier.run(this.#machinery, this.#now);
+  }
+
+  /** Puts into the log, or on the way to the leader, what waits for it. */
+  #propose(): void {
+    const { leader } = this.raft;
+    const { office } = this.#machinery;
+    this.#membership.run(this.#now, office.isSettled);
+    this.#handover.run(this.#now);
+    if (this.leads) {
+      if (this.#mayPropose) this.#proposer.propose(this.#machinery, this.#now);
+    } else if (leader !== undefined) {
+      const forwards = this.#proposer.forwards(this.#now);
+      if (forwards.length > 0) this.#out.forwards.push({ to: leader, forwards });
+    }
+  }
+
+  /** As leader: not while an earlier entry is on its way to the disk. */
+  get #mayPropose(): boolean {
+    return this.#handedSeq <= this.#writtenSeq && this.#proposer.mayPropose;
+  }
+
+  #compact(): void {
+    const upTo = this.#compaction.next(() => this.raft.status(), this.#now);
+    if (upTo === undefined) return;
+    this.raft.compacted(upTo);
+    this.#out.compact = upTo;
   }
 
   /** A message of a persist batch, ready to be sent once the batch is on disk. */
   envelope(message: Envelope["message"]): Envelope {
-    return envelopeOf(message, () => ({
-      wallMs: this.#wallMs,
-      applied: this.queue.applied,
-      effectHash: this.queue.effectHash,
-    }));
+    const beacon = carriesBeacon(message) ? this.#beacons.own(this.queue, this.#wallMs) : undefined;
+    if (!isRequest(message)) return { message, beacon };
+    return { message, beacon, incarnation: this.#membership.incarnationOf(message.to) };
   }
 
-  #leadershipChanged(leadership: NonNullable<Outputs<W, R>["leadership"]>): void {
+  #leadershipChanged(leadership: Leadership): void {
+    const { office, dispatcher } = this.#machinery;
     this.#out.leadership = leadership;
-    this.#requests.leaderChanged();
-    this.#dispatcher.clear();
-    if (leadership.role === "leader") this.#office.take();
-    else this.#office.leave();
-  }
-
-  #heardClock(from: NodeId, wallMs: number): void {
-    this.clock.heard(from, wallMs);
-    for (const { who, ms } of this.clock.newDisagreements()) {
-      const off = `${Math.round(ms / 1000)} s off the median`;
-      const text = `the wall clock of ${who} is ${off}; check its time service`;
-      this.#out.notes.push({ level: "warn", text });
-    }
-  }
-
-  // ---- proposing ----
-
-  /** Closes the waiting commands into one entry, or sends them to the leader. */
-  #propose(): boolean {
-    if (!this.leads) {
-      this.#forward();
-      return false;
-    }
-    if (this.#handedSeq > this.#writtenSeq) return false;
-    if (this.raft.lastIndex - this.raft.commit >= ENTRIES_UNCOMMITTED_MAX) return false;
-    if (this.#office.mustOpen) {
-      const id = this.#proposeBatch([{ type: "takeOffice" }]);
-      if (id !== undefined) this.#office.opened();
-      return id !== undefined;
-    }
-    const requests = this.#requests.queued.slice(0, entryLength(this.#requests.queued));
-    const commands: Command[] = requests.map((request) => this.#complete(request.command));
-    const demands = this.#office.demands(this.#now);
-    commands.push(...demands);
-    commands.push(...this.#dispatcher.leases(commands));
-    if (commands.length === 0) return false;
-    const id = this.#proposeBatch(commands);
-    if (id === undefined) {
-      this.#dispatcher.leasesDropped(commands);
-      return false;
-    }
-    this.#requests.markProposed(requests.length, id);
-    this.#office.proposed(demands, id.index);
-    return true;
-  }
-
-  #proposeBatch(commands: readonly Command[]): EntryId | undefined {
-    const id = this.raft.propose(encodeBatch({ at: this.clock.read(), commands }));
-    return typeof id === "string" ? undefined : id;
-  }
-
-  #forward(): void {
-    const leader = this.raft.leader;
-    if (leader === undefined || this.#requests.queued.length === 0) return;
-    const forwards = this.#requests.takeForwards(this.#now);
-    if (forwards.length > 0) this.#out.forwards.push({ to: leader, forwards });
-  }
-
-  /** Fills in what the leader decides, so that apply reads no settings of its own. */
-  #complete(command: Command): Command {
-    if (command.type !== "submit") return command;
-    const { retry, depthLimit } = this.#settings;
-    return { ...command, retry: { ...retry, ...command.content.retry }, depthLimit };
-  }
-
-  // ---- applying ----
-
-  #applyCommitted(): void {
-    let count = 0;
-    for (const entry of this.#committed) {
-      if (!this.#flusher.mayApply(entry.index, this.raft.durableIndex, this.#now)) break;
-      this.#apply(entry);
-      count++;
-    }
-    if (count > 0) this.#committed.splice(0, count);
-  }
-
-  #apply(entry: Entry): void {
-    let replies: readonly Reply[] = [];
-    if (entry.kind === "normal") {
-      const batch = decodeBatch(entry.data);
-      replies = this.queue.apply(entry.index, batch);
-      if (this.leads) this.#learnFrom(batch.commands, replies, entry);
+    this.#writes.leaderChanged();
+    this.#handover.leadershipChanged();
+    dispatcher.clear();
+    if (leadership.role === "leader") {
+      office.take();
     } else {
-      this.queue.skip(entry.index);
-      if (entry.kind === "membership") {
-        this.#members = decodeMembers(entry.data);
-      }
+      office.leave();
+      this.#membership.officeLost();
     }
-    const membership = entry.kind === "membership" ? entry.data : undefined;
-    this.#flusher.applied(entry, membership, this.#now);
-    this.#requests.applied(entry, replies, this.#answers);
-    // Before the next lease is thought of: a slot must not count as held no more and ending, too.
-    this.#answer();
-    this.#office.applied(entry.index);
-    for (const event of this.queue.events) {
-      if (event.type === "finished") this.#out.finished.push(event.id);
-      else if (this.leads) this.#sessions.handle(event);
-    }
-    this.queue.events.length = 0;
   }
 
-  /** What the leader must notice of its own commands before the events speak. */
-  #learnFrom(commands: readonly Command[], replies: readonly Reply[], entry: Entry): void {
-    if (entry.term !== this.raft.term) return;
-    commands.forEach((command, ordinal) => {
-      const reply = replies[ordinal];
-      if (command.type === "lease") {
-        // A refused one says nothing about what is ready.
-        const tookAll = reply?.code === "leased" && reply.granted < command.count;
-        this.#dispatcher.leaseApplied(command.session, tookAll);
-      } else if (command.type === "renew") {
-        for (const session of command.sessions) this.#sessions.renewed(session);
-      } else if (command.type === "takeOffice") {
-        this.#office.settled();
-      }
-    });
+  #forget(peer: NodeId): void {
+    this.clock.forget(peer);
+    this.#handover.forget(peer);
+    this.#agreement.forget(peer);
   }
 
-  #answer(): void {
-    if (this.#answers.length === 0) return;
-    for (const { request } of this.#answers) {
-      const { origin } = request;
-      if (origin.kind !== "local" || origin.session === undefined) continue;
-      this.#dispatcher.countEnding(origin.session, -1);
-    }
-    const { outcomes, forwardReplies } = sortAnswers(this.#answers);
-    for (const each of outcomes) this.#out.outcomes.push(each);
-    this.#out.forwardReplies.push(...forwardReplies);
-    this.#answers = [];
+  #applied(entry: Entry, replies: readonly Reply[]): void {
+    this.#membership.applied(entry, this.#now);
+    this.#writes.applied(this.#machinery, entry, replies);
+    this.#diverged(this.#agreement.applied(this.#ownClaim(), this.#now));
+  }
+
+  #diverged(found: Outputs<W, R, C>["diverged"]): void {
+    this.#out.diverged ??= found;
+  }
+
+  /** Not before it stands on disk: the next start could not learn of it from anybody. */
+  get #isRemoved(): boolean {
+    const onDisk = Math.min(this.#machinery.flusher.flushedIndex, this.raft.durableIndex);
+    return (this.#membership.removedAt ?? Number.POSITIVE_INFINITY) <= onDisk;
+  }
+
+  #ownClaim() {
+    return { index: this.queue.applied, effectHash: this.queue.effectHash };
   }
 }

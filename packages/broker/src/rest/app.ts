@@ -24,6 +24,7 @@ import { APPLIED_INDEX } from "./request-parts.ts";
 import { deadRoutes } from "./routes/dead.ts";
 import { errorPageRoutes } from "./routes/error-pages.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
@@ -50,7 +51,7 @@ export function buildRestApp(context: RestContext): FastifyInstance {
     frameworkErrors: (error, request, reply) => {
       answerError(context.logger, error, request, withHeaders(context, reply));
     },
-    clientErrorHandler: answerBrokenRequest,
+    clientErrorHandler: (error, socket) => answerBrokenRequest(context.broker, error, socket),
   });
   const known = new KnownRoutes(app);
   acceptJson(app);
@@ -82,6 +83,7 @@ function addRoutes(app: FastifyInstance, context: RestContext): void {
   deadRoutes(app, context);
   overviewRoutes(app, context);
   healthRoutes(app, context);
+  metricsRoutes(app, context);
   errorPageRoutes(app);
 }
 

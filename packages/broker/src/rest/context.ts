@@ -1,4 +1,5 @@
 /** What every route needs, and the settings that the REST edge reads. */
+import type { Metrics } from "../observe/metrics.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import type { RetryPolicy } from "../queue/index.ts";
@@ -20,6 +21,8 @@ export interface RestContext {
   readonly broker: Broker;
   readonly settings: SubmitSettings;
   readonly logger: RestLogger;
+  /** Without it there is no `/metrics`. */
+  readonly metrics?: Metrics | undefined;
   /** Aborted when the server closes: ends what is waiting. */
   readonly closing: AbortSignal;
 }

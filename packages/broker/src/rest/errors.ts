@@ -5,6 +5,7 @@
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { isErrorCode, TqError } from "task-queue-protocol";
+import type { Broker } from "../operations/broker.ts";
 import { AssertionError } from "../queue/index.ts";
 import type { RestLogger } from "./context.ts";
 import { HttpRefusal, PROBLEM_TYPE, problemOf, sendProblem } from "./problem.ts";
@@ -30,7 +31,11 @@ export function answerError(
 }
 
 /** A request that is not HTTP, or came too slowly: answered on the bare socket, then cut. */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+export function answerBrokenRequest(
+  broker: Broker,
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+): void {
   // A peer that has reset the connection hears nothing anyway.
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
@@ -43,6 +48,8 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
     `HTTP/1.1 ${status} ${reason}`,
     `Content-Type: ${PROBLEM_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-TQ-Node: ${broker.nodeId}`,
+    `X-TQ-Applied-Index: ${broker.status().applied}`,
     "Connection: close",
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());

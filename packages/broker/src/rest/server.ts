@@ -2,6 +2,7 @@
 import { setMaxListeners } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
+import type { Metrics } from "../observe/metrics.ts";
 import type { Broker } from "../operations/broker.ts";
 import { buildRestApp } from "./app.ts";
 import { Connections } from "./connections.ts";
@@ -12,6 +13,8 @@ export interface RestServerOptions {
   readonly broker: Broker;
   readonly config: RestConfig;
   readonly logger: RestLogger;
+  /** Without it there is no `/metrics`. */
+  readonly metrics?: Metrics | undefined;
 }
 
 export interface RestServer {
@@ -21,7 +24,8 @@ export interface RestServer {
   close(): Promise<void>;
 }
 
-export function createRestServer({ broker, config, logger }: RestServerOptions): RestServer {
+export function createRestServer(options: RestServerOptions): RestServer {
+  const { broker, config, logger, metrics } = options;
   const closing = new AbortController();
   // As many may wait as there are connections.
   setMaxListeners(0, closing.signal);
@@ -30,7 +34,7 @@ export function createRestServer({ broker, config, logger }: RestServerOptions):
     queueDepthThreshold: config.broker.queueDepthThreshold,
     retry: config.retry,
   };
-  const app = buildRestApp({ broker, settings, logger, closing: closing.signal });
+  const app = buildRestApp({ broker, settings, logger, metrics, closing: closing.signal });
   app.server.maxConnections = CONNECTIONS_MAX;
   app.server.maxHeadersCount = HEADERS_MAX;
   const connections = new Connections(app.server);

@@ -1,14 +1,18 @@
 /**
  * Compares what the log holds with what the last flush of the state says it held. The log may be
  * longer, and it may lack entries that a leader had it cut away; if it lacks anything else, entries
- * that were acknowledged are lost, and this node must not vote until it has them again. Pure.
+ * that were acknowledged are lost, and this node must not vote until it has them again. The same
+ * holds if the log begins only after the state ends. Pure.
  */
 import type { EntryId, LogIndex, Term } from "task-queue-raft";
 import type { FlushMark } from "../ports.ts";
 
 /** The little that the verdict needs of the log. */
 export interface LogFacts {
+  /** The entry before the first one. */
+  readonly base: EntryId;
   readonly last: EntryId;
+  /** Also that of `base`; 0 for an entry that is not there. */
   termAt(index: LogIndex): Term;
   /** The entry was cut away on purpose and not written again. */
   dropped(id: EntryId): boolean;
@@ -27,13 +31,20 @@ export type BootVerdict =
 
 export function bootVerdict(log: LogFacts, mark: FlushMark): BootVerdict {
   const { logDurable, applied } = mark;
-  const { last } = log;
+  const { base, last } = log;
+  if (applied < base.index) {
+    const begins = `the log begins after entry ${base.index}`;
+    const reason = `${begins}, but the state is that after ${applied}`;
+    return { kind: "recovering", reason, last, needs: base.index };
+  }
   if (last.index < applied) {
     const reason = `the log ends at entry ${last.index}, but the state is that after ${applied}`;
     return { kind: "recovering", reason, last, needs: applied };
   }
-  const present = logDurable.index === 0 || log.termAt(logDurable.index) === logDurable.term;
-  if (present || log.dropped(logDurable)) {
+  // What was compacted away was committed, and a flush of the state had covered it.
+  const covered = logDurable.index < base.index;
+  const present = log.termAt(logDurable.index) === logDurable.term;
+  if (covered || present || log.dropped(logDurable)) {
     return { kind: "clean" };
   }
   const lost = `entry ${logDurable.index} (term ${logDurable.term}) was on disk and is lost`;

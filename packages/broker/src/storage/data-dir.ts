@@ -21,8 +21,8 @@ import {
 } from "./identity-store.ts";
 import type { OpenMode } from "./level.ts";
 import { type LevelLogStore, openLogStore } from "./log-store.ts";
-import { readStatePointer, STATE_POINTER, writeStatePointer } from "./state-pointer.ts";
-import { type LevelStateStore, openStateStore } from "./state-store.ts";
+import { redoReset } from "./redo-reset.ts";
+import { type LevelStateDirectory, openStateDirectory } from "./state-directory.ts";
 import { DataDirError, StorageDamage, StorageFault } from "./storage-error.ts";
 
 export interface DataDirOptions {
@@ -37,7 +37,7 @@ export interface DataDir {
   readonly path: string;
   readonly identity: FileIdentityStore;
   readonly log: LevelLogStore;
-  readonly state: LevelStateStore;
+  readonly states: LevelStateDirectory;
   /** Anything but clean: this node has lost entries and must not vote. */
   readonly verdict: BootVerdict;
   close(): Promise<void>;
@@ -77,19 +77,19 @@ async function openStores(path: string, mode: OpenMode, opened: Closable[]): Pro
   opened.push(log);
   const identity = await openIdentityStore(join(path, IDENTITY_FILE));
   opened.push(identity);
-  const pointed = await statePath(path, mode);
-  const state = await openStateStore(join(path, pointed), { mode });
-  opened.push(state);
+  const states = await openStateDirectory(path, mode);
+  opened.push(states);
   if (mode === "create") {
     await syncDirectory(path);
   }
   await identity.save({ founded: true, boots: identity.identity.boots + 1 });
+  await redoReset(log, states.installed);
   const close = async () => {
-    await state.close();
+    await states.close();
     await identity.close();
     await log.close();
   };
-  return { path, identity, log, state, verdict: bootVerdict(log, state.mark), close };
+  return { path, identity, log, states, verdict: bootVerdict(log, states.live.mark), close };
 }
 
 /** Creates the directory, closes it to other users, and makes sure that it can be written. */
@@ -179,17 +179,4 @@ function newIdentity(nodeId: NodeId): Identity {
     boots: 0,
     hardState: { term: 0, vote: undefined },
   };
-}
-
-async function statePath(path: string, mode: OpenMode): Promise<string> {
-  const pointed = await readStatePointer(path);
-  if (pointed !== undefined) {
-    return pointed;
-  }
-  if (mode === "existing") {
-    const where = join(path, STATE_POINTER);
-    throw new StorageDamage("state", { what: "the state pointer is missing", where });
-  }
-  await writeStatePointer(path, 1);
-  return "state-1";
 }

@@ -5,9 +5,11 @@
  *
  *     value: version u8 | crc u32 | previous chain 8 | index u64 | term u64 | kind u8 | data
  */
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Entry, EntryKind, LogIndex } from "task-queue-raft";
+import type { LogBase } from "../ports.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /** 8 bytes of SHA-256 in hex over an entry, the chain hash of its predecessor included. */
@@ -17,6 +19,9 @@ export type Chain = string;
 export const CHAIN_START: Chain = "0000000000000000";
 
 export const CHAIN_BYTES = 8;
+
+/** Where a complete log begins. */
+export const EMPTY_BASE: LogBase = { term: 0, index: 0, chain: CHAIN_START };
 
 export interface EntryRecord {
   readonly entry: Entry;
@@ -78,6 +83,13 @@ export function decodeEntry(value: Buffer, index: LogIndex): EntryRecord | strin
   const data = new Uint8Array(value.buffer, value.byteOffset + DATA_AT, value.length - DATA_AT);
   const entry: Entry = { term: readUint64(value, TERM_AT), index, kind, data };
   return { entry, previous: value.toString("hex", BODY_AT, INDEX_AT), chain: chainOf(body) };
+}
+
+/** A base that no log can have is a bug of the caller. */
+export function checkBase({ index, term, chain }: LogBase): void {
+  const numbers = Number.isSafeInteger(index) && Number.isSafeInteger(term);
+  assert(numbers && index >= 0 && term >= 0, `log base ${index}, term ${term}`);
+  assert(/^[0-9a-f]{16}$/.test(chain), `chain hash "${chain}" of entry ${index}`);
 }
 
 /**

@@ -9,10 +9,15 @@ import type {
   Identity,
   IdentityStore,
   KeyRange,
+  LogBase,
   LogBatch,
   LogSlice,
   LogStore,
+  StagedState,
+  StateDirectory,
+  StateRow,
   StateStore,
+  StateView,
 } from "../ports.ts";
 import type { Flush } from "../queue/records.ts";
 import { FailStop } from "./fail-stop.ts";
@@ -24,6 +29,15 @@ export interface Fault {
   readonly code: "EIO" | "ENOSPC";
   /** `lost`: nothing was written. `kept`: it was written all the same. */
   readonly effect: "lost" | "kept";
+}
+
+class InjectedFault extends Error {
+  readonly code: Fault["code"];
+
+  constructor(code: Fault["code"]) {
+    super(`${code}: injected, write`);
+    this.code = code;
+  }
 }
 
 /** Counts writes and makes one of them fail. */
@@ -39,7 +53,7 @@ export class FaultPlan {
     return this.#writes;
   }
 
-  async write(action: () => Promise<void>): Promise<void> {
+  async write<T>(action: () => Promise<T>): Promise<T> {
     this.#writes += 1;
     if (this.#writes !== this.#fault.at) {
       return await action();
@@ -47,27 +61,46 @@ export class FaultPlan {
     if (this.#fault.effect === "kept") {
       await action();
     }
-    const error: NodeJS.ErrnoException = new Error(`${this.#fault.code}: injected, write`);
-    error.code = this.#fault.code;
-    throw error;
+    throw new InjectedFault(this.#fault.code);
   }
 }
 
-/** Runs writes through the plan one after the other, and nothing after the first error. */
+/** Runs writes through the plan, and nothing after the first injected error. */
 class FaultyWrites {
-  readonly plan: FaultPlan;
-  readonly stop: FailStop;
+  readonly #plan: FaultPlan;
+  readonly #stop: FailStop;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(store: StoreName, plan: FaultPlan) {
-    this.plan = plan;
-    this.stop = new FailStop(store);
+    this.#plan = plan;
+    this.#stop = new FailStop(store);
   }
 
-  run(operation: string, action: () => Promise<void>): Promise<void> {
-    const done = this.#tail.then(() => this.stop.run(operation, () => this.plan.write(action)));
+  /** Throws `StorageStopped` after the first injected error. */
+  check(): void {
+    this.#stop.check();
+  }
+
+  /** At once. What the wrapped store itself refuses is passed on. */
+  async run<T>(operation: string, action: () => Promise<T>): Promise<T> {
+    this.check();
+    try {
+      return await this.#plan.write(action);
+    } catch (error) {
+      throw error instanceof InjectedFault ? this.#stop.trip(operation, error) : error;
+    }
+  }
+
+  /** Behind the writes that were asked for before. */
+  runInTurn<T>(operation: string, action: () => Promise<T>): Promise<T> {
+    const done = this.#tail.then(() => this.run(operation, action));
     this.#tail = done.catch(() => undefined);
     return done;
+  }
+
+  async read<T>(action: () => Promise<T>): Promise<T> {
+    this.check();
+    return await action();
   }
 }
 
@@ -80,20 +113,40 @@ export class FaultyLogStore implements LogStore {
     this.#writes = new FaultyWrites("log", plan);
   }
 
+  get base(): EntryId {
+    return this.#inner.base;
+  }
+
   get last(): EntryId {
     return this.#inner.last;
   }
 
+  get bytes(): number {
+    return this.#inner.bytes;
+  }
+
   append(batch: LogBatch, sync: boolean): Promise<void> {
-    return this.#writes.run("append", () => this.#inner.append(batch, sync));
+    return this.#writes.runInTurn("append", () => this.#inner.append(batch, sync));
   }
 
   sync(): Promise<void> {
-    return this.#writes.run("sync", () => this.#inner.sync());
+    return this.#writes.runInTurn("sync", () => this.#inner.sync());
   }
 
   read(from: LogIndex, maxBytes: number): Promise<LogSlice> {
-    return this.#writes.stop.run("read", () => this.#inner.read(from, maxBytes));
+    return this.#writes.read(() => this.#inner.read(from, maxBytes));
+  }
+
+  chainAt(index: LogIndex): Promise<string> {
+    return this.#writes.read(() => this.#inner.chainAt(index));
+  }
+
+  compact(upTo: LogIndex): Promise<void> {
+    return this.#writes.runInTurn("compact", () => this.#inner.compact(upTo));
+  }
+
+  reset(base: LogBase): Promise<void> {
+    return this.#writes.runInTurn("reset", () => this.#inner.reset(base));
   }
 
   close(): Promise<void> {
@@ -105,9 +158,9 @@ export class FaultyStateStore implements StateStore {
   readonly #inner: StateStore;
   readonly #writes: FaultyWrites;
 
-  constructor(inner: StateStore, plan: FaultPlan) {
+  constructor(inner: StateStore, plan: FaultPlan, writes = new FaultyWrites("state", plan)) {
     this.#inner = inner;
-    this.#writes = new FaultyWrites("state", plan);
+    this.#writes = writes;
   }
 
   get mark(): FlushMark {
@@ -115,21 +168,25 @@ export class FaultyStateStore implements StateStore {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#writes.stop.runSync("get", () => this.#inner.get(key));
+    this.#writes.check();
+    return this.#inner.get(key);
   }
 
   load(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.#writes.stop.run("load", () => this.#inner.load(key));
+    return this.#writes.read(() => this.#inner.load(key));
   }
 
   flush(flush: Flush, mark: FlushMark): Promise<void> {
     // Not behind one another: two flushes at once are the caller's bug, which the store shows.
-    const write = () => this.#inner.flush(flush, mark);
-    return this.#writes.stop.run("flush", () => this.#writes.plan.write(write));
+    return this.#writes.run("flush", () => this.#inner.flush(flush, mark));
   }
 
-  scan(range: KeyRange, limit: number): Promise<readonly (readonly [Uint8Array, Uint8Array])[]> {
-    return this.#writes.stop.run("scan", () => this.#inner.scan(range, limit));
+  scan(range: KeyRange, limit: number): Promise<readonly StateRow[]> {
+    return this.#writes.read(() => this.#inner.scan(range, limit));
+  }
+
+  view(): Promise<StateView> {
+    return this.#writes.read(() => this.#inner.view());
   }
 
   stats(): Promise<Readonly<Record<string, string>>> {
@@ -138,6 +195,50 @@ export class FaultyStateStore implements StateStore {
 
   close(): Promise<void> {
     return this.#inner.close();
+  }
+}
+
+/** The directory, its states and what is staged count as one store: one error stops them all. */
+export class FaultyStateDirectory implements StateDirectory {
+  readonly #inner: StateDirectory;
+  readonly #plan: FaultPlan;
+  readonly #writes: FaultyWrites;
+  readonly #stores = new WeakMap<StateStore, StateStore>();
+  readonly #staged = new WeakMap<StagedState, StagedState>();
+
+  constructor(inner: StateDirectory, plan: FaultPlan) {
+    this.#inner = inner;
+    this.#plan = plan;
+    this.#writes = new FaultyWrites("state", plan);
+  }
+
+  get live(): StateStore {
+    return this.#faulty(this.#inner.live);
+  }
+
+  async stage(): Promise<StagedState> {
+    const inner = await this.#writes.runInTurn("stage", () => this.#inner.stage());
+    const staged: StagedState = {
+      write: (rows) => this.#writes.runInTurn("write", () => inner.write(rows)),
+      finish: async (mark) =>
+        this.#faulty(await this.#writes.runInTurn("finish", () => inner.finish(mark))),
+      discard: () => this.#writes.runInTurn("discard", () => inner.discard()),
+    };
+    this.#staged.set(staged, inner);
+    return staged;
+  }
+
+  install(staged: StagedState, base: LogBase): Promise<void> {
+    const inner = this.#staged.get(staged) ?? staged;
+    return this.#writes.runInTurn("install", () => this.#inner.install(inner, base));
+  }
+
+  /** The same wrapper for the same store, so that it can be told by identity. */
+  #faulty(inner: StateStore): StateStore {
+    const known = this.#stores.get(inner);
+    const store = known ?? new FaultyStateStore(inner, this.#plan, this.#writes);
+    this.#stores.set(inner, store);
+    return store;
   }
 }
 
@@ -155,7 +256,7 @@ export class FaultyIdentityStore implements IdentityStore {
   }
 
   save(change: Partial<Identity>): Promise<void> {
-    return this.#writes.run("save", () => this.#inner.save(change));
+    return this.#writes.runInTurn("save", () => this.#inner.save(change));
   }
 
   close(): Promise<void> {

@@ -6,8 +6,11 @@ import { readFile } from "node:fs/promises";
 import { MAX_OPEN_FILES } from "./level.ts";
 import { DataDirError } from "./storage-error.ts";
 
-/** Descriptors for both stores' tables, logs, peers, and what Node itself holds. */
+/** Descriptors for the stores' tables, logs, peers, and what Node itself holds. */
 export const RESERVED_FILES = 1024;
+
+/** The log, the state, and another state that is being received. */
+const STORES = 3;
 
 /** Throws `DataDirError` if this process may open fewer files than the connections need. */
 export async function checkFileLimit(
@@ -20,9 +23,10 @@ export async function checkFileLimit(
   if (soft === undefined || soft === "unlimited" || Number(soft) >= need) {
     return;
   }
+  const parts = `${RESERVED_FILES}, ${STORES * MAX_OPEN_FILES} of them for the stores`;
   throw new DataDirError(
-    `at most ${soft} files may be open, but ${need} are needed (max_connections ` +
-      `${maxConnections} + ${RESERVED_FILES}, of which ${2 * MAX_OPEN_FILES} for the stores). ` +
+    `at most ${soft} files may be open, but ${need} are needed ` +
+      `(max_connections ${maxConnections} + ${parts}). ` +
       `Raise the limit (ulimit -n ${need}; LimitNOFILE= under systemd) or lower max_connections.`,
   );
 }

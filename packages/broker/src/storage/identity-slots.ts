@@ -7,7 +7,7 @@
  *     page, 8192 bytes: "tqid" | crc u32 | format u16 | length u16 | sequence u64 | JSON | zeros
  */
 import { crc32 } from "node:zlib";
-import type { Identity } from "../ports.ts";
+import type { Formation, Identity, Member } from "../ports.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /** What the file holds: the identity and the number of the file that it was written to. */
@@ -49,7 +49,11 @@ export function slotOffset(sequence: number): number {
 export function encodeSlot({ sequence, identity, inode }: IdentityVersion): Buffer {
   const body = Buffer.from(JSON.stringify(sortKeys({ ...identity, inode })));
   if (body.length > BODY_MAX) {
-    throw new RangeError(`identity of ${body.length} bytes, at most ${BODY_MAX} fit`);
+    const size = `it would take ${body.length} bytes, at most ${BODY_MAX} fit`;
+    throw new RangeError(
+      `the identity cannot be saved: ${size}. The cluster has too many members, or their ids and ` +
+        "addresses are too long.",
+    );
   }
   const page = Buffer.alloc(PAGE_BYTES);
   page.write(MAGIC, 0, "latin1");
@@ -93,14 +97,32 @@ function decodePage(page: Buffer): IdentityVersion | undefined {
     inode,
     identity: {
       ...identity,
-      formation: identity.formation,
+      formation: formationOf(identity.formation),
       hardState: { term: identity.hardState.term, vote },
     },
   };
 }
 
 /** JSON leaves out what is undefined. */
-type StoredBody = Identity & { readonly inode: string };
+type StoredBody = Omit<Identity, "formation"> & {
+  readonly inode: string;
+  readonly formation?: StoredFormation;
+};
+
+/** Before members could change there were voters only, and one revision. */
+interface StoredFormation {
+  readonly clusterId: string;
+  readonly revision?: number;
+  readonly members: readonly (Member & { readonly voter?: boolean })[];
+}
+
+function formationOf(stored: StoredFormation | undefined): Formation | undefined {
+  if (stored === undefined) {
+    return undefined;
+  }
+  const members = stored.members.map((member) => ({ ...member, voter: member.voter ?? true }));
+  return { ...stored, revision: stored.revision ?? 0, members };
+}
 
 /** The same identity gives the same bytes, whatever the order of its keys. */
 function sortKeys(value: unknown): unknown {

@@ -95,21 +95,29 @@ export class FileIdentityStore implements IdentityStore {
   }
 
   #enqueue(change: Partial<Identity>, accept: boolean): Promise<void> {
-    const saved = this.#tail.then(() => this.#stop.run("save", () => this.#write(change, accept)));
+    const saved = this.#tail.then(() => {
+      this.#stop.check();
+      // A change that is refused has touched nothing: the store goes on.
+      const version = this.#next(change, accept);
+      const slot = encodeSlot(version);
+      return this.#stop.run("save", () => this.#write(slot, version));
+    });
     this.#tail = saved.catch(() => undefined);
     return saved;
   }
 
-  async #write(change: Partial<Identity>, accept: boolean): Promise<void> {
+  #next(change: Partial<Identity>, accept: boolean): IdentityVersion {
     const identity = { ...this.identity, ...change };
     checkHardState(this.identity, identity);
     const own = accept || !this.copied || this.#version.inode === this.#inode;
-    const version: IdentityVersion = {
+    return {
       sequence: this.#version.sequence + 1,
       identity,
       inode: own ? this.#inode : this.#version.inode,
     };
-    const slot = encodeSlot(version);
+  }
+
+  async #write(slot: Buffer, version: IdentityVersion): Promise<void> {
     const { bytesWritten } = await this.#file.write(
       slot,
       0,

@@ -29,7 +29,7 @@ export interface LevelOptions {
   readonly cacheSize: number;
 }
 
-/** File descriptors LevelDB may hold for tables, for each of the two stores. */
+/** File descriptors LevelDB may hold for tables, for each store. */
 export const MAX_OPEN_FILES = 256;
 
 /**

@@ -1,18 +1,23 @@
 /**
  * The boot check of the log: every record is read and must be whole, in place, and chained to the
- * one before it, up to exactly where the end marker says. LevelDB itself skips damaged records
- * silently, so nothing less proves that the log is what was acknowledged. Memory stays bounded.
+ * one before it, from where the base record says to exactly where the end marker says. LevelDB
+ * itself skips damaged records silently, so nothing less proves that the log is what was
+ * acknowledged. Memory stays bounded; what is left of entries that are gone is not read.
  */
 import type { LogIndex } from "task-queue-raft";
-import { decodeEnd, END_KEY, type EndMarker } from "./end-marker.ts";
-import { CHAIN_START, type Chain, decodeEntry, indexOfKey } from "./entry-record.ts";
+import type { EndMarker } from "./end-marker.ts";
+import { type Chain, decodeEntry, entryKey, indexOfKey } from "./entry-record.ts";
 import type { Level } from "./level.ts";
+import type { BaseRecord } from "./log-base.ts";
+import type { LogBounds } from "./log-bounds.ts";
+import { LogSizes } from "./log-sizes.ts";
 import { StorageDamage } from "./storage-error.ts";
 import { TermRuns } from "./term-runs.ts";
 
-export interface ScannedLog {
-  readonly end: EndMarker;
+/** What is known of a log without reading it. */
+export interface ScannedLog extends LogBounds {
   readonly terms: TermRuns;
+  readonly sizes: LogSizes;
 }
 
 /** Bytes of records read ahead of the check. */
@@ -21,10 +26,19 @@ export const READ_AHEAD_BYTES = 1 << 20;
 /** Rows handed over in one step, so that the check of small entries does not hold up the loop. */
 export const ROWS_MAX = 256;
 
-/** Undefined for a database without any record; throws `StorageDamage` for a damaged log. */
-export async function scanLog(level: Level): Promise<ScannedLog | undefined> {
-  const check = new LogCheck(level.location);
-  const rows = level.iterator({ highWaterMarkBytes: READ_AHEAD_BYTES, fillCache: false });
+/** A log without entries behind `base`. */
+export function emptyLog({ base, end }: LogBounds): ScannedLog {
+  return { base, end, terms: new TermRuns(base), sizes: new LogSizes(base.index) };
+}
+
+/** Throws `StorageDamage` for a log that is not what was acknowledged. */
+export async function scanLog(level: Level, bounds: LogBounds): Promise<ScannedLog> {
+  const check = new LogCheck(level.location, bounds.base);
+  const rows = level.iterator({
+    gt: entryKey(bounds.base.index),
+    highWaterMarkBytes: READ_AHEAD_BYTES,
+    fillCache: false,
+  });
   try {
     let batch = await rows.nextv(ROWS_MAX);
     while (batch.length > 0) {
@@ -38,26 +52,24 @@ export async function scanLog(level: Level): Promise<ScannedLog | undefined> {
   } finally {
     await rows.close();
   }
-  return check.finish();
+  check.finish(bounds.end);
+  return { ...bounds, terms: check.terms, sizes: check.sizes };
 }
 
 class LogCheck {
+  readonly terms: TermRuns;
+  readonly sizes: LogSizes;
   readonly #where: string;
-  readonly #terms = new TermRuns();
-  #end: EndMarker | undefined;
-  #chain: Chain = CHAIN_START;
-  #seen = false;
+  #chain: Chain;
 
-  constructor(where: string) {
+  constructor(where: string, base: BaseRecord) {
     this.#where = where;
+    this.#chain = base.chain;
+    this.terms = new TermRuns(base);
+    this.sizes = new LogSizes(base.index);
   }
 
   row(key: Buffer, value: Buffer): void {
-    this.#seen = true;
-    if (key.equals(END_KEY)) {
-      this.#end = this.#sound(decodeEnd(value));
-      return;
-    }
     const index = indexOfKey(key);
     if (index === undefined) {
       throw this.damage(`there is a foreign record, key ${key.toString("hex")}`);
@@ -65,15 +77,8 @@ class LogCheck {
     this.#entry(index, value);
   }
 
-  finish(): ScannedLog | undefined {
-    if (!this.#seen) {
-      return undefined;
-    }
-    const end = this.#end;
-    if (end === undefined) {
-      throw this.damage("the end marker is missing");
-    }
-    const last = this.#terms.last;
+  finish(end: EndMarker): void {
+    const last = this.terms.last;
     if (last.index !== end.last.index || last.term !== end.last.term) {
       const found = `${last.index} (term ${last.term})`;
       const marked = `${end.last.index} (term ${end.last.term})`;
@@ -82,7 +87,6 @@ class LogCheck {
     if (end.chain !== this.#chain) {
       throw this.damage(`entry ${last.index} is not the one that was written last`);
     }
-    return { end, terms: this.#terms };
   }
 
   damage(what: string, cause?: unknown): StorageDamage {
@@ -90,22 +94,19 @@ class LogCheck {
   }
 
   #entry(index: LogIndex, value: Buffer): void {
-    const last = this.#terms.last;
+    const last = this.terms.last;
     if (index !== last.index + 1) {
       throw this.damage(`entry ${last.index + 1} is missing, entry ${index} follows`);
     }
-    const record = this.#sound(decodeEntry(value, index));
+    const record = decodeEntry(value, index);
+    if (typeof record === "string") {
+      throw this.damage(record);
+    }
     if (record.previous !== this.#chain || record.entry.term < last.term) {
       throw this.damage(`entry ${index} does not continue entry ${last.index}`);
     }
-    this.#terms.append(record.entry);
+    this.terms.append(record.entry);
+    this.sizes.append(record.entry.data.length);
     this.#chain = record.chain;
-  }
-
-  #sound<T>(decoded: T | string): T {
-    if (typeof decoded === "string") {
-      throw this.damage(decoded);
-    }
-    return decoded;
   }
 }

@@ -1,21 +1,24 @@
 /**
- * The replicated log in LevelDB, one value per entry. Appends are carried out one at a time in the
- * order of the calls; those that wait behind a running write go together in the next one. A cut
- * and what follows it are one atomic batch, so a crash leaves the old log or the new, no hole.
- * It must never go on after an error (see `FailStop`).
+ * The replicated log in LevelDB, one value per entry. Changes are carried out one at a time in the
+ * order of the calls; appends that wait behind a running write go together in the next one, and
+ * compaction goes on in small steps between them. It must never go on after an error (see
+ * `FailStop`). What a change is on disk: see `LogWriter`.
  */
 import assert from "node:assert/strict";
-import type { Entry, EntryId, LogIndex, Term } from "task-queue-raft";
-import type { LogBatch, LogSlice, LogStore } from "../ports.ts";
-import { EMPTY_END, END_KEY, type EndMarker, encodeEnd } from "./end-marker.ts";
-import { type Chain, decodeEntry, encodeEntry, entryKey } from "./entry-record.ts";
+import type { EntryId, LogIndex, Term } from "task-queue-raft";
+import type { LogBase, LogBatch, LogSlice, LogStore } from "../ports.ts";
+import { EMPTY_END, END_KEY, encodeEnd } from "./end-marker.ts";
 import { FailStop } from "./fail-stop.ts";
+import { Gate } from "./gate.ts";
 import { type Level, type OpenMode, openLevel } from "./level.ts";
-import { READ_AHEAD_BYTES, ROWS_MAX, scanLog } from "./log-scan.ts";
-import { SliceReader } from "./slice-reader.ts";
+import { FIRST_BASE } from "./log-base.ts";
+import { readBounds } from "./log-bounds.ts";
+import { readChain, readSlice } from "./log-reader.ts";
+import { LogReclaim } from "./log-reclaim.ts";
+import { emptyLog, type ScannedLog, scanLog } from "./log-scan.ts";
+import { LogWriter } from "./log-writer.ts";
 import { StorageDamage } from "./storage-error.ts";
-import { holds, subtract, type TermRun, TermRuns } from "./term-runs.ts";
-import { syncWalFiles } from "./wal-files.ts";
+import { holds } from "./term-runs.ts";
 
 export interface LogStoreOptions {
   readonly mode: OpenMode;
@@ -26,11 +29,18 @@ export interface LogStoreOptions {
 /** Bytes of entries that waiting appends may share one write for. */
 const COALESCE_BYTES = 4 << 20;
 
-interface Job {
-  readonly batch: LogBatch;
-  readonly sync: boolean;
+interface Settle {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
+}
+
+/** What waits to be carried out: a batch, or the base of a reset. */
+interface Job extends Settle {
+  readonly change: (LogBatch & { readonly sync: boolean }) | { readonly base: LogBase };
+}
+
+interface Compaction extends Settle {
+  readonly upTo: LogIndex;
 }
 
 /**
@@ -48,63 +58,73 @@ export async function openLogStore(
     cacheSize: 8 << 20,
   });
   try {
-    const scanned = await scanLog(level);
-    if (scanned !== undefined) {
-      return new LevelLogStore(level, scanned.end, scanned.terms);
-    }
-    if (options.mode === "existing") {
-      throw new StorageDamage("log", { what: "it is empty", where: directory });
-    }
-    await level.batch().put(END_KEY, encodeEnd(EMPTY_END)).write({ sync: true });
-    return new LevelLogStore(level, EMPTY_END, new TermRuns());
+    return new LevelLogStore(level, await recoverLog(level, options.mode));
   } catch (error) {
     await level.close();
     throw error;
   }
 }
 
+/** Finishes a reset that a crash cut short, and checks the rest; founds an empty log. */
+export async function recoverLog(level: Level, mode: OpenMode): Promise<ScannedLog> {
+  const bounds = await readBounds(level);
+  if (bounds !== undefined) {
+    const writer = new LogWriter(level, emptyLog(bounds));
+    await new FailStop("log").run("reset", () => writer.removeBehindEnd());
+    return await scanLog(level, { base: writer.base, end: bounds.end });
+  }
+  if (mode === "existing") {
+    throw new StorageDamage("log", { what: "it is empty", where: level.location });
+  }
+  await level.batch().put(END_KEY, encodeEnd(EMPTY_END)).write({ sync: true });
+  return emptyLog({ base: FIRST_BASE, end: EMPTY_END });
+}
+
 export class LevelLogStore implements LogStore {
   readonly #level: Level;
-  readonly #terms: TermRuns;
+  readonly #writer: LogWriter;
   readonly #stop = new FailStop("log");
-  #end: EndMarker;
+  readonly #gate = new Gate("the log");
+  readonly #reclaim: LogReclaim;
   #jobs: Job[] = [];
+  #compactions: Compaction[] = [];
+  /** The highest index that was asked for. */
+  #compactTo: LogIndex = 0;
   #pump: Promise<void> | undefined;
-  /** Settles when the cut that is being written is done. */
-  #cutting: Promise<void> | undefined;
-  /** Something was written without sync since the last sync. */
-  #unsynced = false;
-  #closed = false;
 
   /** Use `openLogStore`. */
-  constructor(level: Level, end: EndMarker, terms: TermRuns) {
+  constructor(level: Level, scanned: ScannedLog, reclaimBytes?: number) {
     this.#level = level;
-    this.#end = end;
-    this.#terms = terms;
+    this.#reclaim = new LogReclaim(level, reclaimBytes);
+    this.#writer = new LogWriter(level, scanned);
+    this.#wake();
+  }
+
+  get base(): EntryId {
+    const { term, index } = this.#writer.base;
+    return { term, index };
   }
 
   get last(): EntryId {
-    return this.#end.last;
+    return this.#writer.end.last;
   }
 
-  /** The term of the entry at `index`, 0 if there is none. */
+  get bytes(): number {
+    return this.#writer.bytes;
+  }
+
+  /** The term of the entry at `index`, `base` included; 0 if there is none. */
   termAt(index: LogIndex): Term {
-    return this.#terms.termAt(index);
+    return this.#writer.terms.termAt(index);
   }
 
   /** True if this very entry was cut away on purpose and has not been written again. */
   dropped(id: EntryId): boolean {
-    return holds(this.#end.dropped, id);
+    return holds(this.#writer.end.dropped, id);
   }
 
   append(batch: LogBatch, sync: boolean): Promise<void> {
-    if (this.#closed) {
-      return Promise.reject(new Error("the log is closed"));
-    }
-    return new Promise((resolve, reject) => {
-      this.#jobs.push({ batch, sync, resolve, reject });
-      this.#pump ??= this.#work();
-    });
+    return this.#enqueue({ ...batch, sync });
   }
 
   sync(): Promise<void> {
@@ -113,179 +133,192 @@ export class LevelLogStore implements LogStore {
 
   /**
    * `prev` is the entry before `from`. If the log has meanwhile been cut to before that, the
-   * slice is empty and `prev` is the last entry: the caller compares `prev.index` with its own.
+   * slice is empty and `prev` is the last entry; if it has been compacted beyond, `prev` is
+   * `base`: the caller compares `prev.index` with its own.
    */
   async read(from: LogIndex, maxBytes: number): Promise<LogSlice> {
     if (!Number.isSafeInteger(from) || from < 1) {
       throw new RangeError(`log read from ${from}: the first entry has index 1`);
     }
-    // A cut that LevelDB has made but `#end` does not know yet would look like a missing entry.
-    while (this.#cutting !== undefined) {
-      await this.#cutting;
+    // A cut that LevelDB has made but the writer does not know yet would look like a loss. No turn
+    // may pass between this look and the read.
+    while (this.#writer.cutting !== undefined) {
+      await this.#writer.cutting;
     }
-    if (this.#closed) {
-      throw new Error("the log is closed");
-    }
-    return await this.#stop.run("read", () => this.#slice(from, maxBytes));
+    const slice = () => readSlice(this.#level, this.#writer, from, maxBytes);
+    return await this.#gate.run(() => this.#stop.run("read", slice));
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) {
+  async chainAt(index: LogIndex): Promise<string> {
+    while (this.#writer.cutting !== undefined) {
+      await this.#writer.cutting;
+    }
+    if (!(index >= this.base.index && index <= this.last.index)) {
+      throw new RangeError(`chain of entry ${index} of ${this.base.index}..${this.last.index}`);
+    }
+    const chain = () => readChain(this.#level, this.#writer, index);
+    return await this.#gate.run(() => this.#stop.run("read", chain));
+  }
+
+  /** Resolves when the last record is removed. Calls under way join one another. */
+  async compact(upTo: LogIndex): Promise<void> {
+    this.#gate.check();
+    this.#stop.check();
+    assert(upTo <= this.last.index, `compacting up to ${upTo} of ${this.last.index}`);
+    const { index, remains } = this.#writer.base;
+    if (upTo <= index && (remains === undefined || upTo < remains.from)) {
       return;
     }
-    this.#closed = true;
+    await new Promise<void>((resolve, reject) => {
+      this.#compactions.push({ upTo, resolve, reject });
+      this.#compactTo = Math.max(this.#compactTo, upTo);
+      this.#wake();
+    });
+  }
+
+  async reset(base: LogBase): Promise<void> {
+    await this.#enqueue({ base });
+  }
+
+  /**
+   * What is queued is written first. A compaction under way goes on at the next start; one that has
+   * not begun is turned away.
+   */
+  async close(): Promise<void> {
+    const wasClosed = this.#gate.closed;
+    await this.#gate.close();
     await this.#pump;
-    await this.#level.close();
+    await this.#reclaim.settled();
+    if (!wasClosed) {
+      this.#endCompactions(this.#compactions.filter(({ upTo }) => upTo <= this.base.index));
+      this.#endCompactions(this.#compactions, new Error("the log is closed"));
+      await this.#level.close();
+    }
+  }
+
+  #enqueue(change: Job["change"]): Promise<void> {
+    if (this.#gate.closed) {
+      return Promise.reject(new Error("the log is closed"));
+    }
+    return new Promise((resolve, reject) => {
+      this.#jobs.push({ change, resolve, reject });
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    if (this.#jobs.length > 0 || this.#mustCompact()) {
+      this.#pump ??= this.#work();
+    }
   }
 
   async #work(): Promise<void> {
-    while (this.#jobs.length > 0) {
-      const group = this.#takeGroup();
-      try {
-        await this.#stop.run("append", () => this.#write(group));
-        for (const job of group) {
-          job.resolve();
-        }
-      } catch (error) {
-        for (const job of group) {
-          job.reject(error as Error);
-        }
+    // By turns, so that neither waits for the other for longer than one batch.
+    while (this.#jobs.length > 0 || this.#mustCompact()) {
+      if (this.#jobs.length > 0) {
+        await this.#carryOut(this.#takeGroup());
+      }
+      if (this.#mustCompact()) {
+        await this.#compactStep();
       }
     }
     this.#pump = undefined;
+  }
+
+  async #carryOut(group: readonly Job[]): Promise<void> {
+    const { change } = group[0]!;
+    const isReset = "base" in change;
+    try {
+      await this.#stop.run(isReset ? "reset" : "append", async () => {
+        await (isReset ? this.#reset(change.base) : this.#append(group));
+      });
+      for (const job of group) {
+        job.resolve();
+      }
+    } catch (error) {
+      for (const job of group) {
+        job.reject(error as Error);
+      }
+      if (this.#stop.first !== undefined) {
+        this.#endCompactions(this.#compactions, this.#stop.first);
+      }
+    }
   }
 
   /** The next job, and those behind it that can share its write: they only append. */
   #takeGroup(): readonly Job[] {
     let bytes = 0;
     let count = 0;
-    for (const job of this.#jobs) {
-      if (count > 0 && (job.batch.truncateFrom !== undefined || bytes > COALESCE_BYTES)) {
+    for (const { change } of this.#jobs) {
+      const alone = "base" in change;
+      if (count > 0 && (alone || change.truncateFrom !== undefined || bytes > COALESCE_BYTES)) {
         break;
       }
-      bytes += job.batch.entries.reduce((sum, entry) => sum + entry.data.length, 0);
       count += 1;
+      if (alone) {
+        break;
+      }
+      bytes += change.entries.reduce((sum, entry) => sum + entry.data.length, 0);
     }
     return this.#jobs.splice(0, count);
   }
 
-  async #write(group: readonly Job[]): Promise<void> {
-    const truncateFrom = group[0]!.batch.truncateFrom;
-    const entries = group.flatMap((job) => job.batch.entries);
-    const sync = group.some((job) => job.sync);
-    checkFollows(this.#terms, truncateFrom, entries);
-    if (truncateFrom !== undefined || entries.length > 0) {
-      const writing = this.#writeBatch(truncateFrom, entries, sync && !this.#unsynced);
-      if (truncateFrom !== undefined) {
-        this.#cutting = writing.then(nothing, nothing);
-      }
-      await writing.finally(() => {
-        this.#cutting = undefined;
-      });
-    }
-    if (sync && this.#unsynced) {
-      await syncWalFiles(this.#level.location);
-      this.#unsynced = false;
-    }
+  async #append(group: readonly Job[]): Promise<void> {
+    const batches = group.flatMap(({ change }) => ("base" in change ? [] : [change]));
+    const entries = batches.flatMap((batch) => batch.entries);
+    const sync = batches.some((batch) => batch.sync);
+    await this.#writer.append(batches[0]!.truncateFrom, entries, sync);
   }
 
-  async #writeBatch(
-    truncateFrom: LogIndex | undefined,
-    entries: readonly Entry[],
-    sync: boolean,
-  ): Promise<void> {
-    const from = truncateFrom ?? this.last.index + 1;
-    let chain = await this.#chainBefore(from);
-    const batch = this.#level.batch();
-    for (const entry of entries) {
-      const record = encodeEntry(entry, chain);
-      batch.put(entryKey(entry.index), record.value);
-      chain = record.chain;
-    }
-    const newLast = from - 1 + entries.length;
-    for (let index = newLast + 1; index <= this.last.index; index++) {
-      batch.del(entryKey(index));
-    }
-    const last = entries.at(-1) ?? { term: this.#terms.termAt(newLast), index: newLast };
-    const dropped = this.#droppedAfter(from, entries);
-    const end = { last: { term: last.term, index: last.index }, chain, dropped };
-    batch.put(END_KEY, encodeEnd(end));
-    await batch.write({ sync });
-    this.#unsynced ||= !sync;
-    this.#terms.cut(from);
-    for (const entry of entries) {
-      this.#terms.append(entry);
-    }
-    this.#end = end;
+  async #reset(base: LogBase): Promise<void> {
+    await this.#dropping(() => this.#writer.reset(base));
+    this.#compactTo = 0;
+    this.#endCompactions(this.#compactions);
   }
 
-  /** The chain hash of entry `from - 1`, which entry `from` carries if there is one. */
-  async #chainBefore(from: LogIndex): Promise<Chain> {
-    if (from > this.last.index) {
-      return this.#end.chain;
-    }
-    const value = await this.#level.get(entryKey(from));
-    const record = value === undefined ? `entry ${from} is missing` : decodeEntry(value, from);
-    if (typeof record === "string") {
-      throw this.#damage(record);
-    }
-    return record.previous;
+  /** A change that drops entries of the front. */
+  async #dropping(change: () => Promise<void>): Promise<void> {
+    const { base, bytes } = this.#writer;
+    await change();
+    this.#reclaim.dropped(base.index + 1, bytes - this.#writer.bytes);
   }
 
-  #droppedAfter(from: LogIndex, entries: readonly Entry[]): readonly TermRun[] {
-    let dropped: readonly TermRun[] = [...this.#end.dropped, ...this.#terms.tail(from)];
-    if (dropped.length > 0) {
-      for (const { term, index } of entries) {
-        dropped = subtract(dropped, { term, from: index, to: index });
-      }
-    }
-    return dropped;
+  #mustCompact(): boolean {
+    const { index, remains } = this.#writer.base;
+    const asked = remains !== undefined || this.#compactTo > index;
+    return asked && !this.#gate.closed && this.#stop.first === undefined;
   }
 
-  async #slice(from: LogIndex, maxBytes: number): Promise<LogSlice> {
-    const { last, chain } = this.#end;
-    if (from > last.index) {
-      return { prev: last, entries: [] };
-    }
-    const prev = { term: this.#terms.termAt(from - 1), index: from - 1 };
-    // The iterator sees the database as of this call, synchronously: later cuts do not matter.
-    const range = { gte: entryKey(from), lte: entryKey(last.index) };
-    const highWaterMarkBytes = Math.min(maxBytes, READ_AHEAD_BYTES);
-    const damage = (what: string) => this.#damage(what);
-    const reader = new SliceReader(from, maxBytes, damage, this.#terms);
-    const rows = this.#level.iterator({ ...range, highWaterMarkBytes, fillCache: false });
+  async #compactStep(): Promise<void> {
     try {
-      let batch = await rows.nextv(ROWS_MAX);
-      while (batch.length > 0 && reader.take(batch)) {
-        batch = await rows.nextv(ROWS_MAX);
+      await this.#stop.run("compact", async () => {
+        if (this.#writer.base.remains === undefined) {
+          await this.#dropping(() => this.#writer.moveBase(this.#compactTo));
+        } else {
+          await this.#writer.remove();
+        }
+      });
+      const { index, remains } = this.#writer.base;
+      const removed = remains === undefined ? index : remains.from - 1;
+      if (remains === undefined) {
+        const onError = (error: unknown) => this.#stop.trip("compact", error);
+        this.#reclaim.begin(index, () => this.#gate.closed, onError);
       }
-    } finally {
-      await rows.close();
+      this.#endCompactions(this.#compactions.filter(({ upTo }) => upTo <= removed));
+    } catch (error) {
+      this.#compactTo = 0;
+      this.#endCompactions(this.#compactions, error as Error);
     }
-    reader.finish(last, chain);
-    return { prev, entries: reader.entries };
   }
 
-  #damage(what: string): StorageDamage {
-    return new StorageDamage("log", { what, where: this.#level.location });
-  }
-}
-
-/** A batch that does not continue the log is a bug of the caller. */
-function checkFollows(
-  terms: TermRuns,
-  truncateFrom: LogIndex | undefined,
-  entries: readonly Entry[],
-): void {
-  const end = terms.last.index;
-  const from = truncateFrom ?? end + 1;
-  assert(Number.isSafeInteger(from) && from >= 1 && from <= end + 1, `cut from ${from} of ${end}`);
-  let prev: EntryId = { term: terms.termAt(from - 1), index: from - 1 };
-  for (const entry of entries) {
-    const follows = entry.index === prev.index + 1 && entry.term >= prev.term;
-    assert(follows, `entry ${entry.index}/${entry.term} after ${prev.index}/${prev.term}`);
-    prev = entry;
+  #endCompactions(ended: readonly Compaction[], error?: Error): void {
+    this.#compactions = this.#compactions.filter((each) => !ended.includes(each));
+    for (const { resolve, reject } of ended) {
+      if (error === undefined) {
+        resolve();
+      } else {
+        reject(error);
+      }
+    }
   }
 }
-
-function nothing(): void {}

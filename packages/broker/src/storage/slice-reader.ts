@@ -1,33 +1,47 @@
 /**
  * Turns rows of the log into one slice: no more bytes than asked (but at least one entry), every
- * entry whole, in place, of the expected term and chained to the one before it.
+ * entry whole, in place, of the expected term and chained to the one before it. It remembers the
+ * log as it was when the rows were asked for: cuts and compactions go on meanwhile.
  */
-import type { Entry, EntryId, LogIndex } from "task-queue-raft";
+import type { Entry, EntryId, LogIndex, Term } from "task-queue-raft";
 import { type Chain, decodeEntry, indexOfKey } from "./entry-record.ts";
-import type { TermRuns } from "./term-runs.ts";
+import type { TermRun } from "./term-runs.ts";
+
+export interface SliceExpected {
+  readonly from: LogIndex;
+  readonly maxBytes: number;
+  /** Of the entry before `from`; undefined: not known. */
+  readonly before: Chain | undefined;
+  /** Terms of the entries from `from` on. */
+  readonly runs: readonly TermRun[];
+  /** Where the log ends. */
+  readonly last: EntryId;
+  readonly chain: Chain;
+}
 
 export class SliceReader {
   readonly entries: Entry[] = [];
-  readonly #maxBytes: number;
+  readonly #expected: SliceExpected;
   readonly #damage: (what: string) => Error;
-  readonly #terms: TermRuns;
   #next: LogIndex;
+  #run = 0;
   #bytes = 0;
   #full = false;
   #chain: Chain | undefined;
 
-  constructor(from: LogIndex, maxBytes: number, damage: (what: string) => Error, terms: TermRuns) {
-    this.#next = from;
-    this.#maxBytes = maxBytes;
+  constructor(expected: SliceExpected, damage: (what: string) => Error) {
+    this.#expected = expected;
     this.#damage = damage;
-    this.#terms = terms;
+    this.#next = expected.from;
+    this.#chain = expected.before;
   }
 
   /** False once the slice is full. */
   take(rows: readonly (readonly [Buffer, Buffer])[]): boolean {
     for (const [key, value] of rows) {
       const entry = this.#decode(key, value);
-      this.#full = this.#bytes + entry.data.length > this.#maxBytes && this.entries.length > 0;
+      const over = this.#bytes + entry.data.length > this.#expected.maxBytes;
+      this.#full = over && this.entries.length > 0;
       if (this.#full) {
         return false;
       }
@@ -38,8 +52,9 @@ export class SliceReader {
     return true;
   }
 
-  /** To be called at the end with where the log ended when the rows were asked for. */
-  finish(last: EntryId, chain: Chain): void {
+  /** To be called at the end. */
+  finish(): void {
+    const { last, chain } = this.#expected;
     if (this.#full) {
       return;
     }
@@ -61,10 +76,18 @@ export class SliceReader {
       throw this.#damage(record);
     }
     const chained = this.#chain === undefined || record.previous === this.#chain;
-    if (!chained || record.entry.term !== this.#terms.termAt(index)) {
+    if (!chained || record.entry.term !== this.#termOfNext()) {
       throw this.#damage(`entry ${index} does not continue entry ${index - 1}`);
     }
     this.#chain = record.chain;
     return record.entry;
+  }
+
+  #termOfNext(): Term | undefined {
+    const { runs } = this.#expected;
+    while ((runs[this.#run]?.to ?? this.#next) < this.#next) {
+      this.#run += 1;
+    }
+    return runs[this.#run]?.term;
   }
 }

@@ -4,7 +4,14 @@
  * log index. A damaged record throws: it never means "absent". Stops at its first error.
  */
 import assert from "node:assert/strict";
-import type { FlushMark, KeyRange, StateStore } from "../ports.ts";
+import {
+  type FlushMark,
+  type KeyRange,
+  type StateRow,
+  type StateStore,
+  type StateView,
+  StoreUnavailable,
+} from "../ports.ts";
 import type { Flush } from "../queue/records.ts";
 import { FailStop } from "./fail-stop.ts";
 import {
@@ -15,17 +22,18 @@ import {
   flushesDamage,
   NO_MARK,
 } from "./flush-record.ts";
+import { Gate } from "./gate.ts";
 import { type Level, type OpenMode, openLevel } from "./level.ts";
 import {
   FLUSHES_FROM,
   flushKey,
-  keyOfRecord,
   RECORDS_FROM,
   recordKey,
   sequenceOfKey,
   unwrapValue,
   wrapValue,
 } from "./state-record.ts";
+import { type LevelSnapshot, LevelStateView, scanRows, VIEWS_MAX } from "./state-view.ts";
 import { StorageDamage } from "./storage-error.ts";
 
 export interface StateStoreOptions {
@@ -36,11 +44,10 @@ export interface StateStoreOptions {
   readonly cacheSize?: number;
 }
 
-/** Bytes read ahead by a scan. */
-const SCAN_AHEAD_BYTES = 1 << 20;
-const SCAN_ROWS_MAX = 1000;
-
-type Row = readonly [Uint8Array, Uint8Array];
+interface AwaitingView {
+  readonly resolve: (view: StateView) => void;
+  readonly reject: (error: Error) => void;
+}
 
 /**
  * Opens the state and checks LevelDB's files and the sequence of the flushes. Throws
@@ -51,11 +58,7 @@ export async function openStateStore(
   directory: string,
   options: StateStoreOptions,
 ): Promise<LevelStateStore> {
-  const level = await openLevel("state", directory, options.mode, {
-    compression: true,
-    writeBufferSize: options.writeBufferSize ?? 16 << 20,
-    cacheSize: options.cacheSize ?? 32 << 20,
-  });
+  const level = await openStateLevel(directory, options);
   try {
     return new LevelStateStore(level, await newestFlush(level, options.mode));
   } catch (error) {
@@ -64,11 +67,28 @@ export async function openStateStore(
   }
 }
 
+/** The database of a state, whatever is in it. */
+export async function openStateLevel(
+  directory: string,
+  options: StateStoreOptions,
+): Promise<Level> {
+  return await openLevel("state", directory, options.mode, {
+    compression: true,
+    writeBufferSize: options.writeBufferSize ?? 16 << 20,
+    cacheSize: options.cacheSize ?? 32 << 20,
+  });
+}
+
 export class LevelStateStore implements StateStore {
   readonly #level: Level;
   readonly #stop = new FailStop("state");
+  readonly #gate = new Gate("the state");
   #newest: FlushRecord;
   #flushing = false;
+  /** Those who asked for a view while a flush was being written. */
+  #awaitingView: AwaitingView[] = [];
+  /** Open ones. */
+  #views = 0;
 
   /** Use `openStateStore`. */
   constructor(level: Level, newest: FlushRecord) {
@@ -81,6 +101,7 @@ export class LevelStateStore implements StateStore {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
+    this.#gate.check();
     return this.#stop.runSync("get", () => {
       const prefixed = recordKey(key);
       const value = this.#level.getSync(prefixed);
@@ -89,7 +110,7 @@ export class LevelStateStore implements StateStore {
   }
 
   async load(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return await this.#stop.run("load", async () => {
+    return await this.#run("load", async () => {
       const prefixed = recordKey(key);
       const value = await this.#level.get(prefixed);
       return value === undefined ? undefined : this.#unwrap(prefixed, value);
@@ -102,33 +123,34 @@ export class LevelStateStore implements StateStore {
     assert(mark.applied >= this.mark.applied, `flush goes back to entry ${mark.applied}`);
     this.#flushing = true;
     try {
-      await this.#stop.run("flush", () => this.#write(flush, mark));
+      await this.#run("flush", () => this.#write(flush, mark));
+    } catch (error) {
+      for (const { reject } of this.#awaitingView.splice(0)) {
+        reject(error as Error);
+      }
+      throw error;
     } finally {
       this.#flushing = false;
     }
   }
 
-  async scan(range: KeyRange, limit: number): Promise<readonly Row[]> {
-    return await this.#stop.run("scan", async () => {
-      const rows = this.#level.iterator({
-        gte: recordKey(range.gte),
-        lt: recordKey(range.lt),
-        reverse: range.reverse ?? false,
-        limit,
-        highWaterMarkBytes: SCAN_AHEAD_BYTES,
-        fillCache: false,
-      });
-      const found: Row[] = [];
-      try {
-        let batch = await rows.nextv(SCAN_ROWS_MAX);
-        while (batch.length > 0) {
-          found.push(...batch.map(([key, value]) => this.#row(key, value)));
-          batch = await rows.nextv(SCAN_ROWS_MAX);
-        }
-      } finally {
-        await rows.close();
+  async scan(range: KeyRange, limit: number): Promise<readonly StateRow[]> {
+    return await this.#run("scan", () => this.#rows(range, limit));
+  }
+
+  /** As of the newest flush: at once, or when the one being written is done. */
+  async view(): Promise<StateView> {
+    if (this.#views + this.#awaitingView.length >= VIEWS_MAX) {
+      throw new StoreUnavailable(`at most ${VIEWS_MAX} views of the state may be open`);
+    }
+    return await this.#gate.run(async () => {
+      this.#stop.check();
+      if (!this.#flushing) {
+        return this.#viewNow();
       }
-      return found;
+      return await new Promise<StateView>((resolve, reject) => {
+        this.#awaitingView.push({ resolve, reject });
+      });
     });
   }
 
@@ -139,8 +161,30 @@ export class LevelStateStore implements StateStore {
     };
   }
 
+  /** Views end with the store. */
   async close(): Promise<void> {
+    await this.#gate.close();
     await this.#level.close();
+  }
+
+  async #run<T>(operation: string, action: () => Promise<T>): Promise<T> {
+    return await this.#gate.run(() => this.#stop.run(operation, action));
+  }
+
+  #viewNow(): StateView {
+    const snapshot = this.#stop.runSync("view", () => this.#level.snapshot());
+    this.#views += 1;
+    const scan = (range: KeyRange, limit: number) =>
+      this.#run("scan", () => this.#rows(range, limit, snapshot));
+    return new LevelStateView(this.mark, scan, async () => {
+      this.#views -= 1;
+      await snapshot.close();
+    });
+  }
+
+  #rows(range: KeyRange, limit: number, snapshot?: LevelSnapshot): Promise<readonly StateRow[]> {
+    const unwrap = (prefixed: Buffer, value: Buffer) => this.#unwrap(prefixed, value);
+    return scanRows(this.#level, range, limit, unwrap, snapshot);
   }
 
   async #write(flush: Flush, mark: FlushMark): Promise<void> {
@@ -161,10 +205,10 @@ export class LevelStateStore implements StateStore {
     }
     await batch.write({ sync: true });
     this.#newest = newest;
-  }
-
-  #row(prefixed: Buffer, value: Buffer): Row {
-    return [keyOfRecord(prefixed), this.#unwrap(prefixed, value)];
+    // Here, before the next flush can begin: the database is what the newest mark says.
+    for (const { resolve } of this.#awaitingView.splice(0)) {
+      resolve(this.#viewNow());
+    }
   }
 
   #unwrap(prefixed: Buffer, value: Buffer): Uint8Array {

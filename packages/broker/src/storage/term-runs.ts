@@ -13,12 +13,19 @@ export interface TermRun {
 }
 
 export class TermRuns {
+  /** The entry before the first one. */
+  #base: EntryId;
   /** In index order, without gaps, terms rising. */
   #runs: TermRun[] = [];
 
+  constructor(base: EntryId = { term: 0, index: 0 }) {
+    this.#base = { term: base.term, index: base.index };
+  }
+
+  /** The last entry, or the one before the first. */
   get last(): EntryId {
     const run = this.#runs.at(-1);
-    return run === undefined ? { term: 0, index: 0 } : { term: run.term, index: run.to };
+    return run === undefined ? this.#base : { term: run.term, index: run.to };
   }
 
   /** The next entry; index and term must follow the last one. */
@@ -45,8 +52,25 @@ export class TermRuns {
       .map((run) => (run.from >= from ? run : { ...run, from }));
   }
 
-  /** 0 for an index outside the log. */
+  /** Drops `upTo` and all before it; their term stays known at `upTo` itself. */
+  compact(upTo: LogIndex): void {
+    this.#base = { term: this.termAt(upTo), index: upTo };
+    this.#runs = this.#runs
+      .filter((run) => run.to > upTo)
+      .map((run) => (run.from > upTo ? run : { ...run, from: upTo + 1 }));
+  }
+
+  /** Drops everything; the next entry follows `base`. */
+  reset(base: EntryId): void {
+    this.#base = { term: base.term, index: base.index };
+    this.#runs = [];
+  }
+
+  /** Also that of the entry before the first one; 0 for an index outside the log. */
   termAt(index: LogIndex): Term {
+    if (index === this.#base.index) {
+      return this.#base.term;
+    }
     let low = 0;
     let high = this.#runs.length - 1;
     while (low <= high) {

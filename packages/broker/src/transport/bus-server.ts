@@ -21,6 +21,8 @@ import {
   type GreetReply,
   type GreetRequest,
   RAFT_SERVICE,
+  type SnapshotChunk,
+  type SnapshotRequest,
   STREAM_KINDS,
   type StreamKind,
 } from "./raft-service.ts";
@@ -36,6 +38,17 @@ export type InboundCall = grpc.ServerReadableStream<Buffer, object>;
 /** Ends the stream with a status. */
 export type EndCall = (status: { readonly code: grpc.status; readonly details: string }) => void;
 export type AcceptStream = (kind: StreamKind, call: InboundCall, end: EndCall) => void;
+
+/** A member that wants a snapshot: not yet judged. */
+export type SnapshotCall = grpc.ServerWritableStream<SnapshotRequest, SnapshotChunk>;
+/** `cut` ends the call together with its connection, for a reader that does not read. */
+export type AcceptSnapshot = (call: SnapshotCall, cut: () => void) => void;
+
+/** What a node of a cluster does with the calls of others. */
+export interface Acceptors {
+  readonly stream: AcceptStream;
+  readonly snapshot: AcceptSnapshot;
+}
 
 export interface ListenOptions {
   readonly host: string;
@@ -55,7 +68,7 @@ export class BusServer {
   readonly #perAddress = new Map<string, number>();
   #port = 0;
   #greeter: Greeter | undefined;
-  #accept: AcceptStream | undefined;
+  #acceptors: Acceptors | undefined;
   #closed = false;
 
   private constructor(options: ListenOptions) {
@@ -98,9 +111,9 @@ export class BusServer {
     this.#greeter = greeter;
   }
 
-  /** From now on `accept` gets every new stream; undefined: they are refused as "try again". */
-  acceptStreams(accept: AcceptStream | undefined): void {
-    this.#accept = accept;
+  /** From now on these get every new stream; undefined: they are refused as "try again". */
+  acceptStreams(acceptors: Acceptors | undefined): void {
+    this.#acceptors = acceptors;
   }
 
   /** Ends every connection at once. Streams have no end of their own that one could wait for. */
@@ -115,6 +128,11 @@ export class BusServer {
 
   #handlers(): grpc.UntypedServiceImplementation {
     const handlers: Record<string, grpc.UntypedHandleCall> = {
+      snapshot: (call: SnapshotCall) => {
+        const peer = call.getPeer();
+        if (this.#acceptors === undefined) call.emit("error", TRY_AGAIN);
+        else this.#acceptors.snapshot(call, () => this.#cut(peer));
+      },
       greet: (call: UnaryCall<GreetRequest>, callback: Answer<GreetReply>) => {
         void answer(callback, async () => this.#greeterOrThrow().greet(call.request));
       },
@@ -128,11 +146,20 @@ export class BusServer {
           if (status.code === grpc.status.OK) callback(null, {});
           else callback(status);
         };
-        if (this.#accept === undefined) end({ code: grpc.status.UNAVAILABLE, details: NOT_READY });
-        else this.#accept(kind, call, end);
+        if (this.#acceptors === undefined) end(TRY_AGAIN);
+        else this.#acceptors.stream(kind, call, end);
       };
     }
     return handlers;
+  }
+
+  /** In a turn of its own: the session may be busy with the very bytes that led here. */
+  #cut(peer: string): void {
+    setImmediate(() => {
+      for (const socket of this.#sockets) {
+        if (`${socket.remoteAddress}:${socket.remotePort}` === peer) socket.destroy();
+      }
+    });
   }
 
   #greeterOrThrow(): Greeter {
@@ -170,6 +197,7 @@ type UnaryCall<T> = grpc.ServerUnaryCall<T, object>;
 type Answer<T> = grpc.sendUnaryData<T>;
 
 const NOT_READY = "not ready for this yet: try again";
+const TRY_AGAIN = { code: grpc.status.UNAVAILABLE, details: NOT_READY } as const;
 
 class NotReady extends Error {}
 

@@ -1,6 +1,7 @@
 /**
- * The bus of one member of a cluster: two outbound connections to each other member (control alone,
- * entries and forwarded writes together), and the streams that the others have opened to it.
+ * The bus of one member of a cluster: two outbound connections to each other member (control
+ * alone, entries and forwarded writes together), one more while a snapshot is fetched, and the
+ * streams that the others have opened to it. Who the others are stands in the `AddressBook`.
  *
  * A message to B always goes out on this node's own stream to B, so that order is kept within each
  * of the three kinds of stream, and only there. Sending never blocks and never fails: without a
@@ -18,22 +19,31 @@ import type {
   ForwardReply,
   Identity,
   Member,
+  Roster,
 } from "../ports.ts";
+import { AddressBook } from "./address-book.ts";
 import type { BusServer } from "./bus-server.ts";
 import { encodeEnvelope, encodeForwardReplies, encodeForwards, streamOf } from "./codec.ts";
-import { type Party, PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts";
+import type { DialOptions } from "./dial.ts";
+import { Doorkeeper } from "./doorkeeper.ts";
+import { type Hello, type Party, PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts";
 import { Inbound } from "./inbound.ts";
-import { FRAME_BYTES, MESSAGE_BYTES_MAX } from "./limits.ts";
-import { type DialOptions, Link, type LinkReport } from "./link.ts";
+import { FRAME_BYTES, MESSAGE_BYTES_MAX, SNAPSHOT_IDLE_MS } from "./limits.ts";
+import { Link, type LinkReport } from "./link.ts";
 import type { Logger } from "./logger.ts";
 import { dialAddresses, type PeerAddress } from "./peers.ts";
 import type { StreamKind } from "./raft-service.ts";
+import { RosterExchange } from "./roster-exchange.ts";
+import { SnapshotFetches } from "./snapshot-fetch.ts";
+import { SnapshotServer } from "./snapshot-server.ts";
 
 export interface BusOptions {
   readonly server: BusServer;
   readonly identity: Pick<Identity, "nodeId" | "incarnation" | "boots">;
   readonly formation: Formation;
-  /** Hints where members may be found, beside what the formation says. */
+  /** This node as it is configured now; by default, as the formation has it. */
+  readonly member?: Member;
+  /** Hints where members may be found, beside what the roster says. */
   readonly peers: readonly PeerAddress[];
   readonly listener: BusListener;
   readonly log: Logger;
@@ -41,6 +51,8 @@ export interface BusOptions {
   readonly versions?: VersionRange;
   /** Uniform in [0, 1): jitter. */
   readonly random?: () => number;
+  /** A snapshot of which nothing moves for this long is given up. */
+  readonly snapshotIdleMs?: number;
 }
 
 /** How things stand with one other member. */
@@ -57,8 +69,6 @@ export interface PeerStatus {
 }
 
 export interface PeerBus extends Bus {
-  /** Other members from now on: links to new ones are opened, those of removed ones closed. */
-  setMembers(members: readonly Member[]): void;
   peers(): readonly PeerStatus[];
 }
 
@@ -77,25 +87,50 @@ interface Peer {
 class GrpcBus implements PeerBus {
   readonly #options: BusOptions;
   readonly #self: Party;
+  readonly #versions: VersionRange;
   readonly #throttle = new Throttle();
   readonly #peers = new Map<NodeId, Peer>();
+  readonly #book: AddressBook;
+  readonly #exchange: RosterExchange;
   readonly #inbound: Inbound;
+  readonly #served: SnapshotServer;
+  readonly #fetched: SnapshotFetches;
+  #closed = false;
 
   constructor(options: BusOptions) {
-    const { identity, formation, listener, log, server } = options;
+    const { identity, formation, listener, log, server, peers, dial = {} } = options;
     const { nodeId, incarnation, boots } = identity;
-    this.#options = options;
-    this.#self = { clusterId: formation.clusterId, nodeId, incarnation, boot: boots };
+    const self = { clusterId: formation.clusterId, nodeId, incarnation, boot: boots };
     const versions = options.versions ?? PROTOCOL_VERSIONS;
+    const idleMs = options.snapshotIdleMs ?? SNAPSHOT_IDLE_MS;
+    const member = options.member ?? formation.members.find(({ id }) => id === nodeId);
+    assert(member !== undefined, `the formation does not list ${nodeId}`);
+    this.#options = options;
+    this.#self = self;
+    this.#versions = versions;
+    this.#book = new AddressBook(formation, { id: nodeId, incarnation });
+    const book = this.#book;
+    const onNews = () => this.#follow();
+    const seeker = { member, versions };
+    this.#exchange = new RosterExchange({ self: seeker, book, peers, dial, log, onNews });
+    const connected = (peer: NodeId) => this.#inbound.connected(peer);
+    const onOutdated = () => this.#exchange.outdated();
+    const doorkeeper = new Doorkeeper({ self, versions, book, log, connected, onOutdated });
     const onArrival = (peer: NodeId) => this.#nudge(peer);
-    const inbound = { self: this.#self, versions, listener, log, onArrival };
-    this.#inbound = new Inbound(inbound, formation.members);
-    this.setMembers(formation.members);
-    server.acceptStreams(this.#inbound.accept);
+    this.#inbound = new Inbound({ self, doorkeeper, listener, log, onArrival });
+    this.#served = new SnapshotServer({ self, doorkeeper, listener, log, idleMs });
+    this.#fetched = new SnapshotFetches({ self, versions, dial, idleMs });
+    this.#follow();
+    server.answerGreetings(this.#exchange.greeter);
+    server.acceptStreams({ stream: this.#inbound.accept, snapshot: this.#served.accept });
   }
 
   send(envelope: Envelope): void {
     const { to, type } = envelope.message;
+    const { incarnation } = envelope;
+    // The address book may have learned of another node of this name before consensus has.
+    if (incarnation !== undefined && this.#peers.get(to)?.member.incarnation !== incarnation)
+      return;
     this.#send(to, streamOf(type), () => encodeEnvelope(envelope));
   }
 
@@ -111,18 +146,17 @@ class GrpcBus implements PeerBus {
     }
   }
 
-  setMembers(members: readonly Member[]): void {
-    this.#inbound.setMembers(members);
-    for (const [id, peer] of this.#peers) {
-      const now = members.find((member) => member.id === id);
-      if (now?.incarnation === peer.member.incarnation && now.bus === peer.member.bus) continue;
-      this.#peers.delete(id);
-      closePeer(peer);
-    }
-    for (const member of members) {
-      if (member.id === this.#self.nodeId || this.#peers.has(member.id)) continue;
-      this.#peers.set(member.id, this.#reach(member, members));
-    }
+  fetchSnapshot(from: NodeId, request: Uint8Array): AsyncIterable<Uint8Array> {
+    const source = () => {
+      const peer = this.#peers.get(from);
+      if (peer === undefined) return undefined;
+      return { member: peer.member, address: peer.bulk.address, hello: this.#helloTo(from) };
+    };
+    return this.#fetched.open(from, request, source);
+  }
+
+  setRoster(roster: Roster): void {
+    if (this.#book.set(roster)) this.#follow();
   }
 
   peers(): readonly PeerStatus[] {
@@ -140,9 +174,36 @@ class GrpcBus implements PeerBus {
 
   async close(): Promise<void> {
     this.#options.server.acceptStreams(undefined);
+    this.#closed = true;
+    this.#exchange.close();
     for (const peer of this.#peers.values()) closePeer(peer);
     this.#peers.clear();
+    this.#fetched.close();
+    this.#served.close();
     this.#inbound.close();
+  }
+
+  /** The book may have changed: whom to reach, and whom to let in. */
+  #follow(): void {
+    if (this.#closed) return;
+    const { others } = this.#book;
+    this.#inbound.keepOnly(others);
+    this.#served.keepOnly(others);
+    this.#fetched.keepOnly(others);
+    for (const [id, peer] of this.#peers) {
+      const now = others.find((member) => member.id === id);
+      if (now?.incarnation === peer.member.incarnation && now.bus === peer.member.bus) continue;
+      this.#peers.delete(id);
+      closePeer(peer);
+    }
+    for (const member of others) {
+      if (!this.#peers.has(member.id)) this.#peers.set(member.id, this.#reach(member));
+    }
+  }
+
+  #helloTo(to: NodeId): Hello {
+    const { min: versionMin, max: versionMax } = this.#versions;
+    return { ...this.#self, versionMin, versionMax, to, revision: this.#book.roster.revision };
   }
 
   #send(to: NodeId, kind: StreamKind, encode: () => Uint8Array): void {
@@ -167,11 +228,13 @@ class GrpcBus implements PeerBus {
     peer?.bulk.nudge();
   }
 
-  #reach(member: Member, members: readonly Member[]): Peer {
-    const { dial = {}, random = Math.random, versions = PROTOCOL_VERSIONS } = this.#options;
-    const addresses = dialAddresses(member, members, this.#options.peers);
+  #reach(member: Member): Peer {
+    const { dial = {}, random = Math.random, peers } = this.#options;
+    const addresses = dialAddresses(member, this.#book.roster.members, peers);
     const report = this.#report(member);
-    const common = { self: this.#self, versions, member, addresses, dial, random };
+    const hello = () => this.#helloTo(member.id);
+    const versions = this.#versions;
+    const common = { self: this.#self, hello, versions, member, addresses, dial, random };
     const control = new Link({ ...common, kinds: ["control"], report });
     const bulk = new Link({ ...common, kinds: ["append", "forward"], report });
     return { member, control, bulk, dropped: 0 };
@@ -191,6 +254,7 @@ class GrpcBus implements PeerBus {
         log.info({ peer, address }, `connected to ${peer} at ${address}`);
       },
       onDown: (address, reason, refused) => {
+        if (refused) this.#exchange.refusedAt(address);
         const key = `${peer} ${address} ${reason}`;
         told.add(key);
         if (!this.#throttle.allows(key)) return;

@@ -7,9 +7,11 @@
  * buffer alive for as long as the log keeps the entry.
  */
 import { ok as assert } from "node:assert/strict";
+import { isUtf8 } from "node:buffer";
 import type { Entry, EntryId, EntryKind, Message, MessageType, NodeId } from "task-queue-raft";
 import type { Beacon, Envelope, Forward, ForwardReply } from "../ports.ts";
 import { ByteReader, ByteWriter, CodecError } from "./bytes.ts";
+import { NODE_ID_BYTES_MAX, SNAPSHOT_SOURCES_MAX } from "./limits.ts";
 
 /** One thing that a stream carried. */
 export type Parcel =
@@ -29,12 +31,18 @@ const MESSAGE_TYPES: readonly (MessageType | undefined)[] = [
   "heartbeatReply",
   "readIndex",
   "readIndexReply",
+  undefined,
+  undefined,
+  "installSnapshot",
+  "timeoutNow",
 ];
+/** The tags between them: what these carry is no message of Raft's. */
 const FORWARDS = 11;
 const FORWARD_REPLIES = 12;
 const WITH_BEACON = 0x80;
 const ENTRY_KINDS: readonly EntryKind[] = ["normal", "empty", "membership"];
 const EFFECT_HASH = /^[0-9a-f]{16}$/;
+const PRIORITY_MAX = 2 ** 31 - 1;
 
 const SMALL_BYTES = 128;
 /** Around the data of each entry or command, at most: numbers, length, seal. */
@@ -124,15 +132,20 @@ function entriesBytes(entries: readonly Entry[]): number {
 
 function writeBeacon(writer: ByteWriter, beacon: Beacon): void {
   assert(EFFECT_HASH.test(beacon.effectHash), `no effect hash: ${beacon.effectHash}`);
+  assert(beacon.priority <= PRIORITY_MAX, `a priority of ${beacon.priority}`);
   writer.varint(beacon.wallMs);
   writer.varint(beacon.applied);
+  writer.varint(beacon.priority);
   writer.raw(Buffer.from(beacon.effectHash, "hex"));
 }
 
 function readBeacon(reader: ByteReader): Beacon {
   const wallMs = reader.varint();
   const applied = reader.varint();
-  return { wallMs, applied, effectHash: Buffer.from(reader.raw(8)).toString("hex") };
+  const priority = reader.varint();
+  if (priority > PRIORITY_MAX) throw new CodecError(`a priority of ${priority}`);
+  const effectHash = Buffer.from(reader.raw(8)).toString("hex");
+  return { wallMs, applied, priority, effectHash };
 }
 
 function writeId(writer: ByteWriter, id: EntryId): void {
@@ -153,8 +166,11 @@ function unreachable(value: never): never {
 function writeFields(writer: ByteWriter, message: Message): void {
   switch (message.type) {
     case "preVote":
+      writeId(writer, message.last);
+      break;
     case "vote":
       writeId(writer, message.last);
+      writer.u8(message.transfer ? 1 : 0);
       break;
     case "preVoteReply":
     case "voteReply":
@@ -182,6 +198,12 @@ function writeFields(writer: ByteWriter, message: Message): void {
       writer.varint(message.id);
       writer.varint(message.index);
       break;
+    case "installSnapshot":
+      writer.varint(message.index);
+      writeSources(writer, message.sources);
+      break;
+    case "timeoutNow":
+      break;
     default:
       unreachable(message);
   }
@@ -197,6 +219,31 @@ function writeAppendReply(
   if (reply.rejected === undefined) return;
   writer.varint(reply.rejected.prev);
   writeId(writer, reply.rejected.hint);
+}
+
+function writeSources(writer: ByteWriter, sources: readonly NodeId[]): void {
+  const { length } = sources;
+  assert(length > 0 && length <= SNAPSHOT_SOURCES_MAX, `${length} sources of a snapshot`);
+  writer.varint(length);
+  for (const source of sources) writer.bytes(Buffer.from(source));
+}
+
+function readSources(reader: ByteReader): readonly NodeId[] {
+  const count = reader.varint();
+  if (count < 1 || count > SNAPSHOT_SOURCES_MAX) {
+    throw new CodecError(`${count} sources of a snapshot`);
+  }
+  const sources: NodeId[] = [];
+  for (let i = 0; i < count; i++) sources.push(textOf(reader.bytes()));
+  return sources;
+}
+
+/** A node id; longer ones, and bytes that are no text, do not exist. */
+function textOf(bytes: Uint8Array): NodeId {
+  if (bytes.length > 0 && bytes.length <= NODE_ID_BYTES_MAX && isUtf8(bytes)) {
+    return Buffer.from(bytes).toString();
+  }
+  throw new CodecError(`no node id: ${bytes.length} bytes`);
 }
 
 interface Addressed {
@@ -219,8 +266,11 @@ function readFields(
 ): Message {
   switch (type) {
     case "preVote":
-    case "vote":
       return { type, ...head, last: readId(reader) };
+    case "vote": {
+      const last = readId(reader);
+      return { type, ...head, last, transfer: reader.flag() };
+    }
     case "preVoteReply":
     case "voteReply":
       return { type, ...head, granted: reader.flag() };
@@ -238,6 +288,12 @@ function readFields(
       const id = reader.varint();
       return { type, ...head, id, index: reader.varint() };
     }
+    case "installSnapshot": {
+      const index = reader.varint();
+      return { type, ...head, index, sources: readSources(reader) };
+    }
+    case "timeoutNow":
+      return { type, ...head };
     default:
       return unreachable(type);
   }

@@ -8,27 +8,20 @@
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import * as grpc from "@grpc/grpc-js";
+import type * as grpc from "@grpc/grpc-js";
+import { Throttle } from "../observe/throttle.ts";
 import type { Formation, Identity, Member } from "../ports.ts";
 import type { BusServer, Greeter } from "./bus-server.ts";
-import { announce, decide, judgeForm, type PeerView, refusalOf, type Seeker } from "./formation.ts";
-import { lists, PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts";
-import {
-  GREET_INTERVAL_MS,
-  GREET_TIMEOUT_MS,
-  WAITING_FIRST_LOG_MS,
-  WAITING_LOG_MS,
-} from "./limits.ts";
-import { type DialOptions, dialClient, plainDetails } from "./link.ts";
+import { type DialOptions, dialClient, troubleOf } from "./dial.ts";
+import { readFormation } from "./document.ts";
+import { announce, decide, judgeForm, type PeerView, type Seeker } from "./formation.ts";
+import { ask, greet } from "./greet.ts";
+import { memberGreeter, replyTo } from "./greeter.ts";
+import { PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts";
+import { GREET_INTERVAL_MS, WAITING_FIRST_LOG_MS, WAITING_LOG_MS } from "./limits.ts";
 import type { Logger } from "./logger.ts";
 import { busOf, type PeerAddress } from "./peers.ts";
-import {
-  type FormReply,
-  type FormRequest,
-  type GreetReply,
-  type GreetRequest,
-  RAFT_SERVICE,
-} from "./raft-service.ts";
+import type { FormReply, FormRequest, GreetReply, GreetRequest } from "./raft-service.ts";
 
 export interface FormOptions {
   readonly server: BusServer;
@@ -46,24 +39,12 @@ export interface FormOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The founding document of this node's cluster, once there is one. */
+/** This node's cluster and its members when this node became one, once there is one. */
 export async function form(options: FormOptions): Promise<Formation> {
   const { identity, member, server, versions = PROTOCOL_VERSIONS } = options;
   const formation = identity.formation ?? (await new Search(options).run());
-  server.answerGreetings(memberGreeter({ member, versions }, formation));
+  server.answerGreetings(memberGreeter({ member, versions }, () => formation));
   return formation;
-}
-
-/** Answers for a member of a cluster: the document for those it lists, advice for the others. */
-export function memberGreeter(self: Seeker, formation: Formation): Greeter {
-  return {
-    greet: (request) => reply(self, [], formation, request),
-    form: async (request) => {
-      const offered = request.formation;
-      if (offered === null) return { verdict: "REFUSED", reason: "no document" };
-      return judgeForm(self, [], formation, offered);
-    },
-  };
 }
 
 /** The life of one unformed node, as long as it is unformed. */
@@ -78,6 +59,7 @@ class Search implements Greeter {
   #saving: Promise<Formation> | undefined;
   #formation: Formation | undefined;
   #founded = false;
+  readonly #throttle = new Throttle();
   #reminder: NodeJS.Timeout | undefined;
 
   constructor(options: FormOptions) {
@@ -125,12 +107,12 @@ class Search implements Greeter {
   }
 
   greet(request: GreetRequest): GreetReply {
-    return reply(this.#self, this.#views, this.#formation, request);
+    return replyTo(request, this.#self, this.#views, this.#formation);
   }
 
   async form(request: FormRequest): Promise<FormReply> {
-    const offered = request.formation;
-    if (offered === null) return { verdict: "REFUSED", reason: "no document" };
+    if (request.formation === null) return { verdict: "REFUSED", reason: "no document" };
+    const offered = readFormation(request.formation);
     // A document that is just being saved counts: two must never be accepted.
     const current = await this.#saving;
     const verdict = judgeForm(this.#self, this.#views, current, offered);
@@ -146,7 +128,7 @@ class Search implements Greeter {
     const { address } = this.#views[place]!;
     let client: grpc.Client | undefined;
     while (!signal.aborted) {
-      client ??= this.#dial(address);
+      client ??= dialClient(address, this.#options.dial);
       const answer = await this.#greetOnce(client, place);
       if (!answer) {
         // Its own waits between attempts would stand behind ours.
@@ -163,15 +145,9 @@ class Search implements Greeter {
   /** False when the peer did not answer. */
   async #greetOnce(client: grpc.Client, place: number): Promise<boolean> {
     const view = this.#views[place]!;
-    const from = announce(this.#self, this.#views, this.#formation?.clusterId ?? "");
+    const from = announce(this.#self, this.#views, this.#formation);
     try {
-      const {
-        from: found,
-        formation,
-        refusal,
-      } = await call(client, "greet", { from }, this.#over.signal);
-      if (found?.member == null) throw new Error("an answer without a name");
-      const answer = { from: found, formation: formation ?? undefined, refusal };
+      const answer = await greet(client, from, this.#over.signal);
       this.#views[place] = { ...view, answer, trouble: undefined };
       return true;
     } catch (error) {
@@ -195,7 +171,7 @@ class Search implements Greeter {
     const clusterId = randomBytes(16).toString("hex");
     const ids = decision.members.map(({ id }) => id);
     log.info({ clusterId, members: ids }, `${member.id} founds the cluster of ${ids.join(", ")}`);
-    this.#settle({ clusterId, members: decision.members }).catch(() => {});
+    this.#settle({ clusterId, revision: 0, members: decision.members }).catch(() => {});
   }
 
   /** Saves the first document that comes here and no other; what it returns is on disk. */
@@ -221,9 +197,9 @@ class Search implements Greeter {
     const { log } = this.#options;
     const calls = this.#views.map(async ({ address, answer }) => {
       const peer = answer?.from.member.id ?? address;
-      const client = this.#dial(address);
+      const client = dialClient(address, this.#options.dial);
       try {
-        const { verdict, reason } = await call(client, "form", { formation });
+        const { verdict, reason } = await ask(client, "form", { formation });
         if (verdict === "ACCEPTED") return;
         log.warn({ peer, verdict, reason }, `${peer} does not join yet: ${reason}`);
       } catch (error) {
@@ -251,62 +227,8 @@ class Search implements Greeter {
     const { log, member } = this.#options;
     const parts = waiting.length > 0 ? [`waiting for ${waiting.join(", ")}`, ...wrong] : wrong;
     const line = `${member.id} is in no cluster yet: ${parts.join("; ")}`;
+    if (!this.#throttle.allows(line)) return;
     if (wrong.length > 0) log.warn({ waiting, wrong }, line);
     else log.info({ waiting }, line);
   }
-
-  #dial(address: string): grpc.Client {
-    const { dial = {} } = this.#options;
-    const credentials = dial.credentials ?? grpc.credentials.createInsecure();
-    return dialClient(address, credentials, dial.channelOptions);
-  }
-}
-
-function reply(
-  self: Seeker,
-  views: readonly PeerView[],
-  formation: Formation | undefined,
-  request: GreetRequest,
-): GreetReply {
-  const from = announce(self, views, formation?.clusterId ?? "");
-  const asker = request.from?.member;
-  if (formation === undefined || asker == null) return { from, formation: null, refusal: "" };
-  if (lists(formation, asker)) return { from, formation, refusal: "" };
-  return { from, formation: null, refusal: refusalOf(formation, asker) };
-}
-
-interface Calls {
-  readonly greet: readonly [GreetRequest, GreetReply];
-  readonly form: readonly [FormRequest, FormReply];
-}
-
-/** One unary call with a deadline, or until `signal`. Rejects with the call's status. */
-function call<K extends keyof Calls>(
-  client: grpc.Client,
-  name: K,
-  request: Calls[K][0],
-  signal?: AbortSignal,
-): Promise<Calls[K][1]> {
-  const method = RAFT_SERVICE[name] as unknown as grpc.MethodDefinition<Calls[K][0], Calls[K][1]>;
-  return new Promise((resolve, reject) => {
-    const cancel = () => pending.cancel();
-    signal?.addEventListener("abort", cancel, { once: true });
-    const pending = client.makeUnaryRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      request,
-      { deadline: Date.now() + GREET_TIMEOUT_MS },
-      (error, answer) => {
-        signal?.removeEventListener("abort", cancel);
-        if (error !== null) reject(error);
-        else resolve(answer as Calls[K][1]);
-      },
-    );
-  });
-}
-
-function troubleOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return plainDetails("details" in error ? String(error.details) : error.message);
 }

@@ -13,9 +13,14 @@
  * member of a cluster never founds another. A node that crashes anywhere either holds the document
  * on disk or has promised nothing. Whoever missed the founder's call gets the document from any
  * member that it greets.
+ *
+ * Joining is another matter. A roster that names this node in this incarnation was made by members
+ * that were told to add it, so that it is adopted whatever `raft.peers` says: that names addresses
+ * where a member may be found, and one that answers is enough.
  */
 import type { NodeId } from "task-queue-raft";
-import type { Formation, Member } from "../ports.ts";
+import type { ClusterMember, Formation, Member, Roster } from "../ports.ts";
+import { byId } from "./document.ts";
 import {
   commonVersion,
   lists,
@@ -23,6 +28,7 @@ import {
   type VersionRange,
   versionTrouble,
 } from "./handshake.ts";
+import { peerText } from "./peers.ts";
 import type { Announcement, FormReply, Listing } from "./raft-service.ts";
 
 /** The deciding node itself. */
@@ -48,7 +54,7 @@ export interface PeerAnswer {
 }
 
 export type Decision =
-  | { readonly type: "found"; readonly members: readonly Member[] }
+  | { readonly type: "found"; readonly members: readonly ClusterMember[] }
   | { readonly type: "adopt"; readonly formation: Formation }
   /** `waiting` passes by itself; `wrong` needs a person. Both are phrases for a log line. */
   | {
@@ -62,7 +68,7 @@ export function decide(self: Seeker, peers: readonly PeerView[]): Decision {
   const others = peers.filter((peer) => !isSelf(self, peer));
   const offered = others.flatMap(({ answer }) => answer?.formation ?? []);
   const own = offered.filter((formation) => lists(formation, self.member));
-  const formation = own[0];
+  const formation = newest(own);
   if (formation !== undefined && own.every((other) => other.clusterId === formation.clusterId)) {
     const strangers = metStrangers(others, formation);
     if (strangers.length === 0) return { type: "adopt", formation };
@@ -70,10 +76,12 @@ export function decide(self: Seeker, peers: readonly PeerView[]): Decision {
   const waiting: string[] = [];
   const wrong = [...adoptionFaults(self, others, own), ...duplicates(others)];
   for (const peer of others) review(self, peer, waiting, wrong);
+  wrong.push(...refusals(self, others));
   if (waiting.length === 0) compareLists(self, others, waiting, wrong);
   else for (const peer of others) compareEarly(self, others, peer, wrong);
   if (waiting.length > 0 || wrong.length > 0) return { type: "wait", waiting, wrong };
-  const members = [self.member, ...others.map(({ answer }) => answer!.from.member)].sort(byId);
+  const founders = [self.member, ...others.map(({ answer }) => answer!.from.member)];
+  const members = founders.map((member) => ({ ...member, voter: true })).sort(byId);
   const founder = members[0]!.id;
   if (founder === self.member.id) return { type: "found", members };
   return { type: "wait", waiting: [`${founder} to found the cluster`], wrong };
@@ -83,12 +91,13 @@ export function decide(self: Seeker, peers: readonly PeerView[]): Decision {
 export function announce(
   self: Seeker,
   peers: readonly PeerView[],
-  clusterId: string,
+  formation: Formation | undefined,
 ): Announcement {
   const { member, versions } = self;
   const listings = peers.filter((peer) => !isSelf(self, peer)).map(listingOf);
-  const { min, max } = versions;
-  return { member, versionMin: min, versionMax: max, clusterId, peers: listings };
+  const { clusterId = "", revision = 0 } = formation ?? {};
+  const { min: versionMin, max: versionMax } = versions;
+  return { member, versionMin, versionMax, clusterId, peers: listings, revision };
 }
 
 /** The answer to a founder's call, before anything is saved. */
@@ -102,6 +111,9 @@ export function judgeForm(
   if (current?.clusterId === offered.clusterId) return { verdict: "ACCEPTED", reason: "" };
   if (current !== undefined) {
     return { verdict: "REFUSED", reason: `${name} belongs to cluster ${current.clusterId}` };
+  }
+  if (offered.revision !== 0 || offered.members.some((member) => !member.voter)) {
+    return { verdict: "REFUSED", reason: "not the document of founders" };
   }
   if (!lists(offered, self.member)) {
     return { verdict: "REFUSED", reason: `${name} as it is now is not in the document` };
@@ -121,16 +133,24 @@ export function judgeForm(
   return { verdict: "LATER", reason: `${name} has met ${names(stale)} in another incarnation` };
 }
 
-/** What a member tells a node that its cluster does not list. */
+/** What a member tells a node of no cluster that its own does not list. */
 export function refusalOf(formation: Formation, asker: Member): string {
   const known = formation.members.find((member) => member.id === asker.id);
   if (known !== undefined) {
-    return strangeIncarnation(asker.id, asker.incarnation, known.incarnation);
+    const words = strangeIncarnation(asker.id, asker.incarnation, known.incarnation);
+    return `${words} ${peerText(asker)}`;
   }
   return (
     `cluster ${formation.clusterId} exists and ${asker.id} is not a member: ` +
-    `add it with tq-admin members add`
+    `add it with tq-admin members add ${peerText(asker)}`
   );
+}
+
+/** Members that have heard of the last change tell more than those that have not. */
+function newest(formations: readonly Formation[]): Formation | undefined {
+  const [first, ...rest] = formations;
+  if (first === undefined) return undefined;
+  return rest.reduce((best, other) => (other.revision > best.revision ? other : best), first);
 }
 
 /** A peer entry may turn out to be this very node under another name. */
@@ -153,7 +173,7 @@ function review(self: Seeker, peer: PeerView, waiting: string[], wrong: string[]
     waiting.push(peer.trouble === undefined ? address : `${address} (${peer.trouble})`);
     return;
   }
-  const { member, versionMin, versionMax, clusterId } = answer.from;
+  const { member, versionMin, versionMax } = answer.from;
   const versions = { min: versionMin, max: versionMax };
   if (member.id === self.member.id) {
     wrong.push(`${address} calls itself ${member.id} too: give each node its own raft.node_id`);
@@ -167,9 +187,16 @@ function review(self: Seeker, peer: PeerView, waiting: string[], wrong: string[]
       versionTrouble({ nodeId, versions: self.versions }, { nodeId: member.id, versions }),
     );
   }
-  if (clusterId !== "" && answer.formation === undefined) {
-    wrong.push(`${member.id} at ${address}: ${answer.refusal}`);
-  }
+}
+
+/** What members of clusters that do not list this node demand; all of one cluster say the same. */
+function refusals(self: Seeker, others: readonly PeerView[]): readonly string[] {
+  const said = others.filter(metCluster).flatMap(({ answer }) => {
+    const { from, formation, refusal } = answer!;
+    if (formation !== undefined && lists(formation, self.member)) return [];
+    return [refusal === "" ? `cluster ${from.clusterId} exists without this node` : refusal];
+  });
+  return [...new Set(said)];
 }
 
 /** Documents that list this node and yet cannot be adopted. */
@@ -182,14 +209,19 @@ function adoptionFaults(
   if (clusters.length > 1) {
     return [`${self.member.id} is a member of more than one cluster: ${clusters.join(", ")}`];
   }
-  const strangers = offered.slice(0, 1).flatMap((formation) => metStrangers(others, formation));
+  const formation = newest(offered);
+  const strangers = formation === undefined ? [] : metStrangers(others, formation);
   if (strangers.length === 0) return [];
   const list = strangers.map((member) => member.id).join(", ");
   return [`raft.peers lists ${list}, not a member of cluster ${clusters[0]}: correct raft.peers`];
 }
 
-/** Nodes that this one lists but a document does not. */
-function metStrangers(others: readonly PeerView[], formation: Formation): readonly Member[] {
+/**
+ * Nodes that this one lists but the document of the founders does not: then its `raft.peers` have
+ * changed since, and what was meant is not for it to guess. A later roster is bound to differ.
+ */
+function metStrangers(others: readonly PeerView[], formation: Roster): readonly Member[] {
+  if (formation.revision > 0) return [];
   return others
     .flatMap(({ answer }) => answer?.from.member ?? [])
     .filter((member) => !formation.members.some((known) => known.id === member.id));
@@ -222,9 +254,9 @@ function compareLists(
   wrong: string[],
 ): void {
   const members = [self.member, ...others.map(({ answer }) => answer!.from.member)];
+  if (others.some(metCluster)) return;
   for (const { answer } of others) {
-    const { member, peers, clusterId } = answer!.from;
-    if (clusterId !== "") continue;
+    const { member, peers } = answer!.from;
     const unmet = peers.filter((listing) => listing.nodeId === "");
     if (unmet.length > 0) {
       waiting.push(`${member.id} to meet ${unmet.map((listing) => listing.address).join(", ")}`);
@@ -246,12 +278,17 @@ function compareEarly(
   peer: PeerView,
   wrong: string[],
 ): void {
-  if (peer.answer === undefined || peer.answer.from.clusterId !== "") return;
+  if (peer.answer === undefined || others.some(metCluster)) return;
   const { member, peers } = peer.answer.from;
   if (peers.some((listing) => listing.nodeId === "")) return;
   const theirs = sorted([member.id, ...peers.map((listing) => listing.nodeId)]);
   const mine = others.map(({ answer, address }) => answer?.from.member.id ?? address);
   wrong.push(difference(member.id, theirs, sorted([self.member.id, ...mine])));
+}
+
+/** A cluster exists, so that none will be founded and lists need not agree. */
+function metCluster({ answer }: PeerView): boolean {
+  return answer !== undefined && answer.from.clusterId !== "";
 }
 
 function isAmong(listing: Listing, members: readonly Member[]): boolean {
@@ -273,8 +310,4 @@ function names(members: readonly Member[]): string {
 
 function sorted(ids: readonly string[]): string {
   return [...new Set(ids)].sort().join(", ");
-}
-
-function byId(one: Member, other: Member): number {
-  return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
 }

@@ -4,7 +4,7 @@
  * refused call's status and so into the logs of both sides.
  */
 import type { NodeId } from "task-queue-raft";
-import type { Formation, Member } from "../ports.ts";
+import type { Member, Roster } from "../ports.ts";
 
 /** Versions of the bus protocol, both ends included. */
 export interface VersionRange {
@@ -29,6 +29,8 @@ export interface Hello extends Party {
   readonly versionMax: number;
   /** The node that the dialler means to reach. */
   readonly to: NodeId;
+  /** Of the newest roster that the dialler knows. */
+  readonly revision: number;
 }
 
 export interface Welcome extends Party {
@@ -37,7 +39,8 @@ export interface Welcome extends Party {
 
 export type Judgement =
   | { readonly ok: true; readonly version: number }
-  | { readonly ok: false; readonly reason: string };
+  /** `outdated`: the other one knows a newer roster, which may well say something else. */
+  | { readonly ok: false; readonly reason: string; readonly outdated: boolean };
 
 /** The highest version that both speak; undefined if there is none. */
 export function commonVersion(one: VersionRange, other: VersionRange): number | undefined {
@@ -62,7 +65,7 @@ export function judgeHello(
   hello: Hello,
   self: Party,
   versions: VersionRange,
-  members: readonly Member[],
+  roster: Roster,
 ): Judgement {
   const theirs = { min: hello.versionMin, max: hello.versionMax };
   const version = commonVersion(versions, theirs);
@@ -76,15 +79,12 @@ export function judgeHello(
   if (hello.nodeId === self.nodeId) {
     return no(`${hello.nodeId} is this node's own raft.node_id: give each node another`);
   }
-  const member = members.find((candidate) => candidate.id === hello.nodeId);
-  if (member === undefined) {
-    return no(
-      `${hello.nodeId} is not a member of cluster ${self.clusterId}: ` +
-        `add it with tq-admin members add`,
-    );
+  if (!lists(roster, { id: self.nodeId, incarnation: self.incarnation })) {
+    return no(`${self.nodeId} was removed from cluster ${self.clusterId}`);
   }
-  if (member.incarnation !== hello.incarnation) {
-    return no(strangeIncarnation(hello.nodeId, hello.incarnation, member.incarnation));
+  if (!lists(roster, { id: hello.nodeId, incarnation: hello.incarnation })) {
+    const outdated = hello.revision > roster.revision;
+    return { ok: false, reason: strangerTrouble(hello, self, roster), outdated };
   }
   return { ok: true, version };
 }
@@ -115,18 +115,49 @@ export function judgeWelcome(
 export function strangeIncarnation(nodeId: NodeId, found: string, known: string): string {
   return (
     `${nodeId} has incarnation ${found}, but the cluster knows it as ${known}: ` +
-    `its data directory is another one; bring the old one back`
+    `its data directory is another one; bring the old one back, or replace the member: ` +
+    `tq-admin members replace`
   );
 }
 
-/** Whether the document lists this node as it is now. */
-export function lists(formation: Formation, member: Pick<Member, "id" | "incarnation">): boolean {
-  return formation.members.some(
+/** What is wrong with a node that has belonged to this cluster, if this node is up to date. */
+export function strangerTrouble(
+  stranger: Pick<Hello, "nodeId" | "incarnation" | "revision">,
+  self: Pick<Party, "nodeId" | "clusterId">,
+  roster: Roster,
+): string {
+  const { nodeId, incarnation, revision } = stranger;
+  if (revision > roster.revision) {
+    return (
+      `${self.nodeId} does not know ${nodeId} yet: it knows the members of revision ` +
+      `${roster.revision}, and ${nodeId} those of revision ${revision}`
+    );
+  }
+  const known = roster.members.find((member) => member.id === nodeId);
+  if (known === undefined) {
+    return (
+      `${nodeId} was removed from cluster ${self.clusterId}: to use it again, ` +
+      `empty its persistence.data_dir and add it with tq-admin members add`
+    );
+  }
+  return (
+    `${nodeId} was replaced in cluster ${self.clusterId}: the member of that name has ` +
+    `incarnation ${known.incarnation}, this one ${incarnation}; switch this one off`
+  );
+}
+
+/** Whether the roster lists this node as it is now. */
+export function lists(roster: Roster, member: Pick<Member, "id" | "incarnation">): boolean {
+  return roster.members.some(
     (candidate) => candidate.id === member.id && candidate.incarnation === member.incarnation,
   );
 }
 
-function otherCluster(other: Party, self: Party): string {
+/** Two nodes that have nothing to do with each other. */
+export function otherCluster(
+  other: Pick<Party, "nodeId" | "clusterId">,
+  self: Pick<Party, "nodeId" | "clusterId">,
+): string {
   return (
     `${other.nodeId} belongs to cluster ${other.clusterId}, ` +
     `${self.nodeId} to cluster ${self.clusterId}: correct raft.peers or the data directory`
@@ -134,5 +165,5 @@ function otherCluster(other: Party, self: Party): string {
 }
 
 function no(reason: string): Judgement {
-  return { ok: false, reason };
+  return { ok: false, reason, outdated: false };
 }

@@ -8,25 +8,18 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import type { NodeId } from "task-queue-raft";
-import { Throttle } from "../observe/throttle.ts";
-import type { BusListener, Member } from "../ports.ts";
+import type { BusListener, ClusterMember } from "../ports.ts";
 import type { AcceptStream, EndCall, InboundCall } from "./bus-server.ts";
 import { CodecError } from "./bytes.ts";
 import { decodeBody, type Parcel, streamOf } from "./codec.ts";
-import { type Hello, judgeHello, type Party, type VersionRange } from "./handshake.ts";
+import type { Doorkeeper } from "./doorkeeper.ts";
+import type { Hello, Party } from "./handshake.ts";
 import type { Logger } from "./logger.ts";
-import {
-  decodeHello,
-  encodeWelcome,
-  HELLO_KEY,
-  type StreamKind,
-  unpackFrame,
-  WELCOME_KEY,
-} from "./raft-service.ts";
+import { type StreamKind, unpackFrame } from "./raft-service.ts";
 
 export interface InboundOptions {
   readonly self: Party;
-  readonly versions: VersionRange;
+  readonly doorkeeper: Doorkeeper;
   readonly listener: BusListener;
   readonly log: Logger;
   /** A member has just opened its control stream. */
@@ -45,23 +38,18 @@ interface InboundStream {
 
 export class Inbound {
   readonly #options: InboundOptions;
-  readonly #throttle = new Throttle();
   readonly #streams = new Map<NodeId, Map<StreamKind, InboundStream>>();
-  readonly #bootMax = new Map<string, number>();
-  #members: readonly Member[];
 
-  constructor(options: InboundOptions, members: readonly Member[]) {
+  constructor(options: InboundOptions) {
     this.#options = options;
-    this.#members = members;
   }
 
   connected(peer: NodeId): boolean {
     return this.#streams.get(peer)?.has("control") ?? false;
   }
 
-  /** Streams of those that are no longer members end. */
-  setMembers(members: readonly Member[]): void {
-    this.#members = members;
+  /** Streams of all but these members, as they are now, end at once. */
+  keepOnly(members: readonly ClusterMember[]): void {
     for (const stream of this.#all()) {
       const member = members.find((candidate) => candidate.id === stream.peer);
       if (member?.incarnation === stream.incarnation) continue;
@@ -83,24 +71,10 @@ export class Inbound {
   readonly accept: AcceptStream = (kind, call, end) => {
     // Without a handler, an error of the connection would be thrown at the whole process.
     call.on("error", () => {});
-    const hello = helloOf(call);
-    if (hello === undefined) {
-      const reason = `no readable hello in the metadata (${HELLO_KEY})`;
-      return this.#refuse(call, end, grpc.status.INVALID_ARGUMENT, reason);
-    }
-    const { self, versions } = this.#options;
-    const judgement = judgeHello(hello, self, versions, this.#members);
-    if (!judgement.ok) {
-      return this.#refuse(call, end, grpc.status.FAILED_PRECONDITION, judgement.reason);
-    }
-    const copy = this.#olderStart(hello);
-    if (copy !== undefined) {
-      return this.#refuse(call, end, grpc.status.FAILED_PRECONDITION, copy);
-    }
-    const welcome = new grpc.Metadata();
-    welcome.set(WELCOME_KEY, encodeWelcome({ ...self, version: judgement.version }));
-    call.sendMetadata(welcome);
-    this.#open(kind, call, end, hello);
+    const admission = this.#options.doorkeeper.admit(call.metadata, call.getPeer());
+    if (!admission.ok) return end(admission);
+    call.sendMetadata(admission.welcome);
+    this.#open(kind, call, end, admission.hello);
   };
 
   #open(kind: StreamKind, call: InboundCall, end: EndCall, hello: Hello): void {
@@ -167,37 +141,6 @@ export class Inbound {
     this.#endWith(stream, grpc.status.DATA_LOSS, details);
   }
 
-  #refuse(call: InboundCall, end: EndCall, code: grpc.status, reason: string): void {
-    const from = call.getPeer();
-    const host = from.slice(0, from.lastIndexOf(":"));
-    if (this.#throttle.allows(`${host} ${reason}`)) {
-      this.#options.log.warn({ from, reason }, `refused a bus stream from ${from}: ${reason}`);
-    }
-    end({ code, details: reason });
-  }
-
-  /**
-   * A running member does not start again, so that an earlier start beside it is a second process
-   * on a copy of its data. While the newer one is not connected, an older start is let in with a
-   * warning: the data directory was rolled back, and what to do then is not for the bus to decide.
-   */
-  #olderStart(hello: Hello): string | undefined {
-    const key = `${hello.nodeId} ${hello.incarnation}`;
-    const known = this.#bootMax.get(key) ?? 0;
-    this.#bootMax.set(key, Math.max(known, hello.boot));
-    if (hello.boot >= known) return undefined;
-    const words = `start ${hello.boot} of ${hello.nodeId} after start ${known} was seen`;
-    if (this.connected(hello.nodeId)) {
-      return `${words} and is connected: is a copy of its data directory running?`;
-    }
-    this.#bootMax.set(key, hello.boot);
-    this.#options.log.warn(
-      { peer: hello.nodeId, boot: hello.boot, known },
-      `${words}: its data directory is a copy, or was rolled back`,
-    );
-    return undefined;
-  }
-
   #endWith(stream: InboundStream, code: grpc.status, details: string): void {
     if (!stream.live) return;
     this.#drop(stream);
@@ -221,14 +164,4 @@ function assertBelongs(parcel: Parcel, kind: StreamKind): void {
   if (proper === kind) return;
   const what = parcel.type === "envelope" ? parcel.envelope.message.type : parcel.type;
   throw new CodecError(`${what} does not belong on this stream`);
-}
-
-function helloOf(call: InboundCall): Hello | undefined {
-  const [bytes] = call.metadata.get(HELLO_KEY);
-  if (!Buffer.isBuffer(bytes)) return undefined;
-  try {
-    return decodeHello(bytes);
-  } catch {
-    return undefined;
-  }
 }

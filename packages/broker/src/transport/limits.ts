@@ -12,6 +12,12 @@ const MIB = 1024 * KIB;
 /** The largest message. An entry closes at 1 MiB, unless it holds one command, of at most 4 MiB. */
 export const MESSAGE_BYTES_MAX = 8 * MIB;
 
+/** Bytes of a node's name. */
+export const NODE_ID_BYTES_MAX = 255;
+
+/** Members that a leader may name as sources of a snapshot. */
+export const SNAPSHOT_SOURCES_MAX = 16;
+
 /** Messages that wait for the same stream share frames of about this size. */
 export const FRAME_BYTES = MIB;
 
@@ -25,7 +31,10 @@ export const OUTBOX_BYTES_MAX = {
   forward: 16 * MIB,
 } as const;
 
-/** Connections in all, and from one address: each member needs two, and one while it greets. */
+/**
+ * Connections in all, and from one address: each member needs two, one while it greets, and one
+ * while it fetches a snapshot.
+ */
 export const CONNECTIONS_MAX = 512;
 export const CONNECTIONS_PER_ADDRESS_MAX = 128;
 
@@ -36,22 +45,59 @@ export const HANDSHAKE_TIMEOUT_MS = 5000;
 export const RECONNECT_MIN_MS = 50;
 export const RECONNECT_MAX_MS = 2000;
 
-/** A refusal needs a person to change something; asking again is cheap but need not be quick. */
-export const REFUSED_RETRY_MS = 5000;
+/**
+ * A refusal needs a person, or news of who is a member, to change something. Asking again is cheap
+ * but need not be quick, and who was removed for ever should ask less and less.
+ */
+export const REFUSED_RETRY_MIN_MS = 5000;
+export const REFUSED_RETRY_MAX_MS = 60_000;
 
 /** One attempt to greet a peer, before formation. */
 export const GREET_TIMEOUT_MS = 2000;
 
+/** How long a node that is to be added may take to come up. */
+export const NEWCOMER_PATIENCE_MS = 10_000;
+
 /** Pause between rounds of greetings. */
 export const GREET_INTERVAL_MS = 200;
 
-/** While formation waits, one log line in this time says for what; the first comes earlier. */
+/** While formation waits, a log line says for what, and soon when that changes. */
 export const WAITING_LOG_MS = 5000;
 export const WAITING_FIRST_LOG_MS = 1000;
+
+/** The same address is asked who the members are at most once in this time. */
+export const INQUIRY_INTERVAL_MS = 1000;
+
+/** Questions of that kind under way at the same time; more are not asked. */
+export const INQUIRIES_MAX = 16;
+
+/** Addresses of which it is remembered when they were asked. */
+export const INQUIRY_ADDRESSES_MAX = 256;
+
+/** Members that a document may list: more than make sense, and they fit the identity file. */
+export const MEMBERS_MAX = 32;
+
+/** Bytes of a chunk of a snapshot. The library holds up to 16 that its reader has not taken. */
+export const SNAPSHOT_CHUNK_BYTES_MAX = MIB;
+
+/** Bytes of a request for a snapshot. */
+export const SNAPSHOT_REQUEST_BYTES_MAX = 64 * KIB;
+
+/** Snapshots that a node sends at the same time. */
+export const SNAPSHOTS_SENT_MAX = 2;
+
+/** A snapshot of which nothing moves for this long is given up; the receiver may ask again. */
+export const SNAPSHOT_IDLE_MS = 30_000;
+
+/** After its end was announced, a stream of a snapshot that its reader does not read is cut off. */
+export const SNAPSHOT_LINGER_MS = 1000;
 
 /** A half-open connection is found after at most the sum of both. */
 const KEEPALIVE_TIME_MS = 2000;
 const KEEPALIVE_TIMEOUT_MS = 3000;
+
+/** A connection of a closed channel that is still open after this is closed without a word. */
+export const CLOSE_GRACE_MS = 1000;
 
 /** A connection that carries no call is closed after this. */
 const CONNECTION_IDLE_MS = 60_000;
@@ -87,4 +133,12 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
   "grpc.keepalive_permit_without_calls": 1,
   "grpc-node.max_session_memory": 32,
+};
+
+/**
+ * For the connection of a snapshot, in addition: with the 64 KiB that HTTP/2 begins with, a member
+ * far away would get 64 KiB in each round trip.
+ */
+export const SNAPSHOT_CHANNEL_OPTIONS: ChannelOptions = {
+  "grpc-node.flow_control_window": MIB,
 };

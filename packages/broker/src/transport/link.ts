@@ -9,16 +9,16 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import type { Member } from "../ports.ts";
-import { judgeWelcome, type Party, type VersionRange, type Welcome } from "./handshake.ts";
+import { Backoff } from "./backoff.ts";
+import { type DialOptions, dialClient, isRefusal, plainDetails } from "./dial.ts";
 import {
-  CHANNEL_OPTIONS,
-  FRAME_BYTES,
-  HANDSHAKE_TIMEOUT_MS,
-  OUTBOX_BYTES_MAX,
-  RECONNECT_MAX_MS,
-  RECONNECT_MIN_MS,
-  REFUSED_RETRY_MS,
-} from "./limits.ts";
+  type Hello,
+  judgeWelcome,
+  type Party,
+  type VersionRange,
+  type Welcome,
+} from "./handshake.ts";
+import { FRAME_BYTES, HANDSHAKE_TIMEOUT_MS, OUTBOX_BYTES_MAX } from "./limits.ts";
 import { Outbox } from "./outbox.ts";
 import {
   decodeWelcome,
@@ -29,15 +29,10 @@ import {
   WELCOME_KEY,
 } from "./raft-service.ts";
 
-/** How to dial; credentials default to plain text. */
-export interface DialOptions {
-  readonly credentials?: grpc.ChannelCredentials;
-  /** More channel options, e.g. the name to expect in the peer's certificate. */
-  readonly channelOptions?: grpc.ChannelOptions;
-}
-
 export interface LinkOptions {
   readonly self: Party;
+  /** What to say of this node now. */
+  readonly hello: () => Hello;
   readonly versions: VersionRange;
   readonly member: Member;
   /** `host:port` of buses, tried in turn. */
@@ -69,18 +64,25 @@ export class Link {
   readonly #options: LinkOptions;
   #attempt: Attempt | undefined;
   #retry: NodeJS.Timeout | undefined;
-  #failures = 0;
+  readonly #backoff: Backoff;
   #nextAddress = 0;
   #closed = false;
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#backoff = new Backoff(options.random);
     this.#dial();
   }
 
   /** All streams are open. */
   get up(): boolean {
     return this.#attempt?.outboxes.size === this.#options.kinds.length;
+  }
+
+  /** Where the peer was reached, or will be tried next. */
+  get address(): string {
+    const { addresses } = this.#options;
+    return this.#attempt?.address ?? addresses[this.#nextAddress % addresses.length]!;
   }
 
   /** Bytes that wait for a stream of this kind. */
@@ -98,7 +100,7 @@ export class Link {
   /** There is reason to believe that the peer can be reached now: do not wait any longer. */
   nudge(): void {
     if (this.#retry === undefined) return;
-    this.#failures = 0;
+    this.#backoff.reset();
     this.#dial();
   }
 
@@ -114,9 +116,8 @@ export class Link {
     this.#retry = undefined;
     const { addresses, dial, kinds } = this.#options;
     const address = addresses[this.#nextAddress % addresses.length]!;
-    const credentials = dial.credentials ?? grpc.credentials.createInsecure();
     const attempt: Attempt = {
-      client: dialClient(address, credentials, dial.channelOptions),
+      client: dialClient(address, dial),
       address,
       calls: [],
       outboxes: new Map(),
@@ -129,10 +130,8 @@ export class Link {
   }
 
   #openStream(attempt: Attempt, kind: StreamKind): Attempt["calls"][number] {
-    const { self, versions, member } = this.#options;
-    const hello = { ...self, versionMin: versions.min, versionMax: versions.max, to: member.id };
     const metadata = new grpc.Metadata();
-    metadata.set(HELLO_KEY, encodeHello(hello));
+    metadata.set(HELLO_KEY, encodeHello(this.#options.hello()));
     const method = RAFT_SERVICE[kind];
     const call = attempt.client.makeClientStreamRequest(
       method.path,
@@ -172,7 +171,7 @@ export class Link {
     attempt.outboxes.set(kind, new Outbox(write, OUTBOX_BYTES_MAX[kind], FRAME_BYTES));
     if (attempt.outboxes.size < kinds.length) return;
     clearTimeout(attempt.timer);
-    this.#failures = 0;
+    this.#backoff.reset();
     report.onUp(attempt.address);
   }
 
@@ -181,20 +180,8 @@ export class Link {
     this.#tearDown();
     if (this.#closed) return;
     this.#nextAddress++;
-    this.#retry = setTimeout(() => this.#dial(), this.#pause(refused));
+    this.#retry = setTimeout(() => this.#dial(), this.#backoff.pauseMs(refused));
     this.#options.report.onDown(attempt.address, reason, refused);
-  }
-
-  /** Full jitter: members that lost each other at the same moment do not return as one. */
-  #pause(refused: boolean): number {
-    const { random } = this.#options;
-    if (refused) return REFUSED_RETRY_MS * (0.5 + random());
-    const ceiling = Math.min(
-      RECONNECT_MAX_MS,
-      RECONNECT_MIN_MS * 2 ** Math.min(this.#failures, 16),
-    );
-    this.#failures++;
-    return random() * ceiling;
   }
 
   #tearDown(): void {
@@ -214,30 +201,8 @@ export class Link {
   }
 }
 
-/** A channel with a connection of its own. */
-export function dialClient(
-  address: string,
-  credentials: grpc.ChannelCredentials,
-  options: grpc.ChannelOptions = {},
-): grpc.Client {
-  // Without the scheme, a host name such as "unix" would be taken for one.
-  return new grpc.Client(`dns:///${address}`, credentials, { ...CHANNEL_OPTIONS, ...options });
-}
-
-/** The status of a failed call without what the library adds to it: a moment, and its own steps. */
-export function plainDetails(details: string): string {
-  const cause = /Last error: (.*)$/.exec(details)?.[1] ?? details;
-  return cause
-    .replace(/ \(\d{4}-\d\d-\d\dT[^)]*\)/g, "")
-    .replace(/\.? ?Resolution note:.*$/, "")
-    .replace(/^Error: /, "");
-}
-
-function isRefusal(code: grpc.status): boolean {
-  return code === grpc.status.FAILED_PRECONDITION || code === grpc.status.INVALID_ARGUMENT;
-}
-
-function welcomeOf(metadata: grpc.Metadata): Welcome | undefined {
+/** The Welcome in a call's response metadata, if there is one that can be read. */
+export function welcomeOf(metadata: grpc.Metadata): Welcome | undefined {
   const [bytes] = metadata.get(WELCOME_KEY);
   if (!Buffer.isBuffer(bytes)) return undefined;
   try {

@@ -59,6 +59,32 @@ export function joinHostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Whether the text is one `host:port`. */
+export function isHostPort(text: string): boolean {
+  const fault: Fault = (wrong) => {
+    throw new PeerSyntaxError(text, wrong);
+  };
+  try {
+    splitHostPort(text, fault);
+    return true;
+  } catch (error) {
+    if (error instanceof PeerSyntaxError) return false;
+    throw error;
+  }
+}
+
+/** Whether only this machine can reach what listens at `host:port`. */
+export function isLoopback(hostPort: string): boolean {
+  return /^(127\.|localhost:|\[::1\]:)/.test(hostPort);
+}
+
+/** How a configuration would name this node: what `parsePeer` reads. */
+export function peerText({ id, address, bus }: Member): string {
+  const portIn = (text: string) => Number(text.slice(text.lastIndexOf(":") + 1));
+  const moved = portIn(bus) !== portIn(address) + BUS_PORT_OFFSET;
+  return `${id}@${address}${moved ? `/${portIn(bus)}` : ""}`;
+}
+
 /** `host:port` of a peer's bus. */
 export function busOf(peer: PeerAddress): string {
   return joinHostPort(peer.host, peer.busPort);

@@ -13,7 +13,7 @@ import {
   type PackageDefinition,
   type ServiceDefinition,
 } from "@grpc/proto-loader";
-import type { Member } from "../ports.ts";
+import type { Formation, Member } from "../ports.ts";
 import { CodecError } from "./bytes.ts";
 import type { Hello, Welcome } from "./handshake.ts";
 
@@ -30,19 +30,20 @@ export interface Listing {
   readonly incarnation: string;
 }
 
-/** What a node says of itself before it knows its cluster; `clusterId` is empty until then. */
+/** What a node says of itself; `clusterId` is empty while it belongs to no cluster. */
 export interface Announcement {
+  /** Whether it votes is for a formation to say. */
   readonly member: Member;
   readonly versionMin: number;
   readonly versionMax: number;
   readonly clusterId: string;
   readonly peers: readonly Listing[];
+  /** Of the newest roster that it knows. */
+  readonly revision: number;
 }
 
-interface FormationDocument {
-  readonly clusterId: string;
-  readonly members: readonly Member[];
-}
+/** A formation as it comes from the wire: of the right shape, with anything in it. */
+export type FormationDocument = Formation;
 
 export interface GreetRequest {
   readonly from: Announcement | null;
@@ -63,6 +64,17 @@ export interface FormReply {
   readonly reason: string;
 }
 
+/** What a member wants of a snapshot; the bytes mean something to the layer above only. */
+export interface SnapshotRequest {
+  readonly request: Uint8Array;
+}
+
+export interface SnapshotChunk {
+  readonly data: Uint8Array;
+  /** CRC-32 of `data`. */
+  readonly crc: number;
+}
+
 /** Frames go in as parts and come out packed, which the library's own type cannot say. */
 interface StreamMethod {
   readonly path: string;
@@ -78,6 +90,7 @@ export interface RaftService {
   readonly control: StreamMethod;
   readonly append: StreamMethod;
   readonly forward: StreamMethod;
+  readonly snapshot: MethodDefinition<SnapshotRequest, SnapshotChunk>;
   readonly greet: MethodDefinition<GreetRequest, GreetReply>;
   readonly form: MethodDefinition<FormRequest, FormReply>;
 }
@@ -95,6 +108,7 @@ export const RAFT_SERVICE: RaftService = {
   control: streamMethod("Control"),
   append: streamMethod("Append"),
   forward: streamMethod("Forward"),
+  snapshot: methods["Snapshot"] as unknown as RaftService["snapshot"],
   greet: methods["Greet"] as unknown as RaftService["greet"],
   form: methods["Form"] as unknown as RaftService["form"],
 };

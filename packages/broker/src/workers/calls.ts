@@ -1,5 +1,5 @@
 /** `call`: a verb with JSON parameters, answered with the JSON that REST would answer with. */
-import { type Call, maxAnswerBytes, TqError } from "task-queue-protocol";
+import { type Answer, type Call, maxAnswerBytes, TqError } from "task-queue-protocol";
 import { answerCall } from "../operations/calls.ts";
 import { AssertionError } from "../queue/index.ts";
 import type { Peer, PortContext } from "./port.ts";
@@ -13,13 +13,13 @@ export function handleCall(
   port: PortContext,
   peer: Peer,
   requestId: number,
-  { verb, body }: Call,
+  message: Call,
   onDone: () => void,
 ): void {
-  answer(port, peer, verb, body)
+  answer(port, peer, message)
     .then(
-      (json) => peer.send(requestId, { kind: "answer", body: json }),
-      (error) => peer.send(requestId, errorMessage(toTqError(port, peer, verb, error))),
+      (answered) => peer.send(requestId, answered),
+      (error) => peer.send(requestId, errorMessage(toTqError(port, peer, message.verb, error))),
     )
     .finally(onDone);
 }
@@ -27,13 +27,13 @@ export function handleCall(
 async function answer(
   { broker, submit }: PortContext,
   peer: Peer,
-  verb: string,
-  body: Uint8Array,
-): Promise<Uint8Array> {
-  const value = await answerCall(broker, verb, parse(body), peer.signal);
+  { verb, minIndex, body }: Call,
+): Promise<Answer> {
+  const context = { minIndex, signal: peer.waits };
+  const { value, index } = await answerCall(broker, verb, parse(body), context);
   const json = utf8.encode(JSON.stringify(value));
   const max = maxAnswerBytes(submit.maxPayloadBytes) - 1024;
-  if (json.length <= max) return json;
+  if (json.length <= max) return { kind: "answer", index, body: json };
   throw new TqError("too_large", `the answer has ${json.length} bytes; at most ${max} can be sent`);
 }
 

@@ -37,6 +37,7 @@ export class Connection implements Peer {
   readonly #outbound: Outbound;
   readonly #reader = new FrameReader(FRAME_OVERHEAD_BYTES);
   readonly #abort = new AbortController();
+  readonly #waits = new AbortController();
   readonly #acceptedAt = performance.now();
   #receivedAt = performance.now();
   /** When the first byte of an unfinished frame came; 0 = no frame is unfinished. */
@@ -54,7 +55,8 @@ export class Connection implements Peer {
     this.#socket = socket;
     this.address = `${socket.remoteAddress ?? "?"}:${socket.remotePort ?? "?"}`;
     this.#outbound = new Outbound(socket, () => this.#drained());
-    setMaxListeners(0, this.#abort.signal);
+    setMaxListeners(0, this.#waits.signal);
+    this.#abort.signal.addEventListener("abort", () => this.#waits.abort(), { once: true });
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     // A reset by the peer is as good as its good-bye; `close` follows and does the work.
@@ -69,6 +71,10 @@ export class Connection implements Peer {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  get waits(): AbortSignal {
+    return this.#waits.signal;
   }
 
   get unsentBytes(): number {
@@ -107,6 +113,8 @@ export class Connection implements Peer {
   /** The broker is closing: the peer should go elsewhere. */
   terminate(address: string, reason: string): void {
     this.send(0, { kind: "terminate", address, reason });
+    // Whoever waits for a task goes on waiting at another broker, and must not hold up the close.
+    this.#waits.abort();
   }
 
   /** Ends the connection after what was put in has been sent. */

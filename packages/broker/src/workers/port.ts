@@ -48,4 +48,6 @@ export interface Peer {
   /** Sends a last error and ends the connection. */
   refuse(code: "invalid_request" | "state_conflict", message: string): void;
   readonly signal: AbortSignal;
+  /** Ends waits for tasks: the peer has gone, or should go elsewhere because the broker closes. */
+  readonly waits: AbortSignal;
 }

@@ -31,9 +31,9 @@ export function handleSubmit(
   let bytes = 0;
   for (const { content } of tasks) bytes += content.payload.length;
   peer.opened(tasks.length, bytes);
-  const results = new Results<SubmitOk>(tasks.length, (all) => {
+  const results = new Results<SubmitOk>(tasks.length, (all, index) => {
     peer.settled(tasks.length, bytes);
-    peer.send(requestId, { kind: "submitted", results: all });
+    peer.send(requestId, { kind: "submitted", index, results: all });
   });
   const { maxPayloadBytes } = port.submit;
   const limits = { maxPayloadBytes, now: port.broker.clock() || Date.now() };
@@ -56,7 +56,10 @@ function submitOne(
     results.set(position, itemError(error));
     return;
   }
-  broker.request(command, (outcome) => results.set(position, toResult(outcome, task.id)));
+  broker.request(command, (outcome) => {
+    const index = outcome.kind === "applied" ? outcome.index : 0;
+    results.set(position, toResult(outcome, task.id), index);
+  });
 }
 
 function toResult(outcome: Outcome, id: Uint8Array): SubmitOk | ReturnType<typeof itemError> {

@@ -66,9 +66,16 @@ describe("without any source", () => {
         port: 16379,
         heartbeatIntervalMs: 100,
         electionTimeoutMs: 1000,
+        snapshotEntries: 10_000,
+        priority: 0,
       },
       api: { host: "127.0.0.1", restPort: 8080 },
-      monitoring: { logLevel: "info", logFile: undefined },
+      monitoring: {
+        host: "127.0.0.1",
+        prometheusPort: 9091,
+        logLevel: "info",
+        logFile: undefined,
+      },
       worker: { heartbeatIntervalMs: 10_000, leaseTimeoutMs: 30_000 },
       retry: {
         maxRetries: 3,
@@ -128,7 +135,6 @@ worker:
       "config.yaml:10: persistence.completed_task_retention_days has no effect: " +
         "finished tasks are kept for ever in this version",
       "config.yaml:17: api.grpc_port has no effect: this version has no such feature",
-      "config.yaml:24: monitoring.prometheus_port has no effect: this version has no such feature",
       "config.yaml:28: worker.concurrency has no effect: " +
         "it is a setting of tq-worker, not of the broker",
     ]);
@@ -431,6 +437,36 @@ describe("flags", () => {
   test("a value may look like a flag's name", () => {
     const config = loadConfig({ argv: ["--data-dir", "./--x"], env: {} });
     expect(config.persistence.dataDir).toBe(resolve("--x"));
+  });
+});
+
+describe("a member of a cluster", () => {
+  test("may name no peers: it may know them already", () => {
+    const { raft } = load("raft:\n  enabled: true\n");
+    expect([raft.enabled, raft.peers]).toEqual([true, []]);
+  });
+
+  test("keeps as much log, and is wanted as leader as much, as it is told", () => {
+    const { raft } = load("raft:\n  snapshot_entries: 100\n  priority: 7\n");
+    expect([raft.snapshotEntries, raft.priority]).toEqual([100, 7]);
+    expect(refusal("raft:\n  snapshot_entries: 99\n  priority: 101\n")).toBe(
+      "config.yaml:2: raft.snapshot_entries: 99 is not allowed; allowed is a whole number from " +
+        "100 to 100000000\n" +
+        "config.yaml:3: raft.priority: 101 is not allowed; allowed is a whole number from 0 to 100",
+    );
+  });
+});
+
+describe("the port of metrics", () => {
+  test("is that of no other listener when it was said", () => {
+    const clash = "api:\n  rest_port: 9000\nmonitoring:\n  prometheus_port: 9000\n";
+    expect(refusal(clash)).toContain("monitoring.prometheus_port: port 9000 is also api.rest_port");
+  });
+
+  test("on an address that others reach is warned of like any other door", () => {
+    const { monitoring, notices } = load("monitoring:\n  host: 0.0.0.0\n");
+    expect(monitoring.host).toBe("0.0.0.0");
+    expect(notices.map(({ level }) => level)).toEqual(["warn"]);
   });
 });
 

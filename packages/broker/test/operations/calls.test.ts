@@ -7,7 +7,7 @@ import { SETTINGS } from "../rest/harness.ts";
 import { FakeBroker } from "./fake-broker.ts";
 
 const REQUEST_ID = "00112233445566778899aabbccddeeff";
-const NEVER = new AbortController().signal;
+const CONTEXT = { minIndex: 0, signal: new AbortController().signal };
 
 let broker: FakeBroker;
 
@@ -16,8 +16,8 @@ beforeEach(() => {
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to be there.
-function call(verb: CallVerb, params: object = {}): Promise<any> {
-  return answerCall(broker, verb, params, NEVER);
+async function call(verb: CallVerb, params: object = {}): Promise<any> {
+  return (await answerCall(broker, verb, params, CONTEXT)).value;
 }
 
 async function submit(type: string): Promise<string> {
@@ -26,7 +26,7 @@ async function submit(type: string): Promise<string> {
 
 async function refusal(verb: string, params: unknown): Promise<string> {
   try {
-    await answerCall(broker, verb, params, NEVER);
+    await answerCall(broker, verb, params, CONTEXT);
   } catch (error) {
     expect(error).toBeInstanceOf(TqError);
     return `${(error as TqError).code} ${(error as TqError).field}`;
@@ -76,6 +76,41 @@ describe("calls", () => {
     expect(await call("cluster")).toMatchObject({ leader_id: "n1" });
   });
 
+  test("members and leadership: passed on, and answered with the cluster", async () => {
+    const cluster = { cluster_id: "c0ffee", node_id: "n1", leader_id: "n1" };
+    expect(await call("add_member", { peer: "n4@[::1]:6379/7000" })).toMatchObject(cluster);
+    expect(await call("promote_member", { id: "n4" })).toMatchObject(cluster);
+    expect(await call("remove_member", { id: "n4", force: true })).toMatchObject(cluster);
+    expect(await call("transfer_leadership", { to: "n2" })).toMatchObject(cluster);
+    expect(await call("transfer_leadership")).toMatchObject(cluster);
+    expect(broker.changes).toEqual([
+      ["addMember", "n4@[::1]:6379/7000"],
+      ["promoteMember", "n4", false],
+      ["removeMember", "n4", true],
+      ["transferLeadership", "n2"],
+      ["transferLeadership", undefined],
+    ]);
+    broker.change = async () => {
+      throw new TqError("no_leader", "n2 leads, at 10.0.0.2:6379");
+    };
+    expect(await refusal("remove_member", { id: "n3" })).toBe("no_leader undefined");
+  });
+
+  test("a read waits for the index that came with it, and every answer tells its own", async () => {
+    const id = await submit("mail");
+    broker.barriers.length = 0;
+    const context = { ...CONTEXT, minIndex: 7 };
+    const reads = ["get", "wait", "list", "queues", "workers", "stats"] as const;
+    for (const verb of reads) {
+      const needed = verb === "get" ? { id } : verb === "wait" ? { id, timeout_ms: 0 } : {};
+      const params = { ...needed, consistency: "stale" };
+      expect(await answerCall(broker, verb, params, context)).toMatchObject({ index: 1 });
+    }
+    const asked = { consistency: "stale", minIndex: 7 };
+    expect(broker.barriers).toEqual(reads.map(() => asked));
+    expect(await answerCall(broker, "cancel", { id }, context)).toMatchObject({ index: 2 });
+  });
+
   test.each([
     ["lst", {}, "invalid_request undefined"],
     ["get", {}, "not_found id"],
@@ -90,9 +125,19 @@ describe("calls", () => {
     ["cancel", { id: "x", reason: 5 }, "invalid_request reason"],
     ["queues", { consistency: "maybe" }, "invalid_request consistency"],
     ["cluster", { x: 1 }, "unknown_field x"],
+    ["add_member", {}, "invalid_request peer"],
+    ["add_member", { peer: "10.0.0.1:6379" }, "invalid_request peer"],
+    ["add_member", { peer: "n4@10.0.0.1" }, "invalid_request peer"],
+    ["add_member", { peer: `n4@${"h".repeat(500)}:1` }, "invalid_request peer"],
+    ["add_member", { peer: 7 }, "invalid_request peer"],
+    ["promote_member", { id: "" }, "invalid_request id"],
+    ["promote_member", { id: "n4", force: "yes" }, "invalid_request force"],
+    ["remove_member", { id: "n 4" }, "invalid_request id"],
+    ["transfer_leadership", { to: "n4@x" }, "invalid_request to"],
   ])("%s %j is refused", async (verb, params, expected) => {
     expect(await refusal(verb, params)).toBe(expected);
     expect(broker.commands).toEqual([]);
+    expect(broker.changes).toEqual([]);
   });
 
   test("every verb of the protocol refuses a parameter that it does not know", async () => {

@@ -202,6 +202,31 @@ export class FakeBroker implements Broker {
     this.#must({ type: "fail", id, token, error, retryAfterMs: undefined, retryable: false });
   }
 
+  /** What was asked about members and leadership, and what it answers with. */
+  readonly changes: unknown[][] = [];
+  change: (name: string) => Promise<void> = async () => {};
+
+  addMember(peer: string): Promise<void> {
+    return this.#change("addMember", peer);
+  }
+
+  promoteMember(id: string, force: boolean): Promise<void> {
+    return this.#change("promoteMember", id, force);
+  }
+
+  removeMember(id: string, force: boolean): Promise<void> {
+    return this.#change("removeMember", id, force);
+  }
+
+  transferLeadership(to: string | undefined): Promise<void> {
+    return this.#change("transferLeadership", to);
+  }
+
+  #change(name: string, ...given: unknown[]): Promise<void> {
+    this.changes.push([name, ...given]);
+    return this.change(name);
+  }
+
   attach(): never {
     throw new Error("no sessions here");
   }

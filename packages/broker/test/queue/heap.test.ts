@@ -129,4 +129,18 @@ describe("LiveTable", () => {
     }
     expect(table.state[count]).toBe(FREE);
   });
+
+  test("does not grow up to what was reserved, and keeps what it has", () => {
+    const table = new LiveTable();
+    table.state[table.add(makeId(0))] = 1;
+    table.reserve(5000);
+    const { capacity, order } = table;
+    expect(capacity).toBe(8192);
+    for (let serial = 1; serial < 5000; serial++) table.state[table.add(makeId(serial))] = 1;
+    expect(table.order).toBe(order);
+    table.reserve(10);
+    expect(table.capacity).toBe(capacity);
+    for (let serial = 0; serial < 5000; serial++) expect(table.find(makeId(serial))).toBe(serial);
+    expect(table.state[5000]).toBe(FREE);
+  });
 });

@@ -271,15 +271,15 @@ export class NaiveModel {
       task.deleted = true;
       task.deleteRequest = request;
       task.until = task.createdAt + DAY + MINUTES_5;
-      if (task.until <= this.now) this.#forget(task);
+      if (task.until <= this.now) this.forget(task);
       return ok(undefined);
     }
     const same = task.deleteRequest === request;
-    if (task.until <= this.now) this.#forget(task);
+    if (task.until <= this.now) this.forget(task);
     return same ? ok(undefined, true) : refused("not_found");
   }
 
-  #forget(task: Task): void {
+  protected forget(task: Task): void {
     this.tasks = this.tasks.filter((other) => other !== task);
     const key = `${task.content.queue} ${task.content.idempotencyKey}`;
     if (this.keys.get(key)?.id === hex(task.id)) this.keys.delete(key);

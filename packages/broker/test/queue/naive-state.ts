@@ -84,7 +84,7 @@ export function refused(code: Exclude<Reply["code"], "ok" | "leased">): Reply {
 }
 
 export function hex(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
 }
 
 export function flat(content: TaskContent): string {

@@ -1,7 +1,8 @@
 /** What is written when, what is read when, and that nothing is lost between the two. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { decodeFinished, idOfFinishedKey } from "../../src/queue/history.ts";
 import { ATTEMPTS_KEPT } from "../../src/queue/limits.ts";
+import { LiveTable } from "../../src/queue/live-table.ts";
 import { QueueMachine } from "../../src/queue/machine.ts";
 import type { Flush } from "../../src/queue/records.ts";
 import {
@@ -225,6 +226,23 @@ describe("boot", () => {
     expect(machine.effectHash).toBe(driver.machine.effectHash);
     expect(machine.applied).toBe(driver.machine.applied);
     expect(machine.counts()).toEqual(driver.machine.counts());
+  });
+
+  test("of many tasks is done in pieces, and a table that never grows", () => {
+    const driver = new Driver();
+    const tasks = 5000;
+    const submits = Array.from({ length: tasks }, (_, at) => submitOf(makeId(at + 1)));
+    for (let at = 0; at < tasks; at += 1000) driver.apply(...submits.slice(at, at + 1000));
+    driver.flush();
+    const machine = new QueueMachine(driver.store);
+    const grown = vi.spyOn(LiveTable.prototype, "reserve");
+    for (const range of QueueMachine.BOOT_RANGES) machine.load(driver.store.scan(range));
+    expect(grown.mock.calls).toEqual([[tasks]]);
+    grown.mockRestore();
+    expect([...machine.settle()].length).toBeGreaterThanOrEqual(3);
+    machine.checkInvariants();
+    expect(machine.counts()).toEqual(driver.machine.counts());
+    expect([...machine.settle()]).toEqual([]);
   });
 
   test("refuses a store that lost a record", () => {

@@ -37,6 +37,17 @@ describe("the cluster clock", () => {
     expect(clock.read()).toBe(WALL + 20_000);
   });
 
+  test("is raised when the log turns out to be further than it was when office was taken", () => {
+    const clock = new ClusterClock(0, WALL);
+    clock.takeOffice(0);
+    clock.advance(1_000, WALL + 1_000);
+    clock.raise(WALL + 86_400_000);
+    expect(clock.read()).toBe(WALL + 86_400_000);
+    clock.raise(WALL);
+    clock.advance(3_000, WALL + 3_000);
+    expect(clock.read()).toBe(WALL + 86_401_000);
+  });
+
   test("a wall clock that jumps ahead in office is followed at no more than double speed", () => {
     const clock = new ClusterClock(0, WALL);
     clock.takeOffice(0);

@@ -2,12 +2,14 @@ import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/queue/index.ts";
 import {
   ENTRIES_UNCOMMITTED_MAX,
+  FLUSH_ENTRIES_MAX,
   FLUSH_OVERDUE_MS,
   QUEUED_BYTES_MAX,
   REQUEST_DEADLINE_MS,
 } from "../../src/replica/limits.ts";
 import { completeOf, makeId, registerOf, submitOf } from "../queue/harness.ts";
-import { Cluster, type TestNode, WALL } from "./harness.ts";
+import { Cluster } from "./cluster.ts";
+import { type TestNode, WALL } from "./harness.ts";
 
 let serial = 0;
 const submit = () => submitOf(makeId(++serial, WALL));
@@ -197,6 +199,19 @@ test("no flush is newer than the log on disk", () => {
     expect(mark?.applied).toBe(mark?.logDurable.index);
   }
   expect(leader.flushes.length).toBeGreaterThan(1);
+});
+
+test("entries that change nothing are flushed now and then: their log must not grow for ever", () => {
+  const cluster = new Cluster(1);
+  const node = cluster.elect();
+  cluster.elapse(200);
+  const { length } = node.flushes;
+  for (let i = 0; i < FLUSH_ENTRIES_MAX + 10; i++) {
+    node.request({ type: "cancel", id: makeId(9_999_999), reason: "" });
+    cluster.settle();
+  }
+  cluster.elapse(200);
+  expect(node.flushes).toHaveLength(length + 1);
 });
 
 describe("a write on a node that does not lead", () => {

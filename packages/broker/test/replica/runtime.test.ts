@@ -4,14 +4,24 @@ import { LocalBroker } from "../../src/local-broker.ts";
 import type { Outcome, SessionChannel } from "../../src/operations/broker.ts";
 import type { Bus, LogStore } from "../../src/ports.ts";
 import { type Command, QueueMachine } from "../../src/queue/index.ts";
-import { encodeMembers, Replica } from "../../src/replica/index.ts";
+import { encodeRoster, Replica } from "../../src/replica/index.ts";
 import { Runtime } from "../../src/runtime.ts";
 import { MemoryIdentityStore } from "../../src/storage/memory-identity-store.ts";
 import { MemoryLogStore } from "../../src/storage/memory-log-store.ts";
+import { MemoryStateDirectory } from "../../src/storage/memory-state-directory.ts";
 import { MemoryStateStore } from "../../src/storage/memory-state-store.ts";
 import { makeId, RETRY, registerOf, submitOf } from "../queue/harness.ts";
 
-const SILENT: Bus = { send() {}, forward() {}, forwardReply() {}, async close() {} };
+const SILENT: Bus = {
+  send() {},
+  forward() {},
+  forwardReply() {},
+  fetchSnapshot() {
+    throw new Error("nobody is there");
+  },
+  setRoster() {},
+  async close() {},
+};
 const LOGGER = { info() {}, warn() {} };
 
 /** A log that counts its fsyncs, and whose next write can be made to fail. */
@@ -55,14 +65,16 @@ function start(walSyncIntervalMs = 0) {
       ...DEFAULTS,
       id: "a",
       hardState,
-      log: { prev: { term: 0, index: 0 }, tail: [] },
+      log: { base: 0, prev: { term: 0, index: 0 }, tail: [] },
       random: Math.random,
       commitBy: walSyncIntervalMs === 0 ? "durable" : "match",
     },
     queue: new QueueMachine(state),
     applied: { term: 0, index: 0 },
-    membership: encodeMembers([{ ...member, voter: true }]),
-    settings: { retry: RETRY, depthLimit: 0 },
+    membership: encodeRoster({ revision: 0, members: [{ ...member, voter: true }] }),
+    settings: { retry: RETRY, depthLimit: 0, snapshotEntries: 1000, priority: 0 },
+    self: member,
+    logBytes: 0,
     now: performance.now(),
     wallMs: Date.now(),
     firstForwardId: 0,
@@ -70,8 +82,9 @@ function start(walSyncIntervalMs = 0) {
   const faults: string[] = [];
   const runtime = new Runtime({
     replica,
+    clusterId: "c",
     log,
-    state,
+    states: new MemoryStateDirectory(state),
     identity: new MemoryIdentityStore({
       nodeId: "a",
       incarnation: "a",
@@ -84,6 +97,7 @@ function start(walSyncIntervalMs = 0) {
     walSyncIntervalMs,
     logger: LOGGER,
     onFatal: (what) => faults.push(what),
+    onRemoved: () => faults.push("removed"),
   });
   running.push(runtime);
   const facts = {
@@ -91,9 +105,11 @@ function start(walSyncIntervalMs = 0) {
     version: "1",
     walSyncIntervalMs,
     isConnected: () => false,
+    leader: { appliedBy: () => 0, firstHeard: 0 },
     isDraining: () => false,
   };
-  const broker = new LocalBroker(runtime, state, facts);
+  const greet = () => Promise.reject(new Error("nobody is there"));
+  const broker = new LocalBroker(runtime, facts, greet);
   runtime.start();
   const perform = (command: Command): Promise<Outcome> =>
     new Promise((resolve) => broker.request(command, resolve));
@@ -245,4 +261,27 @@ test("a wait whose caller has gone already does not wait", async () => {
   await perform(command);
   const gone = AbortSignal.abort();
   await expect(broker.waitFinished(command.id, 60_000, gone)).resolves.toBeUndefined();
+});
+
+describe("changes of members and leader", () => {
+  test("of a single node are refused in words", async () => {
+    const { broker, perform } = start();
+    await perform(submit());
+    await expect(broker.addMember("b@b:1")).rejects.toMatchObject({
+      code: "state_conflict",
+      message: "nobody is there",
+    });
+    await expect(broker.removeMember("z", false)).rejects.toMatchObject({ code: "not_found" });
+    await expect(broker.removeMember("a", true)).rejects.toMatchObject({ code: "state_conflict" });
+    await expect(broker.transferLeadership(undefined)).rejects.toMatchObject({
+      code: "state_conflict",
+    });
+  });
+
+  test("are not for a node that does not lead", async () => {
+    const { broker, runtime } = start();
+    expect(runtime.replica.leads).toBe(false);
+    await expect(broker.addMember("b@b:1")).rejects.toMatchObject({ code: "no_leader" });
+    await expect(broker.transferLeadership("a")).rejects.toMatchObject({ code: "no_leader" });
+  });
 });

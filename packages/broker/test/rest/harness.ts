@@ -1,6 +1,7 @@
 /** The REST application in front of a fake broker, without a socket. */
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { parseTaskId } from "task-queue-protocol";
+import type { Metrics } from "../../src/observe/metrics.ts";
 import { buildRestApp } from "../../src/rest/app.ts";
 import { FakeBroker } from "../operations/fake-broker.ts";
 
@@ -29,7 +30,7 @@ export class Harness {
   readonly logged: { fields: object; message: string }[] = [];
   readonly app: FastifyInstance;
 
-  constructor() {
+  constructor(options: { readonly metrics?: Metrics } = {}) {
     const log = (fields: object, message: string) => {
       this.logged.push({ fields, message });
     };
@@ -38,6 +39,7 @@ export class Harness {
       settings: SETTINGS,
       logger: { info: log, warn: log, error: log },
       closing: this.closing.signal,
+      ...options,
     });
   }
 

@@ -81,6 +81,7 @@ describe("the listener", () => {
     const answer = await raw(port, bytes);
     expect(answer.split("\r\n", 1)[0]).toBe(`HTTP/1.1 ${status}`);
     expect(answer).toContain("application/problem+json");
+    expect(answer).toContain("\r\nX-TQ-Node: n1\r\nX-TQ-Applied-Index: 0\r\n");
     expect(JSON.parse(answer.split("\r\n\r\n")[1]!)).toMatchObject({ code: "invalid_request" });
     expect(broker.commands).toEqual([]);
   });

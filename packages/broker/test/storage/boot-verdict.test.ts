@@ -60,4 +60,42 @@ describe("boot verdict", () => {
     // What was committed is never cut away.
     expect(bootVerdict(log, mark(8, 2, 10)).kind).toBe("recovering");
   });
+
+  describe("of a log that begins later", () => {
+    const compactedTo8 = async (log: LevelLogStore) => {
+      await tenOfTwoTerms(log);
+      await log.compact(8);
+    };
+
+    test("is clean where the state reaches its beginning", async () => {
+      const log = await logOf(compactedTo8);
+      const clean = [mark(8, 2, 8), mark(8, 2, 10), mark(9, 2, 9), mark(10, 2, 10)];
+      expect(clean.map((each) => bootVerdict(log, each).kind)).toEqual(clean.map(() => "clean"));
+      // Committed once, and compacted away since.
+      expect(bootVerdict(log, mark(8, 1, 5)).kind).toBe("clean");
+    });
+
+    test("misses what lies between the state and its beginning", async () => {
+      const log = await logOf(compactedTo8);
+      const verdict = bootVerdict(log, mark(7, 2, 10));
+      expect(verdict).toMatchObject({ kind: "recovering", needs: 8 });
+      expect(verdict).toHaveProperty("reason", expect.stringContaining("after entry 8"));
+      expect(bootVerdict(log, NO_MARK)).toMatchObject({ kind: "recovering", needs: 8 });
+    });
+
+    test("misses an entry at its beginning that was another", async () => {
+      const log = await logOf(compactedTo8);
+      expect(bootVerdict(log, mark(8, 1, 8))).toMatchObject({ kind: "recovering", needs: 8 });
+    });
+
+    test("was reset: the state is that at its beginning", async () => {
+      const log = await logOf(async (open) => {
+        await tenOfTwoTerms(open);
+        await open.reset({ term: 4, index: 50, chain: "0123456789abcdef" });
+      });
+      expect(bootVerdict(log, mark(50, 4, 50)).kind).toBe("clean");
+      expect(bootVerdict(log, mark(49, 4, 50)).kind).toBe("recovering");
+      expect(bootVerdict(log, mark(50, 4, 51)).kind).toBe("recovering");
+    });
+  });
 });

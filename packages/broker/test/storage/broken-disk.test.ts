@@ -3,15 +3,15 @@
  * the middle of a cut. The process must be gone before it acknowledges anything else, and what it
  * acknowledged must be there afterwards.
  */
-import { execFileSync } from "node:child_process";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { entries, entry } from "../../../../test/conformance/log-store.ts";
 import { needs } from "../../../../test/needs.ts";
 import { openDataDir } from "../../src/storage/data-dir.ts";
 import { scratchDirectory } from "./scratch.ts";
-import { runWriter, STOPPED, type WriterEnd } from "./writer.ts";
+import { smallFileSystem } from "./small-file-system.ts";
+import { inject, runWriter, STOPPED, type WriterEnd } from "./writer.ts";
 
 const ENTRY_BYTES = 700;
 const NODE = { nodeId: "node1", maxConnections: 16 };
@@ -100,10 +100,6 @@ describe("a failing disk", () => {
   }
 });
 
-function inject(call: string, error: string, when: number, path: string): readonly string[] {
-  return ["-P", path, "-e", `trace=${call}`, "-e", `inject=${call}:error=${error}:when=${when}`];
-}
-
 describe("a full file system", () => {
   for (const entryBytes of [700, 30_000]) {
     needs("mount")(`entries of ${entryBytes} bytes: all are there once space is free`, async () => {
@@ -136,21 +132,6 @@ describe("a full file system", () => {
     await expectAllThere(path, end, 20_000);
   });
 });
-
-/** A loop-mounted ext4 file system of so many MiB. */
-async function smallFileSystem(mebibytes: number): Promise<string> {
-  const directory = await scratchDirectory();
-  const image = join(directory, "image");
-  const mounted = join(directory, "mounted");
-  await mkdir(mounted);
-  execFileSync("truncate", ["-s", `${mebibytes}M`, image]);
-  execFileSync("mkfs.ext4", ["-q", "-F", "-m", "0", image]);
-  execFileSync("mount", ["-o", "loop", image, mounted]);
-  onTestFinished(() => {
-    execFileSync("umount", [mounted]);
-  });
-  return mounted;
-}
 
 describe("kills", () => {
   // One write of LevelDB's log is 32 KiB at most, so a batch of this size is many of them.

@@ -2,26 +2,31 @@
  * Every implementation of the storage ports against the one suite of its port: LevelDB and files,
  * memory, and the faulty wrappers with no fault planned.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   freshIdentity,
   identityStoreConformance,
 } from "../../../../test/conformance/identity-store.ts";
+import { logBaseConformance } from "../../../../test/conformance/log-base.ts";
 import { logStoreConformance } from "../../../../test/conformance/log-store.ts";
+import { stateDirectoryConformance } from "../../../../test/conformance/state-directory.ts";
 import { stateStoreConformance } from "../../../../test/conformance/state-store.ts";
 import {
   FaultPlan,
   FaultyIdentityStore,
   FaultyLogStore,
+  FaultyStateDirectory,
   FaultyStateStore,
 } from "../../src/storage/faulty-stores.ts";
 import { createIdentity, openIdentityStore } from "../../src/storage/identity-store.ts";
 import { openLogStore } from "../../src/storage/log-store.ts";
 import { MemoryIdentityStore } from "../../src/storage/memory-identity-store.ts";
 import { MemoryLogStore } from "../../src/storage/memory-log-store.ts";
+import { MemoryStateDirectory } from "../../src/storage/memory-state-directory.ts";
 import { MemoryStateStore } from "../../src/storage/memory-state-store.ts";
+import { openStateDirectory } from "../../src/storage/state-directory.ts";
 import { openStateStore } from "../../src/storage/state-store.ts";
 
 interface Closable {
@@ -54,18 +59,39 @@ function noFault(): FaultPlan {
   return new FaultPlan({ at: Number.POSITIVE_INFINITY, code: "EIO", effect: "lost" });
 }
 
-logStoreConformance("LevelLogStore", () =>
-  onDisk((path) => openLogStore(path, { mode: "create" })),
-);
-logStoreConformance("MemoryLogStore", async () => inMemory(new MemoryLogStore()));
-logStoreConformance("FaultyLogStore", async () =>
-  inMemory(new FaultyLogStore(new MemoryLogStore(), noFault())),
-);
+for (const conformance of [logStoreConformance, logBaseConformance]) {
+  conformance("LevelLogStore", () => onDisk((path) => openLogStore(path, { mode: "create" })));
+  conformance("MemoryLogStore", async () => inMemory(new MemoryLogStore()));
+  conformance("FaultyLogStore", async () =>
+    inMemory(new FaultyLogStore(new MemoryLogStore(), noFault())),
+  );
+}
 
 stateStoreConformance("LevelStateStore", () =>
   onDisk((path) => openStateStore(path, { mode: "create" })),
 );
 stateStoreConformance("MemoryStateStore", async () => inMemory(new MemoryStateStore()));
+
+stateDirectoryConformance("LevelStateDirectory", async () => {
+  const { store, ...rest } = await onDisk(async (path) => {
+    await mkdir(path, { recursive: true });
+    return await openStateDirectory(path, "create");
+  });
+  return { states: store, ...rest };
+});
+stateDirectoryConformance("MemoryStateDirectory", async () => {
+  let states = new MemoryStateDirectory();
+  const reopen = async () => {
+    states = states.reopened();
+    return states;
+  };
+  return { states, reopen, dispose: () => states.close() };
+});
+stateDirectoryConformance("FaultyStateDirectory", async () => {
+  const inner = new MemoryStateDirectory();
+  const states = new FaultyStateDirectory(inner, noFault());
+  return { states, dispose: () => inner.close() };
+});
 
 identityStoreConformance("FileIdentityStore", () =>
   onDisk(async (path) => {

@@ -47,20 +47,52 @@ async function write(dir: DataDir, from: number, to: number): Promise<void> {
       value: entry(index, 1, 500).data,
     }));
     const mark = { applied: last, logDurable: dir.log.last, membership: new Uint8Array([1]) };
-    await dir.state.flush({ applied: last, writes }, mark);
+    await dir.states.live.flush({ applied: last, writes }, mark);
   }
 }
 
-let template = "";
+/** `complete`: all entries; `installed`: begun with a received state, compacted later. */
+type History = "complete" | "installed";
 
-beforeAll(async () => {
-  template = join(await scratchDirectory(afterAll), "data");
+const INSTALLED = 20;
+const COMPACTED = 480;
+const templates = new Map<History, string>();
+
+async function install(dir: DataDir): Promise<void> {
+  const staged = await dir.states.stage();
+  const rows = entries(1, INSTALLED, 1).map(
+    ({ index }) => [keyBytes(index % KEYS), entry(index, 1, 500).data] as const,
+  );
+  await staged.write(rows);
+  const logDurable = { term: 1, index: INSTALLED };
+  await staged.finish({ applied: INSTALLED, logDurable, membership: new Uint8Array([1]) });
+  const base = { ...logDurable, chain: "0123456789abcdef" };
+  await dir.states.install(staged, base);
+  await dir.log.reset(base);
+}
+
+async function templateOf(history: History): Promise<string> {
+  const path = join(await scratchDirectory(afterAll), "data");
   // Three times opened: the first two thirds of the records stand in tables, the rest in a log.
   for (const part of [0, 1, 2]) {
-    const dir = await openDataDir({ ...OPTIONS, path: template });
-    await write(dir, (part * ENTRIES) / 3 + 1, ((part + 1) * ENTRIES) / 3);
+    const dir = await openDataDir({ ...OPTIONS, path });
+    if (history === "installed" && part === 0) {
+      await install(dir);
+    }
+    if (history === "installed" && part === 2) {
+      await write(dir, dir.log.last.index + 1, COMPACTED + FLUSH_EVERY);
+      await dir.log.compact(COMPACTED);
+    }
+    await write(dir, dir.log.last.index + 1, ((part + 1) * ENTRIES) / 3);
     await dir.identity.save({ hardState: { term: part + 1, vote: "node2" } });
     await dir.close();
+  }
+  return path;
+}
+
+beforeAll(async () => {
+  for (const history of ["complete", "installed"] as const) {
+    templates.set(history, await templateOf(history));
   }
 });
 
@@ -135,42 +167,56 @@ async function openAndCompare(path: string): Promise<Outcome> {
 
 async function compare(dir: DataDir): Promise<Outcome> {
   expect(dir.identity.identity.hardState).toEqual({ term: 3, vote: "node2" });
-  const slice = await dir.log.read(1, 1 << 30);
-  const wrong = entries(1, ENTRIES, 1, 300).filter(
+  const first = dir.log.base.index + 1;
+  expect([1, COMPACTED + 1]).toContain(first);
+  const slice = await dir.log.read(first, 1 << 30);
+  const wrong = entries(first, ENTRIES, 1, 300).filter(
     ({ data }, ordinal) => !Buffer.from(data).equals(slice.entries[ordinal]?.data ?? Buffer.of()),
   );
   expect(wrong, "entries missing or wrong").toEqual([]);
-  const { applied } = dir.state.mark;
+  const { applied } = dir.states.live.mark;
   for (let key = 0; key < KEYS; key++) {
     const expected = expectedValue(key, applied);
-    expect(dir.state.get(keyBytes(key)), `key ${key} after ${applied}`).toEqual(expected);
+    expect(dir.states.live.get(keyBytes(key)), `key ${key} after ${applied}`).toEqual(expected);
   }
-  const rows = await dir.state.scan({ gte: keyBytes(0), lt: keyBytes(9999) }, 1000);
+  const rows = await dir.states.live.scan({ gte: keyBytes(0), lt: keyBytes(9999) }, 1000);
   expect(rows).toHaveLength(Math.min(KEYS, applied));
   return applied === ENTRIES ? "whole" : "older flush";
 }
 
-async function damagedCopy(damage: (path: string) => Promise<void>): Promise<string> {
+async function damagedCopy(
+  damage: (path: string) => Promise<void>,
+  history: History = "complete",
+): Promise<string> {
   const path = join(await scratchDirectory(), "data");
-  await cp(template, path, { recursive: true });
+  await cp(templates.get(history)!, path, { recursive: true });
   await damage(path);
   return path;
 }
 
 describe("damage matrix", () => {
   test("the undamaged directory is whole, its copy too", async () => {
-    const files = (await filesOf(template)).map((name) => name.replace(/\d{6}/, "N"));
+    const files = (await filesOf(templates.get("complete")!)).map((name) =>
+      name.replace(/\d{6}/, "N"),
+    );
     for (const kind of ["CURRENT", "MANIFEST-N", "N.ldb", "N.log"]) {
       expect(files).toContain(join("log", kind));
       expect(files).toContain(join("state-1", kind));
     }
-    expect(await openAndCompare(await damagedCopy(async () => {}))).toBe("whole");
+    for (const history of templates.keys()) {
+      expect(await openAndCompare(await damagedCopy(async () => {}, history))).toBe("whole");
+    }
   });
 
-  test.each([...DAMAGES])("%s", async (_name, damage) => {
+  const cases = [...DAMAGES].flatMap(([name, damage]) => [
+    ["complete", name, damage] as const,
+    ["installed", name, damage] as const,
+  ]);
+
+  test.each(cases)("%s: %s", async (history, _name, damage) => {
     const outcomes: Record<string, Outcome> = {};
-    for (const name of await filesOf(template)) {
-      const path = await damagedCopy((copy) => damage(join(copy, name)));
+    for (const name of await filesOf(templates.get(history)!)) {
+      const path = await damagedCopy((copy) => damage(join(copy, name)), history);
       outcomes[name] = await openAndCompare(path).catch((error) => {
         throw new Error(`${name}: opened, but ${error.message}`, { cause: error });
       });
@@ -178,7 +224,7 @@ describe("damage matrix", () => {
     // The identity has a second copy of every page; the end of the state's log comes again from the
     // replicated log.
     for (const [name, outcome] of Object.entries(outcomes)) {
-      const harmless = outcome === "whole" ? /^identity$/ : /^state-1\/\d+\.log$/;
+      const harmless = outcome === "whole" ? /^identity$/ : /^state-\d\/\d+\.log$/;
       if (outcome === "whole" || outcome === "older flush") {
         expect(name, outcome).toMatch(harmless);
       }

@@ -184,7 +184,7 @@ test("log and mark are compared", async () => {
   const dir = await opened(path);
   await dir.log.append(appended(entries(1, 3, 1)), true);
   const mark = { applied: 3, logDurable: { term: 1, index: 4 }, membership: new Uint8Array() };
-  await dir.state.flush({ applied: 3, writes: [] }, mark);
+  await dir.states.live.flush({ applied: 3, writes: [] }, mark);
   await dir.close();
   const after = await opened(path);
   expect(after.verdict).toMatchObject({ kind: "recovering", needs: 4 });

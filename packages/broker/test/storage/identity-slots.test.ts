@@ -7,7 +7,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { freshIdentity } from "../../../../test/conformance/identity-store.ts";
-import type { Identity } from "../../src/ports.ts";
+import type { Formation, Identity } from "../../src/ports.ts";
 import {
   encodeSlot,
   FILE_BYTES,
@@ -16,7 +16,11 @@ import {
   SLOT_BYTES,
   slotOffset,
 } from "../../src/storage/identity-slots.ts";
-import { createIdentity, openIdentityStore } from "../../src/storage/identity-store.ts";
+import {
+  createIdentity,
+  type FileIdentityStore,
+  openIdentityStore,
+} from "../../src/storage/identity-store.ts";
 import { scratchDirectory } from "./scratch.ts";
 
 function identityOfTerm(term: number): Identity {
@@ -54,6 +58,36 @@ describe("slots", () => {
     const inode = "1";
     const first = encodeSlot({ sequence: 1, identity, inode });
     expect(first.equals(encodeSlot({ sequence: 1, identity: reversed, inode }))).toBe(true);
+  });
+
+  test("a formation from before members could change: voters, revision 0", () => {
+    const member = { id: "node1", incarnation: "ff", bus: "h:1", address: "h:2" };
+    const formation = { clusterId: "c1", members: [member] } as unknown as Formation;
+    const file = Buffer.alloc(FILE_BYTES);
+    const identity = { ...freshIdentity(), formation };
+    file.set(encodeSlot({ sequence: 4, identity, inode: "1" }), slotOffset(4));
+    expect(readSlots(file).newest?.identity.formation).toEqual({
+      clusterId: "c1",
+      revision: 0,
+      members: [{ ...member, voter: true }],
+    });
+  });
+
+  test("nine members with the longest host names fit", () => {
+    const host = `${"h".repeat(253)}:65535`;
+    const incarnation = "f".repeat(32);
+    const members = Array.from({ length: 9 }, (_, ordinal) => ({
+      id: `${ordinal}${"n".repeat(63)}`,
+      incarnation,
+      bus: host,
+      address: host,
+      voter: false,
+    }));
+    const formation = { clusterId: incarnation, revision: 2 ** 50, members };
+    const identity = { ...identityOfTerm(5), formation };
+    const file = Buffer.alloc(FILE_BYTES);
+    file.set(encodeSlot({ sequence: 4, identity, inode: "1" }), slotOffset(4));
+    expect(readSlots(file).newest?.identity).toEqual(identity);
   });
 
   test("refuses an identity that does not fit", () => {
@@ -184,6 +218,24 @@ describe("the file", () => {
     expect(third.copied).toBe(false);
     await third.close();
   });
+
+  test("an identity that does not fit is refused with a reason, and the store goes on", async () => {
+    const path = await created();
+    const store = await openIdentityStore(path);
+    const member = { incarnation: "ff", bus: "h".repeat(200), address: "h:2", voter: true };
+    const members = Array.from({ length: 40 }, (_, id) => ({ ...member, id: `node${id}` }));
+    const save = store.save({ formation: { clusterId: "c1", revision: 0, members } });
+    await expect(save).rejects.toThrow(/at most 8172 fit. The cluster has too many members/);
+    expect(store.identity.formation).toBeUndefined();
+    await store.save({ boots: 7 });
+    await store.close();
+    expect((await openIdentityStore(path).then(closed)).boots).toBe(7);
+  });
+
+  async function closed(store: FileIdentityStore): Promise<Identity> {
+    await store.close();
+    return store.identity;
+  }
 
   test("a bad page is reported, and gone after two saves", async () => {
     const path = await created();

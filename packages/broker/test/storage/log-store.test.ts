@@ -10,6 +10,8 @@ import { describe, expect, test } from "vitest";
 import { appended, entries, entry } from "../../../../test/conformance/log-store.ts";
 import { EMPTY_END, END_KEY } from "../../src/storage/end-marker.ts";
 import { entryKey } from "../../src/storage/entry-record.ts";
+import { FIRST_BASE } from "../../src/storage/log-base.ts";
+import { emptyLog } from "../../src/storage/log-scan.ts";
 import { LevelLogStore, openLogStore } from "../../src/storage/log-store.ts";
 import { StorageDamage, StorageFault, StorageStopped } from "../../src/storage/storage-error.ts";
 import { TermRuns } from "../../src/storage/term-runs.ts";
@@ -168,7 +170,7 @@ describe("while running", () => {
     // A database that is closed rejects every write, as one on a dead disk does.
     const level = levelAt(join(await scratchDirectory(), "log"));
     await level.close();
-    const log = new LevelLogStore(level, EMPTY_END, new TermRuns());
+    const log = new LevelLogStore(level, emptyLog({ base: FIRST_BASE, end: EMPTY_END }));
     const calls = [1, 2].map((index) => log.append(appended([entry(index, 1)]), true));
     const cut = log.append({ truncateFrom: 1, entries: [] }, true);
     const reasons = (await Promise.allSettled([...calls, cut])).map(reasonOf);
@@ -228,5 +230,6 @@ function unchecked(path: string, believed: readonly Entry[]): LevelLogStore {
   for (const id of believed) {
     terms.append(id);
   }
-  return new LevelLogStore(levelAt(path), { ...EMPTY_END, last: terms.last }, terms);
+  const end = { ...EMPTY_END, last: terms.last };
+  return new LevelLogStore(levelAt(path), { ...emptyLog({ base: FIRST_BASE, end }), terms });
 }

@@ -3,7 +3,7 @@
  * break its disk or kill it. Like the broker, it ends at the first error of any store. Prints one
  * line per acknowledgement, before it begins the next write; runs on the built package.
  *
- *     node writer-child.mjs <append|cut|unsynced|identity> <data directory> <steps> <entry bytes>
+ *     node writer-child.mjs <mode> <data directory> <steps> <entry bytes>
  */
 import { writeSync } from "node:fs";
 import { openDataDir } from "../../dist/storage/data-dir.js";
@@ -12,6 +12,8 @@ const [mode, path, steps, entryBytes] = process.argv.slice(2);
 const STOPPED = 70;
 const FLUSH_EVERY = 16;
 const CUT_FROM = 21;
+const KEPT = 10;
+const ENTRIES_A_STEP = 1000;
 
 function entry(index, term) {
   const data = Uint8Array.from(
@@ -33,7 +35,7 @@ async function flush(dir, applied) {
   const mark = { applied, logDurable: dir.log.last, membership: new Uint8Array() };
   const value = new Uint8Array(Number(entryBytes)).fill(applied & 255);
   const writes = [{ key: Uint8Array.of(applied & 255, applied >> 8), value }];
-  await dir.state.flush({ applied, writes }, mark);
+  await dir.states.live.flush({ applied, writes }, mark);
 }
 
 /** One synced entry a step, a flush now and then. Acknowledges the index. */
@@ -45,6 +47,43 @@ async function append(dir) {
     if (index % FLUSH_EVERY === 0) {
       await flush(dir, index);
     }
+  }
+}
+
+/** As `append`, and each flush has most of what it covers compacted away meanwhile. */
+async function compact(dir) {
+  const first = dir.log.last.index + 1;
+  let compacting = Promise.resolve();
+  for (let index = first; index < first + Number(steps); index++) {
+    await dir.log.append({ truncateFrom: undefined, entries: [entry(index, 1)] }, true);
+    acknowledge(index);
+    if (index % FLUSH_EVERY === 0) {
+      await flush(dir, index);
+      compacting = dir.log.compact(index - KEPT);
+      compacting.catch(stopped);
+    }
+  }
+  await compacting;
+}
+
+/** A step installs another state, each of its rows with the step as value, and goes on from it. */
+async function install(dir) {
+  const first = Math.floor(dir.states.live.mark.applied / ENTRIES_A_STEP) + 1;
+  for (let step = first; step < first + Number(steps); step++) {
+    const staged = await dir.states.stage();
+    const value = new Uint8Array(Number(entryBytes)).fill(step);
+    for (let key = 0; key < 30; key += 10) {
+      await staged.write(Array.from({ length: 10 }, (_, at) => [Uint8Array.of(key + at), value]));
+    }
+    const id = { term: step, index: step * ENTRIES_A_STEP };
+    const mark = { applied: id.index, logDurable: id, membership: new Uint8Array() };
+    await staged.finish(mark);
+    const base = { ...id, chain: String(step).padStart(16, "0") };
+    await dir.states.install(staged, base);
+    await dir.log.reset(base);
+    acknowledge(step);
+    const list = entries(id.index + 1, id.index + 20, step);
+    await dir.log.append({ truncateFrom: undefined, entries: list }, true);
   }
 }
 
@@ -81,9 +120,13 @@ async function identity(dir) {
 
 try {
   const dir = await openDataDir({ path, nodeId: "node1", maxConnections: 16 });
-  await { append, cut, unsynced, identity }[mode](dir);
+  await { append, cut, compact, install, unsynced, identity }[mode](dir);
   await dir.close();
 } catch (error) {
+  stopped(error);
+}
+
+function stopped(error) {
   writeSync(2, `${error.name}: ${error.message}\n`);
   process.exit(STOPPED);
 }

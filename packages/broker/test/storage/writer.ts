@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export interface WriterOptions {
-  readonly mode: "append" | "cut" | "unsynced" | "identity";
+  readonly mode: "append" | "cut" | "compact" | "install" | "unsynced" | "identity";
   readonly path: string;
   readonly steps: number;
   readonly entryBytes: number;
@@ -68,4 +68,9 @@ function collect(child: ChildProcess, killAfter: number): Promise<WriterEnd> {
 /** Whole lines only: a kill may cut the last one. */
 function linesOf(text: string): readonly string[] {
   return text.split("\n").slice(0, -1);
+}
+
+/** Arguments of strace that make the n-th `call` on `path` fail. */
+export function inject(call: string, error: string, when: number, path: string): readonly string[] {
+  return ["-P", path, "-e", `trace=${call}`, "-e", `inject=${call}:error=${error}:when=${when}`];
 }

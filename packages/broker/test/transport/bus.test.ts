@@ -1,6 +1,6 @@
 /** Real buses on loopback: what arrives, in what order, and how a lost peer is noticed. */
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 import type { Entry, Message } from "task-queue-raft";
@@ -72,7 +72,8 @@ async function pair(portOf: (target: number) => Promise<number>): Promise<readon
 describe("messages", () => {
   test("arrive with their beacons, in order on each stream", async () => {
     const [one, two] = await cluster(2);
-    const beacon = { wallMs: Date.now(), applied: 3, effectHash: "0123456789abcdef" };
+    const effectHash = "0123456789abcdef";
+    const beacon = { wallMs: Date.now(), applied: 3, priority: 7, effectHash };
     const beats = Array.from({ length: 500 }, (_, i) => heartbeat(i));
     const appends = Array.from({ length: 200 }, (_, i) => append(i + 1, (i % 7) * 300));
     for (const message of beats) one!.bus.send({ message, beacon });
@@ -195,7 +196,7 @@ describe("a lost peer", () => {
   });
 
   // Closed in that very turn, a stream with unsent bytes can make Node's http2 loop for ever.
-  test("loses the streams of its connection in a later turn than the one that noticed", async () => {
+  test("loses the streams of its connection in a later turn than the one that saw it", async () => {
     let cancelled = 0;
     const open = grpc.Client.prototype.makeClientStreamRequest;
     const spy = vi.spyOn(grpc.Client.prototype, "makeClientStreamRequest");
@@ -318,12 +319,27 @@ describe("the end", () => {
     const [one, two, three] = await cluster(3);
     await three!.bus.close();
     await until(() => one!.heard.peers.includes("-node3") && two!.heard.peers.includes("-node3"));
-    one!.bus.setMembers([one!.member]);
+    one!.bus.setRoster({ revision: 1, members: [one!.member] });
     await until(() => two!.heard.peers.includes("-node1"));
     await two!.log.said(/refused: node2 is no member any more$/);
     expect(one!.bus.peers()).toEqual([]);
-    one!.bus.setMembers([one!.member, two!.member]);
+    one!.bus.setRoster({ revision: 2, members: [one!.member, two!.member] });
     await until(() => two!.heard.peers.at(-1) === "+node1");
+  });
+
+  test("of a bus leaves no socket to a peer that accepted it and said nothing", async () => {
+    const sockets: Socket[] = [];
+    const mute = createServer((socket) => sockets.push(socket.on("error", () => {}).resume()));
+    mute.listen(0, "127.0.0.1");
+    await once(mute, "listening");
+    track({ stop: async () => mute.close() });
+    const { port } = mute.address() as AddressInfo;
+    const { server, log } = await listen();
+    const members = [memberOf("node1", server.port), memberOf("node2", port)];
+    const node = start({ server, log, members, id: "node1" });
+    await until(() => sockets.length === 2);
+    await node.stop();
+    await until(() => sockets.every((socket) => socket.destroyed));
   });
 
   test("of waiting is a clear error when the port is taken", async () => {

@@ -48,11 +48,13 @@ const append = fc
     return { type: "append", from, to, ...rest, entries: numbered };
   });
 
+const source = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
+const sources = fc.array(source, { minLength: 1, maxLength: 16 });
 const rejection = fc.record({ prev: whole, hint: id });
 const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   message("preVote", { last: id }),
   message("preVoteReply", { granted: fc.boolean() }),
-  message("vote", { last: id }),
+  message("vote", { last: id, transfer: fc.boolean() }),
   message("voteReply", { granted: fc.boolean() }),
   append,
   message("appendReply", { match: whole, durable: whole }),
@@ -61,8 +63,11 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   message("heartbeatReply", { round: whole }),
   message("readIndex", { id: whole }),
   message("readIndexReply", { id: whole, index: whole }),
+  message("installSnapshot", { index: whole, sources }),
+  message("timeoutNow", {}),
 );
-const beacon = fc.record({ wallMs: whole, applied: whole, effectHash: hash });
+const priority = fc.nat(2 ** 31 - 1);
+const beacon = fc.record({ wallMs: whole, applied: whole, priority, effectHash: hash });
 const anyEnvelope: fc.Arbitrary<Envelope> = fc.record({
   message: anyMessage,
   beacon: fc.option(beacon, { nil: undefined }),
@@ -176,6 +181,46 @@ describe("damage", () => {
     expect(() => decodeBody(writer.finish(), from, to)).toThrow(/1099511627776 bytes announced/);
   });
 
+  const install = (index: number, ...named: string[]): Envelope => {
+    const message: Message = { type: "installSnapshot", from, to, term: 3, index, sources: named };
+    return { message, beacon: undefined };
+  };
+
+  test.each([0, 17])("%i sources of a snapshot are a bug, sent, and refused, received", (count) => {
+    const named = Array<string>(count).fill("n");
+    expect(() => encodeEnvelope(install(5, ...named))).toThrow(`${count} sources of a snapshot`);
+    const writer = new ByteWriter(64);
+    for (const number of [13, 3, 5, count]) writer.u8(number);
+    for (const name of named) writer.bytes(Buffer.from(name));
+    writer.seal();
+    expect(() => decodeBody(writer.finish(), from, to)).toThrow(
+      new CodecError(`${count} sources of a snapshot`),
+    );
+  });
+
+  test.each([Buffer.alloc(0), Buffer.alloc(256, 97), Buffer.from([0xff])])(
+    "a source that is no node id is refused",
+    (name) => {
+      const writer = new ByteWriter(300);
+      for (const number of [13, 3, 5, 1]) writer.u8(number);
+      writer.bytes(name);
+      writer.seal();
+      expect(() => decodeBody(writer.finish(), from, to)).toThrow(/^no node id: \d+ bytes$/);
+    },
+  );
+
+  test("a priority beyond its range is a bug, sent, and refused, received", () => {
+    const beacon = { wallMs: 1, applied: 2, priority: 2 ** 31, effectHash: "0".repeat(16) };
+    const envelope = { message: install(5, "n").message, beacon };
+    expect(() => encodeEnvelope(envelope)).toThrow("a priority of 2147483648");
+    const writer = new ByteWriter(64);
+    for (const number of [14 + 128, 3, 1, 2]) writer.u8(number);
+    writer.varint(2 ** 31);
+    writer.raw(new Uint8Array(8));
+    writer.seal();
+    expect(() => decodeBody(writer.finish(), from, to)).toThrow("a priority of 2147483648");
+  });
+
   test("entries with a gap are a bug of the sender", () => {
     const entries = [8, 10].map(
       (index): Entry => ({ term: 1, index, kind: "empty", data: new Uint8Array() }),
@@ -209,8 +254,10 @@ describe("frames", () => {
     const text = readFileSync(path, "utf8");
     const types = ["preVote", "preVoteReply", "vote", "voteReply", "append", "appendReply"];
     types.push("heartbeat", "heartbeatReply", "readIndex", "readIndexReply");
-    types.forEach((type, i) => {
-      expect(text).toMatch(new RegExp(`^//\\s+${i + 1}\\s+${type}\\s`, "m"));
-    });
+    const tags = new Map(types.map((type, i) => [type, i + 1]));
+    tags.set("installSnapshot", 13).set("timeoutNow", 14);
+    for (const [type, tag] of tags) {
+      expect(text).toMatch(new RegExp(`^//\\s+${tag}\\s+${type}\\s`, "m"));
+    }
   });
 });

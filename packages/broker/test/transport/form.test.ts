@@ -1,7 +1,7 @@
 /** Nodes that find each other on loopback, over the real service. */
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Formation, Member } from "../../src/ports.ts";
+import type { ClusterMember, Formation } from "../../src/ports.ts";
 import { startBus } from "../../src/transport/bus.ts";
 import { BusServer } from "../../src/transport/bus-server.ts";
 import { form } from "../../src/transport/form.ts";
@@ -22,7 +22,7 @@ interface Site {
 }
 
 interface Running {
-  readonly member: Member;
+  readonly member: ClusterMember;
   readonly log: Journal;
   readonly formed: Promise<Formation>;
   readonly server: BusServer;
@@ -113,7 +113,7 @@ describe("three nodes", () => {
     });
     const onSave = async () => {
       // On disk, but nobody has heard of it.
-      all[0]!.disk = { clusterId: "", members: [] };
+      all[0]!.disk = { clusterId: "", revision: 0, members: [] };
       died();
       await new Promise(() => {});
     };
@@ -124,7 +124,7 @@ describe("three nodes", () => {
     await founder.kill();
     expect(all[1]!.disk ?? all[2]!.disk).toBeUndefined();
     const members = [founder, second, third].map((node) => node.member);
-    all[0]!.disk = { clusterId: "f".repeat(32), members };
+    all[0]!.disk = { clusterId: "f".repeat(32), revision: 0, members };
     const again = await run("node1", all[0]!, others(all, 0));
     const formations = await Promise.all([again, second, third].map((node) => node.formed));
     expect(formations.map((formation) => formation.clusterId)).toEqual(
@@ -174,8 +174,8 @@ describe("a node that cannot form", () => {
     await two.log.said(
       "warn node2 is in no cluster yet: " +
         "waiting for 127.0.0.1:9 (connect ECONNREFUSED 127.0.0.1:9); " +
-        `node1 at 127.0.0.1:${all[0]!.port}: cluster ${clusterId} exists ` +
-        "and node2 is not a member: add it with tq-admin members add",
+        `cluster ${clusterId} exists and node2 is not a member: add it with ` +
+        `tq-admin members add node2@127.0.0.1:${all[1]!.port + 1}/${all[1]!.port}`,
     );
     expect(all[1]!.disk).toBeUndefined();
   });
@@ -190,7 +190,8 @@ describe("a node that cannot form", () => {
     const wiped = await run("node2", all[1]!, others(all, 1), { incarnation: "new" });
     await wiped.log.said(
       "node2 has incarnation new, but the cluster knows it as node2-incarnation: " +
-        "its data directory is another one; bring the old one back",
+        "its data directory is another one; bring the old one back, or replace the member: " +
+        "tq-admin members replace node2@127.0.0.1:",
     );
     expect(all[1]!.disk).toBeUndefined();
   });

@@ -1,7 +1,7 @@
 /** Agreement on one cluster under crashes, losses, lost data directories and late answers. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Formation, Member } from "../../src/ports.ts";
+import type { ClusterMember, Formation } from "../../src/ports.ts";
 import {
   announce,
   decide,
@@ -54,7 +54,7 @@ class Simulation {
     });
   }
 
-  member(i: number): Member {
+  member(i: number): ClusterMember {
     const { id, incarnation } = this.nodes[i]!;
     return memberOf(id, 20_000 + i, `${id}.${incarnation}`);
   }
@@ -74,7 +74,7 @@ class Simulation {
     if (to === undefined || node.disk !== undefined) return;
     if (this.#flying.some((m) => m.kind === "answer" && m.to === i && m.place === place)) return;
     const peer = this.nodes[to]!;
-    const from = announce(this.#seeker(to), peer.views, peer.disk?.clusterId ?? "");
+    const from = announce(this.#seeker(to), peer.views, peer.disk);
     const formation =
       peer.disk !== undefined && lists(peer.disk, this.member(i)) ? peer.disk : undefined;
     const refusal = peer.disk === undefined ? "" : refusalOf(peer.disk, this.member(i));
@@ -106,7 +106,7 @@ class Simulation {
     const decision = decide(this.#seeker(i), node.views);
     if (decision.type === "adopt") node.disk = decision.formation;
     if (decision.type !== "found") return;
-    node.disk = { clusterId: `c${++this.#clusters}`, members: decision.members };
+    node.disk = { clusterId: `c${++this.#clusters}`, revision: 0, members: decision.members };
     for (const to of this.#peersOf[i]!) {
       this.#flying.push({ to, life: 0, place: 0, kind: "form", formation: node.disk });
     }

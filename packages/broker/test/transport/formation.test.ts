@@ -1,6 +1,6 @@
 /** Agreement on one cluster, decided by pure functions of what a node has learned. */
 import { describe, expect, test } from "vitest";
-import type { Formation, Member } from "../../src/ports.ts";
+import type { ClusterMember, Formation } from "../../src/ports.ts";
 import {
   announce,
   decide,
@@ -14,10 +14,10 @@ import { memberOf } from "./harness.ts";
 
 const versions = { min: 1, max: 1 };
 const [one, two, three, four] = [1, 2, 3, 4].map((n) => memberOf(`node${n}`, 20_000 + n)) as [
-  Member,
-  Member,
-  Member,
-  Member,
+  ClusterMember,
+  ClusterMember,
+  ClusterMember,
+  ClusterMember,
 ];
 
 interface AnswerOptions {
@@ -29,8 +29,8 @@ interface AnswerOptions {
 
 /** `member`, met, says that it has met `met` and not yet what is at the addresses `unmet`. */
 function says(
-  member: Member,
-  met: readonly Member[],
+  member: ClusterMember,
+  met: readonly ClusterMember[],
   unmet: readonly string[] = [],
   options: AnswerOptions = {},
 ): PeerAnswer {
@@ -40,7 +40,8 @@ function says(
     ...unmet.map((address) => ({ address, nodeId: "", incarnation: "" })),
   ];
   const clusterId = options.clusterId ?? options.formation?.clusterId ?? "";
-  const from = { member, versionMin: span.min, versionMax: span.max, clusterId, peers };
+  const revision = options.formation?.revision ?? 0;
+  const from = { member, versionMin: span.min, versionMax: span.max, clusterId, peers, revision };
   return { from, formation: options.formation, refusal: options.refusal ?? "" };
 }
 
@@ -74,16 +75,30 @@ describe("decide", () => {
   test("a peer entry that is this node under another name does not count", () => {
     const peers = [view("localhost:20001", says(one, [])), met(says(two, [one]))];
     expect(decide(self, peers)).toEqual({ type: "found", members: [one, two] });
-    expect(announce(self, peers, "").peers.map((peer) => peer.nodeId)).toEqual(["node2"]);
+    expect(announce(self, peers, undefined).peers.map((peer) => peer.nodeId)).toEqual(["node2"]);
+  });
+
+  test("whoever is listed by a later roster joins, whatever raft.peers says", () => {
+    const learner = { ...one, voter: false };
+    const roster = (revision: number) => {
+      return { clusterId: "c", revision, members: [learner, three, four] };
+    };
+    const peers = [
+      met(says(two, [], [], { clusterId: "c", refusal: "you are no member" })),
+      met(says(three, [], [], { formation: roster(4) })),
+      met(says(four, [], [], { formation: roster(5) })),
+      view("127.0.0.1:20009"),
+    ];
+    expect(decide(self, peers)).toEqual({ type: "adopt", formation: roster(5) });
   });
 
   test("a member's document is adopted, even while others are away", () => {
-    const formation = { clusterId: "c", members: [one, two, three] };
+    const formation = { clusterId: "c", revision: 0, members: [one, two, three] };
     const peers = [met(says(two, [], [], { formation })), view(three.bus)];
     expect(decide(self, peers)).toEqual({ type: "adopt", formation });
   });
 
-  const formation = { clusterId: "c", members: [two, three] };
+  const formation = { clusterId: "c", revision: 0, members: [two, three] };
   const reborn = { ...two, incarnation: "reborn" };
   const waits: readonly (readonly [string, readonly PeerView[], readonly string[], RegExp[]])[] = [
     [
@@ -156,12 +171,24 @@ describe("decide", () => {
       "when a cluster exists without it",
       [met(says(two, [], [], { clusterId: "c", refusal: refusalOf(formation, one) }))],
       [],
-      [/^node2 at 127\.0\.0\.1:20002: cluster c exists and node1 is not a member: add it with/],
+      [/^cluster c exists and node1 is not a member: add it with tq-admin members add node1@127/],
+    ],
+    [
+      "when a cluster exists whose member does not say what to do",
+      [met(says(two, [], [], { formation }))],
+      [],
+      [/^cluster c exists without this node$/],
+    ],
+    [
+      "when a cluster exists, without a word about lists that differ",
+      [met(says(two, [], [], { clusterId: "c", refusal: "add it" })), met(says(three, [one]))],
+      [],
+      [/^add it$/],
     ],
     [
       "when it is offered two clusters",
       ["c", "d"].map((clusterId, i) => {
-        const offered = { clusterId, members: [one, two, three] };
+        const offered = { clusterId, revision: 0, members: [one, two, three] };
         return met(says(i === 0 ? two : three, [], [], { formation: offered }));
       }),
       [],
@@ -170,7 +197,7 @@ describe("decide", () => {
     [
       "when it lists a node that its cluster does not",
       [
-        met(says(two, [], [], { formation: { clusterId: "c", members: [one, two] } })),
+        met(says(two, [], [], { formation: { clusterId: "c", revision: 0, members: [one, two] } })),
         met(says(three, [one, two])),
       ],
       [],
@@ -193,11 +220,18 @@ describe("decide", () => {
 describe("judgeForm", () => {
   const all = [met(says(one, [two, three])), met(says(three, [one, two]))];
   const seeker: Seeker = { member: two, versions };
-  const offered = { clusterId: "c", members: [one, two, three] };
+  const offered = { clusterId: "c", revision: 0, members: [one, two, three] };
 
   test("accepts the document of those it has met, again and again", () => {
     expect(judgeForm(seeker, all, undefined, offered).verdict).toBe("ACCEPTED");
     expect(judgeForm(seeker, [], offered, offered).verdict).toBe("ACCEPTED");
+  });
+
+  test("refuses what founders do not make", () => {
+    const words = { verdict: "REFUSED", reason: "not the document of founders" };
+    expect(judgeForm(seeker, all, undefined, { ...offered, revision: 1 })).toEqual(words);
+    const learners = offered.members.map((member) => ({ ...member, voter: false }));
+    expect(judgeForm(seeker, all, undefined, { ...offered, members: learners })).toEqual(words);
   });
 
   const reborn = { ...one, incarnation: "reborn" };

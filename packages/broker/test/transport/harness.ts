@@ -9,11 +9,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Message, NodeId } from "task-queue-raft";
 import type {
   BusListener,
+  ClusterMember,
   Envelope,
   Formation,
   Forward,
   ForwardReply,
-  Member,
 } from "../../src/ports.ts";
 import { type BusOptions, type PeerBus, startBus } from "../../src/transport/bus.ts";
 import { BusServer } from "../../src/transport/bus-server.ts";
@@ -73,13 +73,24 @@ export class Recorder implements BusListener {
     this.peers.push(`${connected ? "+" : "-"}${peer}`);
   }
 
+  onSnapshotRequest(
+    from: NodeId,
+    request: Uint8Array,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array> {
+    return this.snapshot(from, request, signal);
+  }
+
+  /** What a member gets that asks for a snapshot: nothing, unless a test says otherwise. */
+  snapshot: BusListener["onSnapshotRequest"] = async function* () {};
+
   get messages(): readonly Message[] {
     return this.envelopes.map((envelope) => envelope.message);
   }
 }
 
 export interface Node {
-  readonly member: Member;
+  readonly member: ClusterMember;
   readonly server: BusServer;
   readonly bus: PeerBus;
   readonly log: Journal;
@@ -89,13 +100,16 @@ export interface Node {
 
 export const CLUSTER = "c".repeat(32);
 
-export function memberOf(id: NodeId, port: number, incarnation = `${id}-incarnation`): Member {
-  return { id, incarnation, bus: `127.0.0.1:${port}`, address: `127.0.0.1:${port + 1}` };
+export function memberOf(id: NodeId, port: number, incarnation = `${id}-incarnation`) {
+  const [bus, address] = [`127.0.0.1:${port}`, `127.0.0.1:${port + 1}`];
+  return { id, incarnation, bus, address, voter: true } satisfies ClusterMember;
 }
 
 export interface NodeOptions {
   readonly server: BusServer;
-  readonly members: readonly Member[];
+  readonly members: readonly ClusterMember[];
+  readonly revision?: number;
+  readonly member?: ClusterMember;
   readonly log: Journal;
   readonly id: NodeId;
   readonly clusterId?: string;
@@ -104,6 +118,7 @@ export interface NodeOptions {
   readonly versions?: BusOptions["versions"];
   readonly peers?: BusOptions["peers"];
   readonly random?: () => number;
+  readonly snapshotIdleMs?: number;
 }
 
 /** On a port that the system gives to no outbound connection, so that it can be had again. */
@@ -123,7 +138,8 @@ export function start(options: NodeOptions): Node {
   const { server, members, log, id, versions } = options;
   const member = members.find((candidate) => candidate.id === id) ?? memberOf(id, server.port);
   const heard = new Recorder();
-  const formation: Formation = { clusterId: options.clusterId ?? CLUSTER, members };
+  const { clusterId = CLUSTER, revision = 0 } = options;
+  const formation: Formation = { clusterId, revision, members };
   const incarnation = options.incarnation ?? member.incarnation;
   const bus = startBus({
     server,
@@ -133,7 +149,9 @@ export function start(options: NodeOptions): Node {
     listener: heard,
     log,
     ...(versions === undefined ? {} : { versions }),
+    ...(options.member === undefined ? {} : { member: options.member }),
     ...(options.random === undefined ? {} : { random: options.random }),
+    ...(options.snapshotIdleMs === undefined ? {} : { snapshotIdleMs: options.snapshotIdleMs }),
   });
   const stop = async () => {
     await bus.close();

@@ -4,8 +4,8 @@ import * as grpc from "@grpc/grpc-js";
 import type { Message } from "task-queue-raft";
 import { afterEach, describe, expect, test } from "vitest";
 import { encodeEnvelope, encodeForwards } from "../../src/transport/codec.ts";
+import { dialClient } from "../../src/transport/dial.ts";
 import { type Hello, judgeWelcome } from "../../src/transport/handshake.ts";
-import { dialClient } from "../../src/transport/link.ts";
 import {
   encodeHello,
   HELLO_KEY,
@@ -53,7 +53,9 @@ const faults: readonly (readonly [string, Fault])[] = [
     "another incarnation",
     {
       incarnation: "feed",
-      words: "node1 has incarnation feed, but the cluster knows it as node1-incarnation: its data",
+      words:
+        `node1 was replaced in cluster ${CLUSTER}: the member of that name has incarnation ` +
+        "node1-incarnation, this one feed; switch this one off",
     },
   ],
   [
@@ -67,7 +69,7 @@ const faults: readonly (readonly [string, Fault])[] = [
     "not a member",
     {
       members2: "without node1",
-      words: `node1 is not a member of cluster ${CLUSTER}: add it with tq-admin members add`,
+      words: `node1 was removed from cluster ${CLUSTER}: to use it again, empty its persistence`,
     },
   ],
 ];
@@ -76,7 +78,9 @@ test.each(faults)("%s is refused, in the logs of both", async (_, fault) => {
   const [first, second] = [await listen(), await listen()];
   const members = [memberOf("node1", first.server.port), memberOf("node2", second.server.port)];
   const others = fault.members2 === undefined ? members : members.slice(1);
-  const one = start({ ...first, members, id: "node1", ...fault });
+  const { incarnation } = fault;
+  const self = memberOf("node1", first.server.port, incarnation);
+  const one = start({ ...first, members: [self, members[1]!], id: "node1", ...fault });
   const two = start({ ...second, members: others, id: "node2" });
   open.push(one, two);
   await Promise.all([
@@ -122,7 +126,7 @@ describe("the dialler's own judgement", () => {
 
 /** A stream made by hand: node1 towards node2. */
 function dial(port: number, kind: StreamKind, metadata: grpc.Metadata) {
-  const client = dialClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  const client = dialClient(`127.0.0.1:${port}`);
   const method = RAFT_SERVICE[kind];
   let resolve!: (error: grpc.ServiceError | null) => void;
   const ended = new Promise<grpc.ServiceError | null>((r) => {
@@ -143,8 +147,8 @@ function dial(port: number, kind: StreamKind, metadata: grpc.Metadata) {
 function hello(changes: Partial<Hello> = {}): grpc.Metadata {
   const metadata = new grpc.Metadata();
   const party = { clusterId: CLUSTER, nodeId: "node1", incarnation: "node1-incarnation", boot: 1 };
-  const value = { ...party, versionMin: 1, versionMax: 1, to: "node2", ...changes };
-  metadata.set(HELLO_KEY, encodeHello(value));
+  const value = { ...party, versionMin: 1, versionMax: 1, to: "node2", revision: 0 };
+  metadata.set(HELLO_KEY, encodeHello({ ...value, ...changes }));
   return metadata;
 }
 

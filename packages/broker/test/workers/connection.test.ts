@@ -3,6 +3,7 @@
  * notices.
  */
 import { createServer } from "node:net";
+import { formatTaskId } from "task-queue-protocol";
 import { describe, expect, test } from "vitest";
 import { createWorkerServer } from "../../src/workers/server.ts";
 import { FakeCluster } from "./fake-cluster.ts";
@@ -163,10 +164,11 @@ describe("after hello", () => {
     const deaf = await RawPeer.greet(port);
     deaf.socket.pause();
     const body = Buffer.from(JSON.stringify({ id: uuid }));
-    for (let i = 0; i < 40; i++) deaf.send(10 + i, { kind: "call", verb: "get", body });
+    for (let i = 0; i < 40; i++)
+      deaf.send(10 + i, { kind: "call", verb: "get", minIndex: 0, body });
     await until(() => lines.length > 0);
     expect(lines[0]?.text).toContain("it does not read");
-    other.send(3, { kind: "call", verb: "get", body });
+    other.send(3, { kind: "call", verb: "get", minIndex: 0, body });
     expect((await other.take("answer")).requestId).toBe(3);
   });
 
@@ -179,7 +181,8 @@ describe("after hello", () => {
     const uuid = Buffer.from(task.id).toString("hex");
     const id = uuid.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
     const body = Buffer.from(JSON.stringify({ id, timeout_ms: 40_000 }));
-    for (let i = 0; i < 3; i++) peer.send(10 + i, { kind: "call", verb: "wait", body });
+    for (let i = 0; i < 3; i++)
+      peer.send(10 + i, { kind: "call", verb: "wait", minIndex: 0, body });
     expect(await peer.take("error")).toMatchObject({ code: "overloaded", requestId: 12 });
     peer.send(20, { kind: "ping" });
     await peer.take("pong");
@@ -219,13 +222,51 @@ describe("after hello", () => {
       .toString("hex")
       .replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
     const wait = Buffer.from(JSON.stringify({ id, timeout_ms: 40_000 }));
-    peer.send(3, { kind: "call", verb: "wait", body: wait });
-    peer.send(4, { kind: "call", verb: "cancel", body: Buffer.from(JSON.stringify({ id })) });
+    peer.send(3, { kind: "call", verb: "wait", minIndex: 0, body: wait });
+    peer.send(4, {
+      kind: "call",
+      verb: "cancel",
+      minIndex: 0,
+      body: Buffer.from(JSON.stringify({ id })),
+    });
     const first = await peer.take("answer");
     const second = await peer.take("answer");
     expect([first.requestId, second.requestId].sort()).toEqual([3, 4]);
     const bodies = [first, second].map(({ body }) => JSON.parse(Buffer.from(body).toString()));
     expect(bodies.map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
+  });
+
+  test("answers tell the log index, and a read waits for the one it names", async () => {
+    const { port, node, cluster } = await openOne();
+    const peer = await RawPeer.greet(port);
+    peer.send(2, { kind: "submit", tasks: [someTask(), someTask()] });
+    expect(await peer.take("submitted")).toMatchObject({ index: 2 });
+    peer.send(3, { kind: "submit", tasks: [someTask("no spaces")] });
+    expect(await peer.take("submitted")).toMatchObject({ index: 0 });
+    const body = Buffer.from('{"consistency":"stale"}');
+    peer.send(4, { kind: "call", verb: "queues", minIndex: 2, body });
+    expect(await peer.take("answer")).toMatchObject({ requestId: 4, index: 2 });
+    expect(node.barriers).toEqual([{ consistency: "stale", minIndex: 2 }]);
+    expect(cluster.index).toBe(2);
+  });
+
+  test("a broker that closes ends waits with the task as it stands", async () => {
+    const { port, server } = await openOne({ limits: { closeMs: 10_000 } });
+    const peer = await RawPeer.greet(port);
+    const task = someTask();
+    peer.send(2, { kind: "submit", tasks: [task] });
+    await peer.take("submitted");
+    const id = formatTaskId(task.id);
+    const body = Buffer.from(JSON.stringify({ id, timeout_ms: 40_000 }));
+    peer.send(3, { kind: "call", verb: "wait", minIndex: 0, body });
+    peer.send(4, { kind: "ping" });
+    await peer.take("pong");
+    const closed = server.close();
+    await peer.take("terminate");
+    const answer = await peer.take("answer");
+    expect(JSON.parse(Buffer.from(answer.body).toString())).toMatchObject({ id, state: "pending" });
+    peer.socket.destroy();
+    await closed;
   });
 
   test.each([
@@ -242,7 +283,7 @@ describe("after hello", () => {
   ])("a call with %s is answered by an error", async (_name, verb, body, code) => {
     const { port } = await openOne();
     const peer = await RawPeer.greet(port);
-    peer.send(9, { kind: "call", verb, body: Buffer.from(body) });
+    peer.send(9, { kind: "call", verb, minIndex: 0, body: Buffer.from(body) });
     expect(await peer.take("error")).toMatchObject({ requestId: 9, code });
     peer.send(10, { kind: "ping" });
     await peer.take("pong");

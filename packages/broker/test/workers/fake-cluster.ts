@@ -3,11 +3,13 @@
  * nodes that implement `Broker`. Every write is applied at once, in order, and answered in a later
  * turn. A test decides who leads, and what becomes of a write or its answer.
  */
+import { TqError } from "task-queue-protocol";
 import type {
   Attached,
   Broker,
   Consistency,
   ListPage,
+  MemberStatus,
   NodeStatus,
   Outcome,
   SessionChannel,
@@ -45,6 +47,11 @@ export class FakeCluster {
   readonly finished: TaskId[] = [];
   leader: FakeNode | undefined;
   now = Date.now();
+  /** Nodes that were added and do not vote yet, with how far they are behind. */
+  readonly learners = new Map<string, { readonly address: string; lag: number }>();
+  /** Told of each change of members or leader once it is made; what it throws is the answer. */
+  onChange: (name: string) => void | Promise<void> = () => {};
+  #term = 3;
   #index = 0;
   #waiters: Waiter[] = [];
 
@@ -57,6 +64,22 @@ export class FakeCluster {
     return this.#index;
   }
 
+  get term(): number {
+    return this.#term;
+  }
+
+  get members(): readonly MemberStatus[] {
+    const common = { healthy: true, version: "9.9.9" };
+    const voters = this.nodes.map(({ nodeId: id, address }): MemberStatus => {
+      const role = this.leader?.nodeId === id ? "leader" : "follower";
+      return { id, address, role, matchIndex: this.#index, lag: 0, ...common };
+    });
+    const learners = [...this.learners].map(([id, { address, lag }]): MemberStatus => {
+      return { id, address, role: "learner", matchIndex: this.#index - lag, lag, ...common };
+    });
+    return [...voters, ...learners];
+  }
+
   /** Applies one command, hands out what may be leased, and tells the workers. */
   apply(command: Command): Reply {
     const reply = this.#commit(command);
@@ -67,6 +90,7 @@ export class FakeCluster {
   /** A new leader takes office; workers of the old one are told. */
   elect(node: FakeNode | undefined): void {
     this.leader = node;
+    this.#term++;
     for (const [session, { node: old, channel }] of [...this.sessions]) {
       if (old === node) continue;
       this.sessions.delete(session);
@@ -140,6 +164,8 @@ export class FakeNode implements Broker {
   address = "";
   /** Every command that arrived, in order. */
   readonly commands: Command[] = [];
+  /** Every barrier that was asked for. */
+  readonly barriers: { consistency: Consistency; minIndex: number }[] = [];
   beats = 0;
   fate: (command: Command) => Fate = () => "answer";
 
@@ -155,7 +181,7 @@ export class FakeNode implements Broker {
       clusterId: "c0ffee",
       clusterVersion: 1,
       role: leader === this ? "leader" : "follower",
-      term: 3,
+      term: this.#cluster.term,
       leader: leader === undefined ? undefined : { id: leader.nodeId, address: leader.address },
       applied: index,
       commit: index,
@@ -164,7 +190,7 @@ export class FakeNode implements Broker {
       reason: leader === undefined ? "there is no leader" : "",
       draining: false,
       durability: "single",
-      members: [],
+      members: this.#cluster.members,
     };
   }
 
@@ -184,7 +210,8 @@ export class FakeNode implements Broker {
     if (fate === "answer") setImmediate(done, outcome);
   }
 
-  async readBarrier(_consistency: Consistency): Promise<number> {
+  async readBarrier(consistency: Consistency, minIndex = 0): Promise<number> {
+    this.barriers.push({ consistency, minIndex });
     return this.#cluster.index;
   }
 
@@ -232,6 +259,48 @@ export class FakeNode implements Broker {
 
   async storageStats(): Promise<Readonly<Record<string, string>>> {
     return {};
+  }
+
+  addMember(peer: string): Promise<void> {
+    return this.#change("add", ({ learners }) => {
+      const [id = "", address = ""] = peer.split("@");
+      if (learners.has(id)) throw new TqError("state_conflict", `${id} is a member already`);
+      learners.set(id, { address, lag: 0 });
+    });
+  }
+
+  promoteMember(id: string, force: boolean): Promise<void> {
+    return this.#change("promote", (cluster) => {
+      const learner = cluster.learners.get(id);
+      if (learner === undefined) throw new TqError("not_found", `${id} is no learner`);
+      if (learner.lag > 0 && !force) throw new TqError("state_conflict", `${id} is behind`);
+      cluster.learners.delete(id);
+      const node = new FakeNode(cluster, id);
+      node.address = learner.address;
+      cluster.nodes.push(node);
+    });
+  }
+
+  removeMember(id: string, _force: boolean): Promise<void> {
+    return this.#change("remove", ({ nodes, learners }) => {
+      const at = nodes.findIndex(({ nodeId }) => nodeId === id);
+      if (at >= 0) nodes.splice(at, 1);
+      else if (!learners.delete(id)) throw new TqError("not_found", `${id} is no member`);
+    });
+  }
+
+  transferLeadership(to: string | undefined): Promise<void> {
+    return this.#change("transfer", (cluster) => {
+      const { nodes } = cluster;
+      cluster.elect(nodes.find(({ nodeId }) => (to ? nodeId === to : nodeId !== this.nodeId)));
+    });
+  }
+
+  async #change(name: string, make: (cluster: FakeCluster) => void): Promise<void> {
+    const { leader } = this.#cluster;
+    if (leader !== this) throw new TqError("no_leader", `${leader?.nodeId ?? "nobody"} leads`);
+    make(this.#cluster);
+    await this.#cluster.onChange(name);
   }
 
   attach(session: string, held: readonly Token[], channel: SessionChannel): Attached | undefined {

@@ -228,7 +228,12 @@ describe("work", () => {
     const [task] = (await takeTasks(peer, 1)) as [DeliveredTask];
     const hex = Buffer.from(task.id).toString("hex");
     const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-    client.send(9, { kind: "call", verb: "cancel", body: Buffer.from(JSON.stringify({ id })) });
+    client.send(9, {
+      kind: "call",
+      verb: "cancel",
+      minIndex: 0,
+      body: Buffer.from(JSON.stringify({ id })),
+    });
     expect((await peer.take("leaseLost")).leases).toEqual([
       { id: task.id, token: task.token, reason: "cancelled" },
     ]);

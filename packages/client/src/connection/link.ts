@@ -11,6 +11,8 @@ import { Route } from "./route.ts";
 export interface LinkOptions extends DialOptions {
   /** `host:port`, several with commas between them, or a list. */
   readonly servers: string | readonly string[];
+  /** Only `servers`: a broker's word on where to go instead is not followed. */
+  readonly stay?: boolean | undefined;
   readonly random?: (() => number) | undefined;
 }
 
@@ -62,7 +64,7 @@ export class Link {
    * old connection stays open until its answers have come.
    */
   redirect(address: string): void {
-    this.#route.hint(address);
+    this.#hint(address);
     this.#leave(undefined);
   }
 
@@ -124,10 +126,14 @@ export class Link {
 
   #receive(connection: Connection, message: Message, requestId: number): void {
     if (message.kind === "terminate" && this.#current === connection) {
-      this.#route.hint(message.address);
+      this.#hint(message.address);
       this.#leave(undefined);
     }
     this.#events.onMessage(connection, message, requestId);
+  }
+
+  #hint(address: string): void {
+    if (this.#options.stay !== true) this.#route.hint(address);
   }
 
   #leave(error: Error | undefined): void {

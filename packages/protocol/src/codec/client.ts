@@ -71,14 +71,23 @@ export const clientCodecs: CodecTable<"submit" | "submitted" | "call" | "answer"
     type: 0x12,
     write: (writer, message) => {
       writer.string(message.verb);
+      writer.u64(message.minIndex);
       writer.bytes(message.body);
     },
-    read: (reader) => ({ kind: "call", verb: reader.name(), body: reader.bytes() }),
+    read: (reader) => ({
+      kind: "call",
+      verb: reader.name(),
+      minIndex: reader.u64(),
+      body: reader.bytes(),
+    }),
   },
   answer: {
     type: 0x13,
-    write: (writer, message) => writer.bytes(message.body),
-    read: (reader) => ({ kind: "answer", body: reader.bytes() }),
+    write: (writer, message) => {
+      writer.u64(message.index);
+      writer.bytes(message.body);
+    },
+    read: (reader) => ({ kind: "answer", index: reader.u64(), body: reader.bytes() }),
   },
 };
 
@@ -171,6 +180,7 @@ function readRetry(reader: ByteReader, fields: number): SubmitRetry {
 }
 
 function writeSubmitted(writer: ByteWriter, message: Submitted): void {
+  writer.u64(message.index);
   writeCount(writer, message.results.length, BATCH_MAX);
   for (const result of message.results) writeResult(writer, result, writeSubmitOk);
 }
@@ -182,10 +192,11 @@ function writeSubmitOk(writer: ByteWriter, ok: SubmitOk): void {
 }
 
 function readSubmitted(reader: ByteReader): Submitted {
+  const index = reader.u64();
   const count = reader.count(RESULT_BYTES_MIN, BATCH_MAX);
   const results: (SubmitOk | ItemError)[] = [];
   for (let i = 0; i < count; i++) results.push(readResult(reader, readSubmitOk));
-  return { kind: "submitted", results };
+  return { kind: "submitted", index, results };
 }
 
 function readSubmitOk(reader: ByteReader, duplicate: boolean): SubmitOk {

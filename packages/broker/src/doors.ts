@@ -1,0 +1,88 @@
+/** The listeners of a broker: workers and clients, REST, metrics; opened together. */
+import type { Config } from "./config/config.ts";
+import { EXIT, StartupError } from "./exit-status.ts";
+import type { NodeLogger } from "./observe/logger.ts";
+import { createMetrics, type Metrics } from "./observe/metrics.ts";
+import { startMetricsServer } from "./observe/metrics-server.ts";
+import type { Broker } from "./operations/broker.ts";
+import { createRestServer } from "./rest/server.ts";
+import type { Runtime } from "./runtime.ts";
+import { createWorkerServer } from "./workers/server.ts";
+
+export interface Door {
+  close(): Promise<unknown>;
+}
+
+export interface DoorsOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly log: NodeLogger;
+  readonly broker: Broker;
+  readonly runtime: Runtime;
+  /** Entries of the log on disk. */
+  readonly logEntries: () => number;
+}
+
+/**
+ * Resolves when all are open, in the order of opening; else none is. Rejects with `StartupError`.
+ */
+export async function openDoors(options: DoorsOptions): Promise<Door[]> {
+  const { config, log, broker } = options;
+  const metrics = metricsOf(options);
+  const workers = workerServer(options);
+  const rest = createRestServer({ broker, config, logger: log, metrics });
+  const doors: Door[] = [{ close: async () => metrics.close() }];
+  try {
+    doors.push(...(await openMetrics(options, metrics)));
+    const { port: workerPort } = await workers.listen();
+    doors.push(workers);
+    const { port: restPort } = await rest.listen();
+    doors.push(rest);
+    log.info({ workerPort, restPort }, "the doors are open");
+    return doors;
+  } catch (error) {
+    for (const door of doors.reverse()) await door.close();
+    throw new StartupError(EXIT.unavailable, (error as Error).message, { cause: error });
+  }
+}
+
+function metricsOf({ broker, runtime, version, logEntries }: DoorsOptions): Metrics {
+  return createMetrics({
+    status: () => broker.status(),
+    broker,
+    snapshots: () => runtime.snapshotStats,
+    divergences: () => runtime.replica.divergences,
+    logEntries,
+    version,
+  });
+}
+
+/** A default that is taken, by a second broker on this machine perhaps, is no reason to stop. */
+async function openMetrics({ config, log }: DoorsOptions, metrics: Metrics): Promise<Door[]> {
+  const { host, prometheusPort: port } = config.monitoring;
+  try {
+    return [await startMetricsServer({ metrics, host, port, logger: log })];
+  } catch (error) {
+    if (config.said.has("monitoring.prometheus_port")) throw error;
+    log.warn({}, `${(error as Error).message}; they are at /metrics of REST meanwhile`);
+    return [];
+  }
+}
+
+function workerServer({ config, version, log, broker }: DoorsOptions) {
+  return createWorkerServer({
+    broker,
+    host: config.broker.host,
+    port: config.broker.port,
+    version,
+    submit: {
+      maxPayloadBytes: config.broker.maxPayloadBytes,
+      retry: config.retry,
+      queueDepthThreshold: config.broker.queueDepthThreshold,
+    },
+    leaseMs: config.worker.leaseTimeoutMs,
+    heartbeatMs: config.worker.heartbeatIntervalMs,
+    maxConnections: config.broker.maxConnections,
+    logger: log,
+  });
+}

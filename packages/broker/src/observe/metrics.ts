@@ -1,0 +1,206 @@
+/**
+ * The figures of one broker for Prometheus, read when somebody scrapes and not before. What
+ * concerns the whole cluster is exported by the leader alone, so that a sum over all brokers is
+ * right; it comes from the replicated state, so that the next leader goes on with the same figures.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { Broker, NodeStatus } from "../operations/broker.ts";
+import { depthOf } from "../operations/queues.ts";
+import { LeadershipWatch } from "./leadership-watch.ts";
+
+export interface MetricsOptions {
+  readonly status: () => NodeStatus;
+  readonly broker: Pick<Broker, "counts" | "queues" | "sessions">;
+  readonly snapshots: () => SnapshotFigures;
+  /** How often this node found that a member's state, or its own, differs from the leader's. */
+  readonly divergences: () => number;
+  /** Entries of the log on disk; without it that figure is not exported. */
+  readonly logEntries?: (() => number) | undefined;
+  /** Of this program. */
+  readonly version: string;
+}
+
+/** Since this process started. */
+export interface SnapshotFigures {
+  /** To other members, whole ones. */
+  readonly sent: number;
+  /** From another member, and installed. */
+  readonly received: number;
+  readonly receivedBytes: number;
+  /** How long the newest one took to receive; undefined = there was none. */
+  readonly lastDurationMs: number | undefined;
+}
+
+export interface Metrics {
+  readonly contentType: string;
+  /** In Prometheus' text format. */
+  render(): Promise<string>;
+  /** Ends the looks between scrapes. */
+  close(): void;
+}
+
+/** Queues with a label of their own: the deepest. */
+const QUEUES_MAX = 100;
+/** All others together; no queue can have this name. */
+const OTHER_QUEUES = "(other)";
+/** Elections take longer than this, so that none is overlooked between two scrapes. */
+const LOOK_MS = 250;
+const ROLES = ["leader", "follower", "candidate", "learner"] as const;
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const { status, broker } = options;
+  const node = new Registry();
+  const cluster = new Registry();
+  const watch = new LeadershipWatch(status());
+  collectDefaultMetrics({ register: node });
+  const collectors = [
+    buildInfo(node, options.version),
+    raftFigures(node, watch, options.logEntries),
+    snapshotFigures(node, options),
+  ];
+  const leaderCollectors = [memberFigures(cluster), queueFigures(cluster, broker)];
+  const timer = setInterval(() => watch.see(status()), LOOK_MS);
+  timer.unref();
+  return {
+    contentType: node.contentType,
+    async render() {
+      const now = status();
+      watch.see(now);
+      for (const collect of collectors) collect(now);
+      if (now.role !== "leader") return node.metrics();
+      for (const collect of leaderCollectors) collect(now);
+      return (await node.metrics()) + (await cluster.metrics());
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+/** Brings its figures up to date. */
+type Collect = (status: NodeStatus) => void;
+
+function buildInfo(registry: Registry, version: string): Collect {
+  const info = gauge(registry, "tq_build_info", "Version of the broker and of Node; always 1.", [
+    "version",
+    "node_version",
+  ]);
+  return () => info.set({ version, node_version: process.version }, 1);
+}
+
+function raftFigures(
+  registry: Registry,
+  watch: LeadershipWatch,
+  logEntries: (() => number) | undefined,
+): Collect {
+  const role = gauge(registry, "tq_raft_role", "1 for the role that this node has.", ["role"]);
+  const isLeader = gauge(registry, "tq_raft_is_leader", "1 if this node leads, else 0.");
+  const term = gauge(registry, "tq_raft_term", "Term that this node is in.");
+  const commit = gauge(registry, "tq_raft_commit_index", "Last entry known to be committed.");
+  const applied = gauge(registry, "tq_raft_applied_index", "Last entry applied to the state.");
+  const changes = counter(registry, "tq_raft_leader_changes_total", "Changes of leader seen.");
+  const elections = counter(registry, "tq_raft_elections_total", "Elections seen: terms begun.");
+  const entries =
+    logEntries && gauge(registry, "tq_raft_log_entries", "Entries of the log on disk.");
+  return (status) => {
+    const own = roleOf(status);
+    for (const each of ROLES) role.set({ role: each }, each === own ? 1 : 0);
+    isLeader.set(status.role === "leader" ? 1 : 0);
+    term.set(status.term);
+    commit.set(status.commit);
+    applied.set(status.applied);
+    setTotal(changes, watch.changes);
+    setTotal(elections, watch.elections);
+    if (logEntries !== undefined) entries?.set(logEntries());
+  };
+}
+
+function snapshotFigures(
+  registry: Registry,
+  { snapshots, divergences }: Pick<MetricsOptions, "snapshots" | "divergences">,
+): Collect {
+  const sent = counter(registry, "tq_snapshot_sent_total", "Snapshots sent to other members.");
+  const received = counter(registry, "tq_snapshot_received_total", "Snapshots installed.");
+  const bytes = counter(registry, "tq_snapshot_received_bytes_total", "Bytes of them.");
+  const duration = gauge(
+    registry,
+    "tq_snapshot_last_duration_seconds",
+    "How long the newest snapshot took to receive; 0 = there was none.",
+  );
+  const diverged = counter(
+    registry,
+    "tq_state_divergence_total",
+    "How often a member's state was found to differ from the leader's after the same entry.",
+  );
+  return () => {
+    const figures = snapshots();
+    setTotal(sent, figures.sent);
+    setTotal(received, figures.received);
+    setTotal(bytes, figures.receivedBytes);
+    duration.set((figures.lastDurationMs ?? 0) / 1_000);
+    setTotal(diverged, divergences());
+  };
+}
+
+function memberFigures(registry: Registry): Collect {
+  const lag = gauge(registry, "tq_raft_member_lag", "Entries a member lacks; from the leader.", [
+    "member",
+  ]);
+  return ({ members }) => {
+    lag.reset();
+    for (const member of members) {
+      if (member.lag !== undefined) lag.set({ member: member.id }, member.lag);
+    }
+  };
+}
+
+function queueFigures(registry: Registry, broker: MetricsOptions["broker"]): Collect {
+  const pending = gauge(registry, "tq_tasks_pending", "Tasks that could run now; from the leader.");
+  const workers = gauge(
+    registry,
+    "tq_workers_connected",
+    "Workers with a live session; from the leader.",
+  );
+  const depth = gauge(
+    registry,
+    "tq_queue_depth",
+    `Unfinished tasks of the ${QUEUES_MAX} deepest queues, and of all others; from the leader.`,
+    ["queue"],
+  );
+  return () => {
+    pending.set(broker.counts().pending);
+    workers.set(broker.sessions().filter(({ lapsed }) => !lapsed).length);
+    depth.reset();
+    const queues = broker.queues().map(({ name, counts }) => ({ name, depth: depthOf(counts) }));
+    queues.sort((a, b) => b.depth - a.depth || (a.name < b.name ? -1 : 1));
+    for (const queue of queues.slice(0, QUEUES_MAX)) depth.set({ queue: queue.name }, queue.depth);
+    const others = queues.slice(QUEUES_MAX);
+    if (others.length === 0) return;
+    depth.set(
+      { queue: OTHER_QUEUES },
+      others.reduce((sum, queue) => sum + queue.depth, 0),
+    );
+  };
+}
+
+function roleOf(status: NodeStatus): (typeof ROLES)[number] {
+  const own = status.members.find(({ id }) => id === status.nodeId);
+  return own?.role === "learner" ? "learner" : status.role;
+}
+
+function gauge<L extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: readonly L[] = [],
+): Gauge<L> {
+  return new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
+}
+
+function counter(registry: Registry, name: string, help: string): Counter {
+  return new Counter({ name, help, registers: [registry] });
+}
+
+/** The count is kept elsewhere. */
+function setTotal(total: Counter, value: number): void {
+  total.reset();
+  total.inc(value);
+}

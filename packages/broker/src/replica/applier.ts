@@ -1,0 +1,89 @@
+/**
+ * Applies committed entries to the queue machine, in order and once, and tells those who stand on
+ * it. It holds back while a flush is overdue: see `Flusher`.
+ */
+import type { Entry, LogIndex, Raft } from "task-queue-raft";
+import { type Command, decodeBatch, type Reply, type TaskId } from "../queue/index.ts";
+import type { Machinery } from "./machinery.ts";
+
+/** Who else has to know. */
+export interface ApplyListener {
+  /** Before the events of the entry are looked at. */
+  applied(entry: Entry, replies: readonly Reply[]): void;
+  finished(id: TaskId): void;
+}
+
+const NO_REPLIES: readonly Reply[] = [];
+
+export class Applier {
+  readonly #raft: Raft;
+  readonly #listener: ApplyListener;
+  #committed: Entry[] = [];
+
+  constructor(raft: Raft, listener: ApplyListener) {
+    this.#raft = raft;
+    this.#listener = listener;
+  }
+
+  committed(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#committed.push(entry);
+  }
+
+  /** A snapshot includes the entries up to `index`. */
+  skip(index: LogIndex): void {
+    this.#committed = this.#committed.filter((entry) => entry.index > index);
+  }
+
+  run(machinery: Machinery, now: number): void {
+    let count = 0;
+    for (const entry of this.#committed) {
+      if (!machinery.flusher.mayApply(entry.index, this.#raft.durableIndex, now)) break;
+      this.#apply(machinery, entry, now);
+      count++;
+    }
+    if (count > 0) this.#committed.splice(0, count);
+  }
+
+  #apply(machinery: Machinery, entry: Entry, now: number): void {
+    const { queue, sessions, office, flusher } = machinery;
+    const leads = this.#raft.role === "leader";
+    let replies = NO_REPLIES;
+    if (entry.kind === "normal") {
+      const batch = decodeBatch(entry.data);
+      replies = queue.apply(entry.index, batch);
+      if (leads && entry.term === this.#raft.term) learnFrom(machinery, batch.commands, replies);
+    } else {
+      queue.skip(entry.index);
+    }
+    const membership = entry.kind === "membership" ? entry.data : undefined;
+    flusher.applied(entry, membership, now);
+    // Before the next lease is thought of: a slot must not count as held no more and ending, too.
+    this.#listener.applied(entry, replies);
+    office.applied(entry.index);
+    for (const event of queue.events) {
+      if (event.type === "finished") this.#listener.finished(event.id);
+      else if (leads) sessions.handle(event);
+    }
+    queue.events.length = 0;
+  }
+}
+
+/** What the leader must notice of its own commands before the events speak. */
+function learnFrom(
+  { dispatcher, sessions, office }: Machinery,
+  commands: readonly Command[],
+  replies: readonly Reply[],
+): void {
+  commands.forEach((command, ordinal) => {
+    const reply = replies[ordinal];
+    if (command.type === "lease") {
+      // A refused one says nothing about what is ready.
+      const tookAll = reply?.code === "leased" && reply.granted < command.count;
+      dispatcher.leaseApplied(command.session, tookAll);
+    } else if (command.type === "renew") {
+      for (const session of command.sessions) sessions.renewed(session);
+    } else if (command.type === "takeOffice") {
+      office.settled();
+    }
+  });
+}

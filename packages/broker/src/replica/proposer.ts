@@ -1,0 +1,76 @@
+/**
+ * Turns the writes that wait into log entries: on the leader all of them, with what office and
+ * dispatcher want, into one entry; elsewhere by sending them to the leader. While the office is
+ * being handed over they wait here, and go to the new leader once there is one.
+ */
+import type { EntryId, Raft } from "task-queue-raft";
+import { type Command, encodeBatch } from "../queue/index.ts";
+import type { ClusterClock } from "./clock.ts";
+import { ENTRIES_UNCOMMITTED_MAX } from "./limits.ts";
+import type { Machinery } from "./machinery.ts";
+import type { ReplicaSettings } from "./options.ts";
+import type { Forward } from "./output.ts";
+import { entryLength, type Requests } from "./requests.ts";
+
+export class Proposer<W> {
+  readonly #raft: Raft;
+  readonly #clock: ClusterClock;
+  readonly #settings: ReplicaSettings;
+  readonly #requests: Requests<W>;
+
+  constructor(raft: Raft, clock: ClusterClock, settings: ReplicaSettings, requests: Requests<W>) {
+    this.#raft = raft;
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#requests = requests;
+  }
+
+  /** False: not before a transfer has ended, or entries under way are committed. */
+  get mayPropose(): boolean {
+    const { transferee, lastIndex, commit } = this.#raft;
+    return transferee === undefined && lastIndex - commit < ENTRIES_UNCOMMITTED_MAX;
+  }
+
+  /**
+   * Whether an entry was proposed. Only on the leader, while it may, and no earlier one is being
+   * written.
+   */
+  propose({ office, dispatcher }: Machinery, now: number): boolean {
+    if (office.mustOpen) {
+      const id = this.#proposeBatch([{ type: "takeOffice" }]);
+      if (id !== undefined) office.opened();
+      return id !== undefined;
+    }
+    const requests = this.#requests.queued.slice(0, entryLength(this.#requests.queued));
+    const commands: Command[] = requests.map((request) => this.#complete(request.command));
+    const demands = office.demands(now);
+    commands.push(...demands);
+    commands.push(...dispatcher.leases(commands));
+    if (commands.length === 0) return false;
+    const id = this.#proposeBatch(commands);
+    if (id === undefined) {
+      dispatcher.leasesDropped(commands);
+      return false;
+    }
+    this.#requests.markProposed(requests.length, id);
+    office.proposed(demands, id.index);
+    return true;
+  }
+
+  /** What this node's callers want of the leader, who is another node. */
+  forwards(now: number): Forward[] {
+    return this.#requests.queued.length === 0 ? [] : this.#requests.takeForwards(now);
+  }
+
+  #proposeBatch(commands: readonly Command[]): EntryId | undefined {
+    const id = this.#raft.propose(encodeBatch({ at: this.#clock.read(), commands }));
+    return typeof id === "string" ? undefined : id;
+  }
+
+  /** Fills in what the leader decides, so that apply reads no settings of its own. */
+  #complete(command: Command): Command {
+    if (command.type !== "submit") return command;
+    const { retry, depthLimit } = this.#settings;
+    return { ...command, retry: { ...retry, ...command.content.retry }, depthLimit };
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Takes in the writes of this node's callers and those that other nodes forward, and gives out the
+ * answers: to the callers here, or back to the nodes that forwarded them.
+ */
+import type { EntryId, NodeId, Raft } from "task-queue-raft";
+import { type Command, decodeCommand, type Reply } from "../queue/index.ts";
+import { sortAnswers } from "./answers.ts";
+import type { Compaction } from "./compaction.ts";
+import type { Machinery } from "./machinery.ts";
+import type { Forward, ForwardReply, Outcome } from "./output.ts";
+import { type Answer, endsLease, type Requests } from "./requests.ts";
+
+interface Told<W> {
+  readonly outcomes: { readonly waiter: W; readonly outcome: Outcome }[];
+  readonly forwardReplies: { readonly to: NodeId; readonly replies: readonly ForwardReply[] }[];
+}
+
+const TOO_MANY = "too many writes are waiting on this node; slow down and try again";
+const LOG_FULL = "the log is full until a member has received its snapshot; try again later";
+
+export class Writes<W> {
+  readonly #raft: Raft;
+  readonly #requests: Requests<W>;
+  readonly #compaction: Compaction;
+  #answers: Answer<W>[] = [];
+  #told: Told<W> = { outcomes: [], forwardReplies: [] };
+
+  constructor(raft: Raft, requests: Requests<W>, compaction: Compaction) {
+    this.#raft = raft;
+    this.#requests = requests;
+    this.#compaction = compaction;
+  }
+
+  take(): Told<W> {
+    const told = this.#told;
+    this.#told = { outcomes: [], forwardReplies: [] };
+    return told;
+  }
+
+  /** `session`: on behalf of this attached worker session. */
+  request(
+    { queue, dispatcher }: Machinery,
+    command: Command,
+    waiter: W,
+    session: string | undefined,
+    now: number,
+  ): void {
+    // What its worker resends may have been applied before: then it frees nothing any more.
+    const freed =
+      session !== undefined && endsLease(command) && queue.holds(session, command.id, command.token)
+        ? session
+        : undefined;
+    const refusal = this.#isFull ? LOG_FULL : undefined;
+    const origin = { kind: "local", waiter, session: freed } as const;
+    if (refusal !== undefined || this.#requests.add(origin, command, now) === undefined) {
+      const outcome = {
+        kind: "refused",
+        code: "overloaded",
+        message: refusal ?? TOO_MANY,
+      } as const;
+      this.#told.outcomes.push({ waiter, outcome });
+    } else if (freed !== undefined) {
+      dispatcher.countEnding(freed, 1);
+    }
+  }
+
+  /** Only a leader takes them, and only while it has room. */
+  forwards(from: NodeId, forwards: readonly Forward[], now: number): void {
+    const refused: ForwardReply[] = [];
+    const takes = this.#raft.role === "leader" && !this.#isFull;
+    for (const { requestId, command } of forwards) {
+      const origin = { kind: "remote", peer: from, requestId } as const;
+      const request = takes && this.#requests.add(origin, decodeCommand(command), now);
+      if (!request) refused.push({ requestId, outcome: undefined });
+    }
+    if (refused.length > 0) this.#told.forwardReplies.push({ to: from, replies: refused });
+  }
+
+  forwardReplies(replies: readonly ForwardReply[], now: number): void {
+    this.#requests.forwardAnswered(replies, now, this.#answers);
+  }
+
+  applied(machinery: Machinery, id: EntryId, replies: readonly Reply[]): void {
+    this.#requests.applied(id, replies, this.#answers);
+    this.#answer(machinery);
+  }
+
+  /** Answers what has been answered elsewhere, and those whose time is over. */
+  expire(machinery: Machinery, now: number): void {
+    this.#requests.expire(now, this.#answers);
+    this.#answer(machinery);
+  }
+
+  leaderChanged(): void {
+    this.#requests.leaderChanged();
+  }
+
+  nextDeadline(): number {
+    return this.#requests.nextDeadline();
+  }
+
+  /** As leader: the log may not grow before a member has received its snapshot. */
+  get #isFull(): boolean {
+    return this.#raft.role === "leader" && this.#compaction.isOverfull;
+  }
+
+  #answer({ dispatcher }: Machinery): void {
+    if (this.#answers.length === 0) return;
+    for (const { request } of this.#answers) {
+      const { origin } = request;
+      if (origin.kind !== "local" || origin.session === undefined) continue;
+      dispatcher.countEnding(origin.session, -1);
+    }
+    const { outcomes, forwardReplies } = sortAnswers(this.#answers);
+    for (const each of outcomes) this.#told.outcomes.push(each);
+    this.#told.forwardReplies.push(...forwardReplies);
+    this.#answers = [];
+  }
+}

@@ -1,0 +1,150 @@
+/** Which data directories a broker starts with, judged by the members that its own disk knows. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { takeSeat } from "../src/cluster-bus.ts";
+import { loadConfig } from "../src/config/load-config.ts";
+import { EXIT } from "../src/exit-status.ts";
+import type { NodeLogger } from "../src/observe/logger.ts";
+import { newerRoster, openData, rosterOf } from "../src/open-data.ts";
+import type { Roster } from "../src/ports.ts";
+import { encodeRoster } from "../src/replica/index.ts";
+import { openDataDir } from "../src/storage/data-dir.ts";
+
+const LOG = { info() {}, warn() {}, error() {} } as unknown as NodeLogger;
+const NEVER = new AbortController().signal;
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tq-open-"));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function rosterWith(revision: number, ids: readonly string[], incarnation: string): Roster {
+  const members = ids.map((id) => {
+    const own = id === "a" ? incarnation : id;
+    return { id, incarnation: own, bus: `${id}:1`, address: `${id}:2`, voter: true };
+  });
+  return { revision, members };
+}
+
+function configOf(...argv: string[]) {
+  return loadConfig({ argv: ["--node-id", "a", "--data-dir", folder, ...argv], env: {} });
+}
+
+const enabled = () => {
+  const env = { TQ_RAFT__ENABLED: "true" };
+  return loadConfig({ argv: ["--node-id", "a", "--data-dir", folder], env });
+};
+
+/** A directory of a node that was formed with the one roster and has applied the other. */
+async function directoryOf(
+  formed: (incarnation: string) => Roster,
+  applied?: (incarnation: string) => Roster,
+): Promise<void> {
+  const data = await openDataDir({ path: folder, nodeId: "a", maxConnections: 1 });
+  const { incarnation } = data.identity.identity;
+  await data.identity.save({ formation: { clusterId: "c1", ...formed(incarnation) } });
+  if (applied !== undefined) {
+    const entry = { term: 1, index: 1, kind: "empty", data: new Uint8Array(0) } as const;
+    await data.identity.save({ hardState: { term: 1, vote: undefined } });
+    await data.log.append({ truncateFrom: undefined, entries: [entry] }, true);
+    const membership = encodeRoster(applied(incarnation));
+    const mark = { applied: 1, logDurable: { term: 1, index: 1 }, membership };
+    await data.states.live.flush({ applied: 1, writes: [] }, mark);
+  }
+  await data.close();
+}
+
+describe("a data directory", () => {
+  test("of a member is opened, with the members that were applied last", async () => {
+    await directoryOf(
+      (own) => rosterWith(0, ["a", "b", "c"], own),
+      (own) => rosterWith(2, ["a", "b"], own),
+    );
+    const data = await openData(enabled(), LOG);
+    expect(rosterOf(data)?.members.map(({ id }) => id)).toEqual(["a", "b"]);
+    await data.close();
+  });
+
+  test("of a node that was removed is refused", async () => {
+    await directoryOf(
+      (own) => rosterWith(0, ["a", "b", "c"], own),
+      (own) => rosterWith(1, ["b", "c"], own),
+    );
+    await expect(openData(enabled(), LOG)).rejects.toMatchObject({
+      exitStatus: EXIT.removed,
+      message: expect.stringContaining("removed from cluster c1"),
+    });
+  });
+
+  test("of a node that was replaced by another one of its name is refused", async () => {
+    await directoryOf(
+      (own) => rosterWith(0, ["a", "b"], own),
+      () => rosterWith(2, ["a", "b"], "another"),
+    );
+    await expect(openData(enabled(), LOG)).rejects.toMatchObject({ exitStatus: EXIT.removed });
+  });
+
+  test("of a node that has joined and still reads what was before it is opened", async () => {
+    await directoryOf(
+      (own) => rosterWith(7, ["a", "b", "c"], own),
+      () => rosterWith(3, ["b", "c"], ""),
+    );
+    const data = await openData(enabled(), LOG);
+    expect(rosterOf(data)?.revision).toBe(7);
+    await data.close();
+  });
+
+  test("of a cluster's member is not for a node on its own, even if it was founded as one", async () => {
+    await directoryOf(
+      (own) => rosterWith(0, ["a"], own),
+      (own) => rosterWith(1, ["a", "b"], own),
+    );
+    const data = await openData(configOf(), LOG);
+    const seat = takeSeat(configOf(), data.identity, rosterOf(data), LOG, NEVER);
+    await expect(seat).rejects.toMatchObject({
+      exitStatus: EXIT.config,
+      message: expect.stringContaining("cluster with b, but raft.enabled is false"),
+    });
+    await data.close();
+  });
+
+  test("of the last member of a cluster is: it is alone by now", async () => {
+    await directoryOf(
+      (own) => rosterWith(0, ["a", "b"], own),
+      (own) => rosterWith(1, ["a"], own),
+    );
+    const data = await openData(configOf(), LOG);
+    const seat = await takeSeat(configOf(), data.identity, rosterOf(data), LOG, NEVER);
+    expect(seat.formation.clusterId).toBe("c1");
+    await expect(seat.greet("b@b:1")).rejects.toThrow("raft.enabled: true");
+    await data.close();
+  });
+
+  test("that is new needs peers, or to be alone", async () => {
+    const data = await openData(enabled(), LOG);
+    const seat = takeSeat(enabled(), data.identity, rosterOf(data), LOG, NEVER);
+    await expect(seat).rejects.toMatchObject({
+      exitStatus: EXIT.config,
+      message: expect.stringContaining("raft.peers is empty"),
+    });
+    await data.close();
+  });
+});
+
+test("of two rosters the one with the higher revision counts, the applied one if both are equal", () => {
+  const formation = { clusterId: "c1", ...rosterWith(1, ["a"], "x") };
+  const applied = rosterWith(1, ["a", "b"], "x");
+  expect(newerRoster({ formation: undefined }, new Uint8Array(0))).toBeUndefined();
+  expect(newerRoster({ formation }, new Uint8Array(0))).toBe(formation);
+  expect(newerRoster({ formation }, encodeRoster(applied))).toEqual(applied);
+  expect(
+    newerRoster({ formation: { ...formation, revision: 2 } }, encodeRoster(applied))?.revision,
+  ).toBe(2);
+});

@@ -1,0 +1,28 @@
+/** What every drill ends with: nothing lost, nobody elected who should not have been. */
+import { connect } from "task-queue-client";
+import type { TestCluster } from "../cluster/processes.ts";
+import type { Writer } from "./writer.ts";
+
+/** Says how many acknowledged tasks are not there any more; true when there are none. */
+export async function nothingLost(cluster: TestCluster, writer: Writer): Promise<boolean> {
+  const client = connect({ servers: cluster.running.map((node) => node.address) });
+  const found = new Set<string>();
+  for await (const task of client.list({ queue: "drill" })) found.add(task.id);
+  await client.close();
+  const lost = [...writer.ids].filter((id) => !found.has(id));
+  console.log(`acknowledged ${writer.ids.size}, lost ${lost.length}`);
+  return lost.length === 0;
+}
+
+/** The newest term of all nodes. */
+export async function termOf(cluster: TestCluster): Promise<number> {
+  const stats = await Promise.all(cluster.running.map((node) => node.stats()));
+  return Math.max(...stats.map(({ raft }) => raft.term));
+}
+
+/** True when no new term has begun since. */
+export async function sameTerm(cluster: TestCluster, before: number): Promise<boolean> {
+  const now = await termOf(cluster);
+  console.log(`elections: ${now - before} (term ${before} to ${now})`);
+  return now === before;
+}

@@ -1,0 +1,39 @@
+/**
+ * `npm run drill -- NAME [ROUNDS]`: what an operator would try before trusting tq with anything, on
+ * real processes, with figures. Not part of the tests: it measures, and its times depend on the
+ * machine. Exit status: 0 when nothing acknowledged was lost and no request failed, 1 otherwise,
+ * 64 for a wrong command line.
+ */
+import { calm } from "./calm.ts";
+import { failover } from "./failover.ts";
+import { rest } from "./rest.ts";
+import { transfer } from "./transfer.ts";
+import { wiped } from "./wiped.ts";
+
+interface Drill {
+  readonly run: (amount: number) => Promise<boolean>;
+  /** What the number on the command line means, and its default. */
+  readonly unit: string;
+  readonly amount: number;
+}
+
+const DRILLS: Readonly<Record<string, Drill>> = {
+  failover: { run: failover, unit: "leaders killed", amount: 50 },
+  transfer: { run: transfer, unit: "transfers", amount: 100 },
+  wiped: { run: wiped, unit: "tasks in the cluster", amount: 500_000 },
+  rest: { run: rest, unit: "minutes", amount: 30 },
+  calm: { run: calm, unit: "tasks in the cluster", amount: 100_000 },
+};
+
+const [name = "", amount] = process.argv.slice(2);
+const drill = DRILLS[name];
+const count = amount === undefined ? drill?.amount : Number(amount);
+if (drill === undefined || count === undefined || !Number.isSafeInteger(count) || count < 1) {
+  const known = Object.entries(DRILLS).map(([known, { unit, amount }]) => {
+    return `  ${known} [${unit}, default ${amount}]`;
+  });
+  console.error(`usage: npm run drill -- NAME [NUMBER]\n${known.join("\n")}`);
+  process.exit(64);
+}
+console.log(`${name}: ${count} ${drill.unit}`);
+process.exit((await drill.run(count)) ? 0 : 1);
