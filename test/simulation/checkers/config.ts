@@ -4,7 +4,7 @@
  * memberships differ by one voter at the most, so that all their quorums overlap. And who was
  * removed stays removed: it never leads again.
  */
-import type { Entry, LogIndex, NodeId, PersistBatch, Term } from "task-queue-raft";
+import type { Entry, EntryId, LogIndex, NodeId, PersistBatch, Term } from "task-queue-raft";
 import { decodeRoster, type Roster } from "../../../packages/broker/src/replica/index.ts";
 import type { Situations } from "../situations.ts";
 import { demand } from "../violation.ts";
@@ -19,8 +19,8 @@ export class ConfigChecker {
   /** By node: the roster in force when its log begins, and those of the entries in it. */
   readonly #logs = new Map<NodeId, Appended[]>();
   readonly #committed: Appended[];
-  /** Term of the entry that removed each incarnation. */
-  readonly #removedIn = new Map<string, Term>();
+  /** The entry that removed each incarnation. */
+  readonly #removedBy = new Map<string, EntryId>();
 
   constructor(founders: Roster, situations: Situations) {
     this.#committed = [{ index: 0, roster: founders }];
@@ -105,21 +105,28 @@ export class ConfigChecker {
     });
     for (const { incarnation } of before.members) {
       const stays = roster.members.some((member) => member.incarnation === incarnation);
-      if (!stays) this.#removedIn.set(incarnation, entry.term);
+      const { term, index } = entry;
+      if (!stays) this.#removedBy.set(incarnation, { term, index });
     }
     this.#committed.push({ index: entry.index, roster });
     this.#noteSize(votersOf(before).size, votersOf(roster).size);
   }
 
-  elected(incarnation: string, term: Term): void {
-    const removedIn = this.#removedIn.get(incarnation);
-    demand(removedIn === undefined || term <= removedIn, "removed stays removed", () => {
-      return `${incarnation} leads in term ${term}, it was removed in term ${removedIn}`;
+  /**
+   * `commit`: of the node that was elected. Who has the entry that removed it but does not know it
+   * committed must stand: it may be the only one that has it (§4.2.2). The entry commits with the
+   * first of its office, which ends with that; it counts only the votes of those who stay.
+   */
+  elected(incarnation: string, term: Term, commit: LogIndex): void {
+    const removed = this.#removedBy.get(incarnation);
+    const mayNotKnow = removed === undefined || term <= removed.term || commit < removed.index;
+    demand(mayNotKnow, "removed stays removed", () => {
+      return `${incarnation} leads in term ${term}, it was removed in term ${removed?.term}`;
     });
   }
 
   isRemoved(incarnation: string): boolean {
-    return this.#removedIn.has(incarnation);
+    return this.#removedBy.has(incarnation);
   }
 
   #noteSize(before: number, after: number): void {

@@ -127,7 +127,7 @@ export class Inspector {
       this.#sightings.ready(id, ready, raft);
       if (leadership !== undefined) this.speech.leadership(id, leadership);
       if (leadership?.role === "leader") {
-        this.config.elected(this.#incarnation(id), leadership.term);
+        this.config.elected(this.#incarnation(id), leadership.term, raft.commit);
       }
       this.log.ready(id, ready, raft.commit);
       return ready;

@@ -43,6 +43,12 @@ export interface Metrics {
 const QUEUES_MAX = 100;
 /** All others together; no queue can have this name. */
 const OTHER_QUEUES = "(other)";
+/** Gauges of the library that call themselves totals; each has a twin with labels beside it. */
+const MISNAMED = [
+  "nodejs_active_handles_total",
+  "nodejs_active_requests_total",
+  "nodejs_active_resources_total",
+];
 /** Elections take longer than this, so that none is overlooked between two scrapes. */
 const LOOK_MS = 250;
 const ROLES = ["leader", "follower", "candidate", "learner"] as const;
@@ -53,6 +59,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const cluster = new Registry();
   const watch = new LeadershipWatch(status());
   collectDefaultMetrics({ register: node });
+  for (const name of MISNAMED) node.removeSingleMetric(name);
   const collectors = [
     buildInfo(node, options.version),
     raftFigures(node, watch, options.logEntries),
