@@ -256,7 +256,10 @@ function foundersOf({ nodes }: SimulationOptions): Roster {
 /** How far clocks that are right may be ahead of true time; undefined: too many may be wrong. */
 function aheadMs({ nodes, members, faults, clocks }: SimulationOptions): number | undefined {
   const isFixed = members.everyMs === Number.POSITIVE_INFINITY;
-  return isFixed && nodes >= 3 && faults.oddClockShare !== undefined ? clocks.skewMs : undefined;
+  if (!isFixed || nodes < 3 || faults.oddClockShare === undefined) return undefined;
+  // A leader that wakes up to closed streams knows no clock but its own for a moment, and follows
+  // it at double speed for as long as it was frozen.
+  return clocks.skewMs + faults.freezeMs.max;
 }
 
 function makeNodes(founders: Roster, around: Surroundings, random: Random): SimulatedNode[] {
