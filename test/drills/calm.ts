@@ -1,10 +1,12 @@
 /**
- * What must not cost the leader its office: a list of all tasks, a flood of bad requests, and a
- * snapshot for a member that was away for too long.
+ * What must not cost the leader its office, all at once: a list of all tasks, a flood of bad
+ * requests, and a snapshot for a member whose disk was lost.
  */
+import { rmSync } from "node:fs";
 import { connect } from "task-queue-client";
+import { admin } from "../cluster/admin.ts";
 import { httpGet, type Node, TestCluster } from "../cluster/processes.ts";
-import { nothingLost, sameTerm, termOf } from "./checks.ts";
+import { FEW_ENTRIES, nothingLost, sameTerm, snapshotsReceived, termOf } from "./checks.ts";
 import { fill } from "./fill.ts";
 import { describeSamples } from "./samples.ts";
 import { writeSteadily } from "./writer.ts";
@@ -12,8 +14,6 @@ import { writeSteadily } from "./writer.ts";
 const PER_SECOND = 100;
 const BAD_REQUESTS = 20_000;
 const AT_ONCE = 50;
-/** Small, so that a few seconds away are too long. */
-const FEW_ENTRIES = { TQ_RAFT__SNAPSHOT_ENTRIES: "100" };
 
 export async function calm(tasks: number): Promise<boolean> {
   const cluster = await TestCluster.create(3);
@@ -23,14 +23,19 @@ export async function calm(tasks: number): Promise<boolean> {
     const term = await termOf(cluster);
     const leader = await cluster.leader();
     const follower = cluster.nodes.find((node) => node !== leader)!;
-    await follower.kill("SIGTERM");
     await fill(cluster, tasks);
     const writer = writeSteadily(cluster.servers, PER_SECOND);
+    await follower.kill("SIGKILL");
+    rmSync(follower.dataDir, { recursive: true });
     follower.start();
-    await listAll(leader);
-    await floodWithNonsense(leader);
+    const peer = `${follower.id}@${follower.address}`;
+    await Promise.all([
+      admin(cluster, "members", "replace", peer, "--promote", "--yes", "--timeout", "5m"),
+      listAll(leader),
+      floodWithNonsense(leader),
+    ]);
     await cluster.ready();
-    console.log(`a snapshot was needed: ${follower.log().includes("snapshot")}`);
+    console.log(`snapshots received: ${await snapshotsReceived(follower)}`);
     await writer.stop();
     const latencies = writer.acknowledged.map(({ startedAt, endedAt }) => endedAt - startedAt);
     console.log(describeSamples("writes meanwhile", latencies));

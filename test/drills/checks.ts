@@ -1,7 +1,10 @@
 /** What every drill ends with: nothing lost, nobody elected who should not have been. */
 import { connect } from "task-queue-client";
-import type { TestCluster } from "../cluster/processes.ts";
+import { httpGet, type Node, type TestCluster } from "../cluster/processes.ts";
 import type { Writer } from "./writer.ts";
+
+/** With so short a log a member that is far behind needs a snapshot. */
+export const FEW_ENTRIES = { TQ_RAFT__SNAPSHOT_ENTRIES: "100" };
 
 /** Says how many acknowledged tasks are not there any more; true when there are none. */
 export async function nothingLost(cluster: TestCluster, writer: Writer): Promise<boolean> {
@@ -25,4 +28,9 @@ export async function sameTerm(cluster: TestCluster, before: number): Promise<bo
   const now = await termOf(cluster);
   console.log(`elections: ${now - before} (term ${before} to ${now})`);
   return now === before;
+}
+
+export async function snapshotsReceived(node: Node): Promise<string> {
+  const { text } = await httpGet(`http://127.0.0.1:${node.metricsPort}/metrics`);
+  return /^tq_snapshot_received_total (\d+)$/m.exec(text)?.[1] ?? "unknown";
 }

@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { admin } from "../cluster/admin.ts";
 import { TestCluster, waitFor } from "../cluster/processes.ts";
-import { nothingLost, sameTerm, termOf } from "./checks.ts";
+import { FEW_ENTRIES, nothingLost, sameTerm, snapshotsReceived, termOf } from "./checks.ts";
 import { fill } from "./fill.ts";
 import { describeSamples } from "./samples.ts";
 import { writeSteadily } from "./writer.ts";
@@ -12,6 +12,7 @@ const PER_SECOND = 100;
 export async function wiped(tasks: number): Promise<boolean> {
   const cluster = await TestCluster.create(3);
   try {
+    for (const node of cluster.nodes) node.env = FEW_ENTRIES;
     await cluster.start();
     await fill(cluster, tasks);
     const term = await termOf(cluster);
@@ -27,6 +28,7 @@ export async function wiped(tasks: number): Promise<boolean> {
     await waitFor("the follower to serve", () => follower.isReady());
     const seconds = (performance.now() - from) / 1000;
     console.log(`back in service, as a voter and caught up, after ${seconds.toFixed(1)} s`);
+    console.log(`snapshots received: ${await snapshotsReceived(follower)}`);
     const calm = await sameTerm(cluster, term);
     await writer.stop();
     const latencies = writer.acknowledged.map(({ startedAt, endedAt }) => endedAt - startedAt);
