@@ -22,7 +22,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   transfer: { run: transfer, unit: "transfers", amount: 100 },
   wiped: { run: wiped, unit: "tasks in the cluster", amount: 500_000 },
   rest: { run: rest, unit: "minutes", amount: 30 },
-  calm: { run: calm, unit: "tasks in the cluster", amount: 100_000 },
+  calm: { run: calm, unit: "tasks in the cluster", amount: 400_000 },
 };
 
 const [name = "", amount] = process.argv.slice(2);
