@@ -129,7 +129,7 @@ export class Inspector {
       if (leadership?.role === "leader") {
         this.config.elected(this.#incarnation(id), leadership.term, raft.commit);
       }
-      this.log.ready(id, ready, raft.commit);
+      this.log.ready(id, ready, raft.commit, raft.term);
       return ready;
     };
   }

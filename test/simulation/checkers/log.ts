@@ -33,6 +33,8 @@ export interface Holder {
 export class LogChecker {
   readonly config: ConfigChecker;
   readonly #committed: Entry[] = [];
+  /** The term in which each of them was committed; its own, or a later one. */
+  readonly #committedIn: Term[] = [];
   readonly #hashes = new Map<LogIndex, string>([[0, ""]]);
   readonly #progress = new Map<NodeId, Progress>();
   readonly #holders: () => readonly Holder[];
@@ -110,7 +112,7 @@ export class LogChecker {
     this.config.installed(id, snapshot.index, membership);
   }
 
-  ready(id: NodeId, ready: Ready, commit: LogIndex): void {
+  ready(id: NodeId, ready: Ready, commit: LogIndex, term: Term): void {
     const progress = this.#progress.get(id)!;
     const { leadership, persist } = ready;
     if (leadership !== undefined) {
@@ -120,7 +122,7 @@ export class LogChecker {
       this.#handed(id, progress.log, persist);
       this.config.handed(id, persist, commit, progress.log.termAt(commit), progress.leadsIn);
     }
-    for (const entry of ready.committed) this.#checkCommitted(id, entry);
+    for (const entry of ready.committed) this.#checkCommitted(id, entry, term);
     if (leadership?.role === "leader") this.#checkComplete(id, progress.log, leadership.term);
   }
 
@@ -183,7 +185,7 @@ export class LogChecker {
     }
   }
 
-  #checkCommitted(id: NodeId, entry: Entry): void {
+  #checkCommitted(id: NodeId, entry: Entry, inTerm: Term): void {
     const { index, term } = entry;
     const known = this.#committed[index - 1];
     if (known !== undefined) {
@@ -205,11 +207,14 @@ export class LogChecker {
       return `${id} commits entry ${term}/${index}, which ${[...incarnations].join(" ")} hold`;
     });
     this.#committed.push(entry);
+    this.#committedIn.push(inTerm);
     this.config.committed(entry);
   }
 
+  /** Only what was committed before its term (§3.6.3): an office may be over when it is won. */
   #checkComplete(id: NodeId, log: TermLog, term: Term): void {
     for (let index = this.commit; index >= log.base; index--) {
+      if ((this.#committedIn[index - 1] ?? 0) >= term) continue;
       demand(log.termAt(index) === this.committedTerm(index), "leader completeness", () => {
         return `${id}, leader of term ${term}, does not have the committed entry ${index}`;
       });
