@@ -13,16 +13,20 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { get } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve as resolvePath } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { ask } from "./http.ts";
 
-const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
-const WAIT_MS = 60_000;
+/** The repository. */
+export const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
+/** Generous: the machine may be busy with something else altogether. */
+const WAIT_MS = 180_000;
 const POLL_MS = 50;
+/** Characters of a broker's log in the message of an error. */
+const LOG_TAIL = 2_000;
 /** Worker ports stay here so that the bus, 10,000 above, is still below the ephemeral range. */
 const PORTS_FROM = 12_000;
 const PORTS_TO = 20_000;
@@ -48,8 +52,11 @@ export class Node {
   readonly port: number;
   readonly restPort: number;
   readonly metricsPort: number;
-  readonly dataDir: string;
   readonly logFile: string;
+  /** Where it keeps its data from the next start on. */
+  dataDir: string;
+  /** What it runs from the next start on; relative to the repository. */
+  program = "packages/broker/bin/tq-broker.js";
   /** More arguments and environment for the next start. */
   args: readonly string[];
   env: Readonly<Record<string, string>>;
@@ -90,7 +97,7 @@ export class Node {
   start(): void {
     const base = ["--broker-addr", this.address, "--node-id", this.id];
     const args = [...base, "--data-dir", this.dataDir, "--rest-port", `${this.restPort}`];
-    this.#child = startProcess("packages/broker/bin/tq-broker.js", [...args, ...this.args], {
+    this.#child = startProcess(this.program, [...args, ...this.args], {
       logFile: this.logFile,
       env: { TQ_MONITORING__PROMETHEUS_PORT: `${this.metricsPort}`, ...this.env },
     });
@@ -101,6 +108,11 @@ export class Node {
   async kill(signal: NodeJS.Signals): Promise<number | string> {
     this.#child?.kill(signal);
     return await this.exited();
+  }
+
+  /** Stops all its threads where they are; only SIGKILL or SIGCONT reach it then. */
+  pause(): void {
+    process.kill(this.pid, "SIGSTOP");
   }
 
   async exited(): Promise<number | string> {
@@ -124,28 +136,19 @@ export class Node {
   async stats(): Promise<NodeStats> {
     return (await this.get<NodeStats>("/stats?consistency=stale")).body;
   }
-}
 
-const ANSWER_MS = 5_000;
+  /** The value of a metric without labels. */
+  async metric(name: string): Promise<number> {
+    const { text } = await httpGet(`http://127.0.0.1:${this.metricsPort}/metrics`);
+    const line = text.split("\n").find((each) => each.startsWith(`${name} `));
+    if (line === undefined) throw new Error(`${this.id} has no metric ${name}`);
+    return Number(line.slice(name.length + 1));
+  }
+}
 
 /** A connection of its own for each request, and an end to it whatever happens. */
 export function httpGet(url: string): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk) => {
-        text += chunk;
-      });
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
-      response.on("error", reject);
-    });
-    const deadline = setTimeout(() => {
-      request.destroy(new Error(`${url} did not answer within ${ANSWER_MS} ms`));
-    }, ANSWER_MS);
-    request.on("close", () => clearTimeout(deadline));
-    request.on("error", reject);
-  });
+  return ask(url);
 }
 
 /** Nobody else would end them if this process is ended in the middle of a test. */
@@ -163,6 +166,8 @@ interface Ports {
 export class TestCluster {
   readonly dir = mkdtempSync(join(tmpdir(), "tq-cluster-"));
   readonly nodes: Node[];
+  /** Called by `close` between the end of the processes and the removal of `dir`. */
+  readonly beforeRemoval: (() => void)[] = [];
 
   private constructor(ports: readonly Ports[], args: readonly string[]) {
     const addresses = ports.map(({ port }) => `127.0.0.1:${port}`);
@@ -214,6 +219,19 @@ export class TestCluster {
     });
   }
 
+  /** All nodes are ready. Throws at once when one of them has ended instead. */
+  async allReady(): Promise<void> {
+    await waitFor("all nodes ready", async () => {
+      const ended = this.nodes.find((node) => !node.isRunning);
+      if (ended !== undefined) {
+        const status = await ended.exited();
+        throw new Error(`${ended.id} ended with ${status}: ${ended.log().slice(-LOG_TAIL)}`);
+      }
+      const ready = await Promise.all(this.nodes.map((node) => node.isReady()));
+      return ready.every((each) => each);
+    });
+  }
+
   async leader(): Promise<Node> {
     return await waitFor("a leader", async () => {
       for (const node of this.running) {
@@ -237,6 +255,7 @@ export class TestCluster {
 
   async close(): Promise<void> {
     await Promise.all(this.nodes.map((node) => (node.isRunning ? node.kill("SIGKILL") : 0)));
+    for (const act of this.beforeRemoval) act();
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
@@ -253,7 +272,7 @@ export function startProcess(
   { logFile, env = {} }: StartOptions,
 ): ChildProcess {
   mkdirSync(dirname(logFile), { recursive: true });
-  const child = spawn(process.execPath, [join(ROOT, script), ...args], {
+  const child = spawn(process.execPath, [resolvePath(ROOT, script), ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -273,7 +292,7 @@ export function exitOf(child: ChildProcess): Promise<number | string> {
   });
 }
 
-/** Polls until `condition` gives something truthy; throws with `what` after a minute. */
+/** Polls until `condition` gives something truthy; throws with `what` when the limit is over. */
 export async function waitFor<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,

@@ -1,5 +1,6 @@
 /** What every drill ends with: nothing lost, nobody elected who should not have been. */
 import { connect } from "task-queue-client";
+import { asideIn } from "../cluster/damage.ts";
 import { httpGet, type Node, type TestCluster } from "../cluster/processes.ts";
 import type { Writer } from "./writer.ts";
 
@@ -28,6 +29,15 @@ export async function sameTerm(cluster: TestCluster, before: number): Promise<bo
   const now = await termOf(cluster);
   console.log(`elections: ${now - before} (term ${before} to ${now})`);
   return now === before;
+}
+
+/** A crash is no damage: a broker that took it for one has thrown away what it still had. */
+export function noneSetAside(cluster: TestCluster): boolean {
+  const aside = cluster.nodes.flatMap((node) =>
+    asideIn(node.dataDir).map((name) => `${node.id}/${name}`),
+  );
+  console.log(`directories taken for damaged after a crash: ${aside.length}`, ...aside);
+  return aside.length === 0;
 }
 
 export async function snapshotsReceived(node: Node): Promise<string> {

@@ -5,8 +5,14 @@
  * 64 for a wrong command line.
  */
 import { calm } from "./calm.ts";
+import { damage } from "./damage.ts";
 import { failover } from "./failover.ts";
+import { full } from "./full.ts";
+import { hang } from "./hang.ts";
+import { blackout, power } from "./power.ts";
 import { rest } from "./rest.ts";
+import { restarts } from "./restarts.ts";
+import { roll } from "./roll.ts";
 import { transfer } from "./transfer.ts";
 import { wiped } from "./wiped.ts";
 
@@ -22,6 +28,13 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   transfer: { run: transfer, unit: "transfers", amount: 100 },
   wiped: { run: wiped, unit: "tasks in the cluster", amount: 500_000 },
   rest: { run: rest, unit: "minutes", amount: 30 },
+  restarts: { run: restarts, unit: "cycles of kill and restart", amount: 100 },
+  power: { run: power, unit: "power losses of one node", amount: 100 },
+  blackout: { run: blackout, unit: "power losses of all nodes", amount: 20 },
+  damage: { run: damage, unit: "rounds through the damage matrix", amount: 1 },
+  hang: { run: hang, unit: "rounds of disks that hang and fail", amount: 3 },
+  full: { run: full, unit: "rounds of disks that fill up", amount: 2 },
+  roll: { run: roll, unit: "times up and down", amount: 2 },
   calm: { run: calm, unit: "tasks in the cluster", amount: 400_000 },
 };
 
@@ -35,5 +48,7 @@ if (drill === undefined || count === undefined || !Number.isSafeInteger(count) |
   console.error(`usage: npm run drill -- NAME [NUMBER]\n${known.join("\n")}`);
   process.exit(64);
 }
+// Ended by a signal it still ends its brokers and unmounts its disks, which the exit does.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 console.log(`${name}: ${count} ${drill.unit}`);
 process.exit((await drill.run(count)) ? 0 : 1);

@@ -12,12 +12,27 @@ export interface Reader {
   readonly incarnation: string;
   /** undefined: belongs to no cluster. */
   readonly book: Roster | undefined;
+  /** How often this incarnation has started. */
+  readonly boots: number;
+  /** The newest start of each incarnation that was let in here. */
+  readonly knownStarts: Map<string, number>;
   adoptBook(book: Roster): void;
 }
 
 /** `lenient`: one that is in no book any more is let in nevertheless, if it is no impostor. */
 export function isWelcome(one: Reader, other: Reader, lenient: boolean): boolean {
+  if (isOutdatedStart(one, other) || isOutdatedStart(other, one)) return false;
   return lists(one.book, other, lenient) && lists(other.book, one, lenient);
+}
+
+/** `host` has let in a later start of `guest`: the disk of that one was rolled back. */
+export function isOutdatedStart(guest: Reader, host: Reader): boolean {
+  return guest.boots < (host.knownStarts.get(guest.incarnation) ?? 0);
+}
+
+/** Durable before anything is taken from it. */
+export function noteStart(guest: Reader, host: Reader): void {
+  host.knownStarts.set(guest.incarnation, guest.boots);
 }
 
 export function lists(book: Roster | undefined, node: Reader, lenient: boolean): boolean {

@@ -16,6 +16,7 @@ import {
   type Outcome,
   type Outputs,
   Replica,
+  type VersionRange,
 } from "../../packages/broker/src/replica/index.ts";
 import type { Inspector } from "./checkers/inspector.ts";
 import type { Disk } from "./disk.ts";
@@ -39,6 +40,8 @@ interface Birth {
   readonly situations: Situations;
   readonly self: Member;
   readonly priority: number;
+  readonly supports: VersionRange;
+  readonly joinedAt: number;
   readonly now: number;
   readonly wallMs: number;
   readonly life: number;
@@ -75,7 +78,9 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
       snapshotEntries: options.snapshots.entries,
       priority: birth.priority,
     },
+    supports: birth.supports,
     self: birth.self,
+    joinedAt: birth.joinedAt,
     logBytes: disk.log.bytes,
     now: birth.now,
     wallMs: birth.wallMs,
@@ -87,10 +92,13 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
 
 /** The state of an image, loaded into a machine that tells the inspector what it applies. */
 export function watchedQueue(id: NodeId, image: StateImage, inspector: Inspector): QueueMachine {
-  const observe: Observe = (queue, index, batch, replies, events) => {
-    inspector.entryApplied(id, queue, index, batch, replies, events);
+  const observer: Observer = {
+    applied: (queue, index, batch, replies, events) => {
+      inspector.entryApplied(id, queue, index, batch, replies, events);
+    },
+    raised: (queue, index) => inspector.log.raised(id, queue, index),
   };
-  return loadQueue(image, new ObservedQueue(image, observe));
+  return loadQueue(image, new ObservedQueue(image, observer));
 }
 
 function loadQueue<Q extends QueueMachine>(image: StateImage, queue: Q): Q {
@@ -101,35 +109,46 @@ function loadQueue<Q extends QueueMachine>(image: StateImage, queue: Q): Q {
 
 /** A machine that nobody watches, with the state of a disk. */
 export function stateOf(disk: Disk): QueueMachine {
-  return loadQueue(disk.live, new ObservedQueue(disk.live, () => {}));
+  return loadQueue(disk.live, new ObservedQueue(disk.live, { applied() {}, raised() {} }));
 }
 
-type Observe = (
-  queue: QueueMachine,
-  index: number,
-  batch: Batch | undefined,
-  replies: readonly Reply[],
-  events: readonly QueueEvent[],
-) => void;
+interface Observer {
+  applied(
+    queue: QueueMachine,
+    index: number,
+    batch: Batch | undefined,
+    replies: readonly Reply[],
+    events: readonly QueueEvent[],
+  ): void;
+  /** The entry at `index`, which was skipped, has raised the version. */
+  raised(queue: QueueMachine, index: number): void;
+}
 
 class ObservedQueue extends QueueMachine {
-  readonly #observe: Observe;
+  readonly #observer: Observer;
+  #skipped = 0;
 
-  constructor(image: StateImage, observe: Observe) {
+  constructor(image: StateImage, observer: Observer) {
     super({ get: (key) => image.get(keyText(key)) });
-    this.#observe = observe;
+    this.#observer = observer;
   }
 
   override apply(index: number, batch: Batch): Reply[] {
     const before = this.events.length;
     const replies = super.apply(index, batch);
-    this.#observe(this, index, batch, replies, this.events.slice(before));
+    this.#observer.applied(this, index, batch, replies, this.events.slice(before));
     return replies;
   }
 
   override skip(index: number): void {
     super.skip(index);
-    this.#observe(this, index, undefined, [], []);
+    this.#skipped = index;
+    this.#observer.applied(this, index, undefined, [], []);
+  }
+
+  override raise(version: number): void {
+    super.raise(version);
+    this.#observer.raised(this, this.#skipped);
   }
 }
 

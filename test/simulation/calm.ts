@@ -1,5 +1,7 @@
 /** A healthy cluster of three under an everyday load: no fault at all. */
 import {
+  type DamageOptions,
+  type DiskTroubleOptions,
   type FaultOptions,
   type MemberOptions,
   MIB,
@@ -38,6 +40,9 @@ export function calm(): SimulationOptions {
     },
     faults: noFaults(),
     members: noChanges(),
+    trouble: noTrouble(),
+    damage: noDamage(),
+    versions: { oldMask: 0, rollEveryMs: NEVER, downShare: 0, raiseEveryMs: NEVER },
     snapshots: { entries: 10_000, rowsAChunk: 1000 },
     clocks: { skewMs: 5, drift: 0, turnMs: 0.1 },
     workload: calmWorkload(),
@@ -64,6 +69,10 @@ function noFaults(): FaultOptions {
     ambushEveryMs: NEVER,
     ambushLabels: [],
     shortOfficeEveryMs: NEVER,
+    shortOfficeMs: 10,
+    shortOfficeCutShare: 0.8,
+    relayEveryMs: NEVER,
+    relayMs: 0,
     powerLossEveryMs: NEVER,
     partitionEveryMs: NEVER,
     partitionMs: { min: 500, max: 5000 },
@@ -92,6 +101,29 @@ function noChanges(): MemberOptions {
     transferEveryMs: NEVER,
     sigtermEveryMs: NEVER,
     priorities: false,
+  };
+}
+
+export function noTrouble(): DiskTroubleOptions {
+  return {
+    slowEveryMs: NEVER,
+    slowFactor: { min: 10, max: 100 },
+    slowMs: { min: 1000, max: 10_000 },
+    hangEveryMs: NEVER,
+    hangMs: { min: 3000, max: 60_000 },
+    lowEveryMs: NEVER,
+    lowMs: { min: 1000, max: 20_000 },
+  };
+}
+
+export function noDamage(): DamageOptions {
+  return {
+    everyMs: NEVER,
+    kinds: [],
+    downMs: { min: 100, max: 2000 },
+    rotEveryMs: NEVER,
+    imageEveryMs: NEVER,
+    beyond: false,
   };
 }
 

@@ -9,6 +9,7 @@ import {
   type Reply,
 } from "../../packages/broker/src/queue/index.ts";
 import type { SimulatedOutputs, SimulatedReplica } from "./boot.ts";
+import type { SimulatedNode } from "./node.ts";
 
 export function describeMessage(message: Message): string {
   return describeRaftMessage(message);
@@ -50,4 +51,18 @@ export function describeApplied(
   });
   const told = events.map((event) => describeEvent(event, (lane) => `lane ${lane}`)).join("; ");
   return `applies ${index} at ${at}: ${pairs.join("; ")}${told === "" ? "" : ` | ${told}`}`;
+}
+
+/** For whoever wonders what it is doing. */
+export function describeNode(node: SimulatedNode): string {
+  const { incarnation, book, replica, health, recovery } = node;
+  const where = `${incarnation} of roster ${book?.revision ?? "none"}`;
+  const hurt = `${health.isHurt ? " hurt" : ""}${recovery.describe()}`;
+  const down = node.isRetired ? "retired" : node.isTooOld ? "too old" : "down";
+  if (replica === undefined) return `${where} ${down}${hurt}`;
+  const { role, term, commit, lastIndex } = replica.raft;
+  const { applied, dirtyCount } = replica.queue;
+  const extra = `${node.isFlushing ? " flushing" : ""}${node.isReceiving ? " receiving" : ""}`;
+  const log = `t${term} ${applied}/${commit}/${lastIndex} dirty ${dirtyCount}`;
+  return `${where} ${role} ${log}${extra}${hurt}`;
 }

@@ -3,7 +3,7 @@
  * fsync a power loss takes back the newest changes, one after the other, as a write-ahead log does:
  * what a truncation had cut off is there again then. A process that dies loses nothing of it.
  */
-import type { Entry, EntryId } from "task-queue-raft";
+import type { Entry, EntryId, PersistBatch } from "task-queue-raft";
 import { demand } from "./violation.ts";
 
 /** How to take back one change. */
@@ -23,6 +23,8 @@ export class DiskLog {
   #unsynced: Undo[] = [];
   /** Up to here it survives a power loss; a later truncation may be taken back, though. */
   #synced = 0;
+  /** Entries that are there no more, or not as they were written: whoever reads one finds out. */
+  readonly #bad = new Set<number>();
 
   get last(): EntryId {
     return this.#entries[this.#entries.length - 1] ?? this.base;
@@ -61,6 +63,44 @@ export class DiskLog {
     return index <= this.synced && this.termAt(index) === term;
   }
 
+  // ---- damage ----
+
+  /** Entries whose record is gone or fails its checksum. */
+  get bad(): ReadonlySet<number> {
+    return this.#bad;
+  }
+
+  /** These records go bad, as far as they are in the log. */
+  spoil(from: number, count: number): void {
+    for (let index = from; index < from + count; index++) {
+      if (this.entryAt(index) !== undefined) this.#bad.add(index);
+    }
+  }
+
+  /** The end of the log is gone, and nothing in the log says so. */
+  lose(from: number): void {
+    this.#entries.length = Math.max(0, from - this.base.index - 1);
+    this.#unsynced = [];
+    this.sync();
+    this.#forgetBad(from, Number.POSITIVE_INFINITY);
+  }
+
+  copy(): DiskLog {
+    const copy = new DiskLog();
+    copy.base = this.base;
+    copy.leftovers = this.leftovers;
+    copy.#entries = this.#entries.slice(0, Math.max(0, this.synced - this.base.index));
+    copy.sync();
+    for (const index of this.#bad) copy.#bad.add(index);
+    return copy;
+  }
+
+  #forgetBad(from: number, to: number): void {
+    for (const index of this.#bad) if (index >= from && index <= to) this.#bad.delete(index);
+  }
+
+  // ---- changes ----
+
   /** From `from` on, which is behind the base. */
   tail(from: number): readonly Entry[] {
     return this.#entries.slice(from - this.base.index - 1);
@@ -74,6 +114,7 @@ export class DiskLog {
     });
     const lengthBefore = this.#entries.length;
     const cut = this.#entries.splice(from - this.base.index - 1);
+    if (this.#bad.size > 0) this.#forgetBad(from, Number.POSITIVE_INFINITY);
     this.#unsynced.push({ lengthBefore, cut });
     this.#synced = Math.min(this.#synced, from - 1);
     for (const entry of entries) {
@@ -128,11 +169,20 @@ export class DiskLog {
     const dropped = this.#entries.splice(0, upTo - this.base.index);
     this.leftovers += dropped.length;
     this.base = { term, index: upTo };
+    this.#forgetBad(0, upTo);
   }
 
   reset(base: EntryId): void {
     this.#entries = [];
+    this.#bad.clear();
     this.base = { term: base.term, index: base.index };
     this.sync();
   }
+}
+
+/** Who is a member must never be forgotten. */
+export function needsSync(group: readonly PersistBatch[]): boolean {
+  return group.some(({ restore, entries }) => {
+    return restore !== undefined || entries.some(({ kind }) => kind === "membership");
+  });
 }

@@ -4,15 +4,18 @@
  * never overtake each other. The order of an install and of a compaction stands here, and what a
  * boot does to finish one that a crash cut short.
  */
-import type { Entry, EntryId, HardState, PersistBatch } from "task-queue-raft";
+import type { Entry, EntryId, HardState, NodeId, PersistBatch } from "task-queue-raft";
+import type { Identity } from "../../packages/broker/src/ports.ts";
 import type { Flush } from "../../packages/broker/src/queue/index.ts";
 import type { FlushMark } from "../../packages/broker/src/replica/index.ts";
-import { DiskLog } from "./disk-log.ts";
+import { DiskLog, needsSync } from "./disk-log.ts";
+import { readRecord, readSlice } from "./disk-reads.ts";
 import { DiskSteps, type Step } from "./disk-steps.ts";
+import { IdentityFile } from "./identity-file.ts";
 import type { DiskOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 import type { Situations } from "./situations.ts";
-import { type Row, StateImage } from "./state-image.ts";
+import { DamageFound, emptyState, type Row, type StateImage } from "./state-image.ts";
 import { demand } from "./violation.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -22,18 +25,30 @@ export interface DiskListener {
   written(batches: readonly PersistBatch[], durable: boolean): void;
   /** This batch and all before it are fsynced. */
   synced(seq: number): void;
+  /** What was read is not what was written. */
+  damaged(error: DamageFound): void;
 }
 
-const BEFORE_LOG: EntryId = { term: 0, index: 0 };
-const NO_VOTE: HardState = { term: 0, vote: undefined };
+/** All that a disk held at one moment. */
+export interface DiskImage {
+  readonly identity: IdentityFile;
+  readonly log: DiskLog;
+  readonly live: StateImage;
+  readonly pointerBase: EntryId | undefined;
+}
+
+/** The installation that writes to the disk. */
+export type DiskOwner = Pick<Identity, "incarnation"> & { readonly id: NodeId };
 
 export class Disk {
-  hardState = NO_VOTE;
+  identity: IdentityFile;
   log = new DiskLog();
   /** What the pointer names: the next boot finds it. */
   live: StateImage;
   /** The base that a snapshot left with the pointer; a boot resets the log to it if need be. */
   #pointerBase: EntryId | undefined;
+  /** The pointer cannot be read, so that nobody knows which state is the live one. */
+  isPointerBad = false;
   /** Rows of a state that was never made the live one. */
   #hasStaged = false;
   readonly steps: DiskSteps;
@@ -58,7 +73,9 @@ export class Disk {
     options: DiskOptions,
     situations: Situations,
     membership: Uint8Array,
+    owner: DiskOwner,
   ) {
+    this.identity = IdentityFile.create(owner.id, owner.incarnation, owner.incarnation);
     this.steps = new DiskSteps(time, random, options, situations);
     this.#random = random;
     this.#options = options;
@@ -70,24 +87,52 @@ export class Disk {
     return this.live.mark!;
   }
 
+  get hardState(): HardState {
+    return this.identity.hardState;
+  }
+
   /** Whether a power loss would leave the entry here, in the log or within the state. */
   holds(index: number, term: number): boolean {
     return this.log.holds(index, term);
   }
 
   /** Another installation under the same name. */
-  wipe(membership: Uint8Array): void {
+  wipe(membership: Uint8Array, owner: DiskOwner): void {
     this.crash(false);
-    this.hardState = NO_VOTE;
-    this.log = new DiskLog();
-    this.live = emptyState(membership);
-    this.#pointerBase = undefined;
-    this.#hasStaged = false;
+    const identity = IdentityFile.create(owner.id, owner.incarnation, owner.incarnation);
+    this.#become({
+      identity,
+      log: new DiskLog(),
+      live: emptyState(membership),
+      pointerBase: undefined,
+    });
   }
 
-  /** A process starts: finishes what a crash left undone, and tells it from now on. */
-  open(listener: DiskListener): void {
-    this.#listener = listener;
+  /** What a copy of the disk would hold that is made now. */
+  image(): DiskImage {
+    const pointerBase = this.#pointerBase;
+    const identity = this.identity.copy(undefined);
+    return { identity, log: this.log.copy(), live: this.live.copy(), pointerBase };
+  }
+
+  /** It holds again what it held once; `inode`: and the files are other ones. No process runs. */
+  rollBack({ identity, log, live, pointerBase }: DiskImage, inode: string | undefined): void {
+    const copy = identity.copy(inode);
+    this.#become({ identity: copy, log: log.copy(), live: live.copy(), pointerBase });
+  }
+
+  #become({ identity, log, live, pointerBase }: DiskImage): void {
+    this.identity = identity;
+    this.log = log;
+    this.live = live;
+    this.#pointerBase = pointerBase;
+    this.#hasStaged = false;
+    this.isPointerBad = false;
+  }
+
+  /** A process is about to start: finishes what a crash left undone. */
+  mend(): void {
+    this.identity.reopen();
     if (this.#hasStaged) this.#situations.hit("restart deletes a staged state");
     if (this.log.leftovers > 0) this.#situations.hit("restart deletes leftovers of a compaction");
     this.#hasStaged = false;
@@ -97,6 +142,12 @@ export class Disk {
     if (this.log.termAt(base.index) === base.term) return;
     this.#situations.hit("restart redoes the reset of the log");
     this.log.reset(base);
+  }
+
+  /** A process starts, and hears of what it does from now on. */
+  open(listener: DiskListener): void {
+    this.#listener = listener;
+    this.identity.save({ boots: this.identity.boots + 1 });
   }
 
   /** Steps under way are lost or not; a loss of power takes what was not fsynced as well. */
@@ -154,7 +205,8 @@ export class Disk {
       this.#saveHardState(hardState);
       this.#isBetween = steps.length > 0;
     };
-    this.steps.run([{ label: "hardState", range: hardStateMs, save }, ...steps], written);
+    const tear = (share: number) => this.identity.tear({ hardState }, share);
+    this.steps.run([{ label: "hardState", range: hardStateMs, save, tear }, ...steps], written);
   }
 
   #written(group: readonly PersistBatch[]): void {
@@ -214,6 +266,7 @@ export class Disk {
       return `the state to be installed is that of ${adopted?.id.index}, not ${base.index}`;
     });
     this.live = adopted.image;
+    this.isPointerBad = false;
     this.#pointerBase = base;
     this.#hasStaged = false;
   }
@@ -232,7 +285,7 @@ export class Disk {
     demand(!sameTerm || vote === undefined || vote === hardState.vote, "vote stability", () => {
       return `in term ${term} the vote for ${vote} becomes one for ${hardState.vote}`;
     });
-    this.hardState = hardState;
+    this.identity.save({ hardState });
   }
 
   #syncLater(): void {
@@ -266,28 +319,13 @@ export class Disk {
     maxBytes: number,
     done: (prev: EntryId, entries: readonly Entry[]) => void,
   ): void {
-    const early = this.#random.chance(0.5) ? this.#slice(from, maxBytes) : undefined;
+    const { log } = this;
+    const early = this.#random.chance(0.5) ? readSlice(log, from, maxBytes) : undefined;
     this.steps.take(this.#options.readMs, () => {
-      const { prev, entries } = early ?? this.#slice(from, maxBytes);
-      done(prev, entries);
+      const slice = early ?? readSlice(log, from, maxBytes);
+      if (slice instanceof DamageFound) this.#listener!.damaged(slice);
+      else done(slice.prev, slice.entries);
     });
-  }
-
-  /** None, behind the base, when `from` has been compacted away. */
-  #slice(from: number, maxBytes: number) {
-    const { base } = this.log;
-    const isGone = from <= base.index;
-    const entries: Entry[] = [];
-    let bytes = 0;
-    for (let index = from; !isGone; index++) {
-      const entry = this.log.entryAt(index);
-      if (entry === undefined) break;
-      bytes += entry.data.length;
-      if (entries.length > 0 && bytes > maxBytes) break;
-      entries.push(entry);
-    }
-    const { term, index } = isGone ? base : (this.log.entryAt(from - 1) ?? base);
-    return { prev: { term, index }, entries };
   }
 
   /** Coalesces with one that is under way. */
@@ -333,7 +371,11 @@ export class Disk {
   // ---- states ----
 
   load(image: StateImage, key: string, done: (value: Uint8Array | undefined) => void): void {
-    this.steps.take(this.#options.readMs, () => done(image.get(key)));
+    this.steps.take(this.#options.readMs, () => {
+      const content = readRecord(image, key);
+      if (content instanceof DamageFound) this.#listener!.damaged(content);
+      else done(content);
+    });
   }
 
   flush(image: StateImage, flush: Flush, mark: FlushMark, done: () => void): void {
@@ -352,15 +394,4 @@ export class Disk {
     const save = () => image.put(rows);
     this.steps.do({ label: "staged rows", range: this.#options.appendMs, save }, done);
   }
-}
-
-function emptyState(membership: Uint8Array): StateImage {
-  return new StateImage({ applied: 0, logDurable: BEFORE_LOG, membership });
-}
-
-/** Who is a member must never be forgotten. */
-function needsSync(group: readonly PersistBatch[]): boolean {
-  return group.some(({ restore, entries }) => {
-    return restore !== undefined || entries.some(({ kind }) => kind === "membership");
-  });
 }

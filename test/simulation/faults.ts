@@ -2,10 +2,14 @@
  * Carries out the plan: nodes crash and start again, links are cut, clogged and reset, processes
  * and disks stall, clocks go wrong, operators act. Once told to stop it breaks nothing any more.
  */
+
+import { SUPPORTED } from "../../packages/broker/src/replica/index.ts";
+import type { Aim, Fault, FaultDeed } from "./deeds.ts";
+import { DiskFaults } from "./disk-faults.ts";
 import type { Network } from "./network.ts";
 import type { SimulatedNode } from "./node.ts";
+import { OfficeRelay } from "./office-relay.ts";
 import type { Operator } from "./operator.ts";
-import type { Aim, Fault, FaultDeed } from "./plan.ts";
 import type { Random } from "./random.ts";
 import type { Situations } from "./situations.ts";
 import type { Trace } from "./trace.ts";
@@ -27,19 +31,34 @@ export interface FaultSurroundings {
   readonly operator: Operator;
   readonly situations: Situations;
   readonly trace: Trace;
+  /** The cluster has lost more than it can survive: it must halt. */
+  readonly onBeyond: () => void;
 }
 
 export class Faults {
   readonly #around: FaultSurroundings;
   readonly #nodes: readonly SimulatedNode[];
   readonly #situations: Situations;
+  readonly #disks: DiskFaults;
+  readonly #relay: OfficeRelay;
   #shortOffices: Deed<"shortOffice">[] = [];
   #isOver = false;
+  #isBeyond = false;
 
   constructor(around: FaultSurroundings, plan: readonly Fault[]) {
     this.#around = around;
     this.#nodes = around.nodes;
     this.#situations = around.situations;
+    this.#relay = new OfficeRelay({ ...around, nodes: () => around.operator.voters() });
+    this.#disks = new DiskFaults({
+      ...around,
+      aim: (aim) => this.#aim(aim),
+      crash: (node, downMs, isPowerLoss) => this.#crash(node, downMs, isPowerLoss),
+      onBeyond: () => {
+        this.#isBeyond = true;
+        around.onBeyond();
+      },
+    });
     for (const node of around.nodes) node.onElected = () => this.#elected(node);
     for (const { id, at, deed } of plan) {
       around.time.after(at, () => {
@@ -50,9 +69,15 @@ export class Faults {
     }
   }
 
+  /** The cluster is lost, and nobody shall mend it. */
+  get isBeyond(): boolean {
+    return this.#isBeyond;
+  }
+
   /** Mends everything, or leaves a minority broken that is not among the nodes returned. */
   stop(minorityStaysDown: boolean): ReadonlySet<SimulatedNode> {
     this.#isOver = true;
+    this.#relay.end();
     const broken = minorityStaysDown ? this.#breakMinority() : new Set<SimulatedNode>();
     const well = this.#nodes.filter((node) => !broken.has(node));
     this.#around.network.heal(new Set(well.map(({ id }) => id)));
@@ -60,7 +85,11 @@ export class Faults {
       node.drift(1);
       node.clock.strobe(0, 1, 0);
       node.disk.steps.recover();
-      if (!node.alive && !node.isRetired) node.start();
+      node.lowDisk(false);
+      node.supports = SUPPORTED;
+      // What is bad and was never read is found by a start.
+      if (node.alive && node.health.isHurt) node.restart();
+      else if (!node.alive && !node.isRetired) node.start();
     }
     this.#around.trace.note("faults", () => `end; well: ${well.map(({ id }) => id).join(" ")}`);
     return broken;
@@ -133,12 +162,24 @@ export class Faults {
       case "revive":
         this.#revive(deed.share);
         break;
+      case "relay":
+        this.#relay.begin(deed.share, deed.afterMs);
+        break;
+      case "roll":
+        this.#roll(deed);
+        break;
+      case "raise":
+        this.#around.operator.raise(deed.to);
+        break;
+      default:
+        this.#disks.do(deed);
     }
   }
 
   // ---- crashes ----
 
   #crash(node: SimulatedNode, downMs: number, isPowerLoss: boolean): void {
+    if (node.recovery.isAsking) node.recovery.interrupt(downMs);
     if (!node.alive) return;
     node.crash(isPowerLoss);
     this.#startAfter(node, downMs);
@@ -170,6 +211,7 @@ export class Faults {
 
   /** A new leader has entries of earlier terms that only some have: the moment to lose it. */
   #elected(node: SimulatedNode): void {
+    this.#relay.elected(node);
     const deed = this.#isOver ? undefined : this.#shortOffices.shift();
     if (deed === undefined) return;
     const { life } = node;
@@ -199,6 +241,17 @@ export class Faults {
       else node.restart();
     };
     look();
+  }
+
+  /** The operator stops a node and starts it with another binary. */
+  #roll({ share, to, downMs }: Deed<"roll">): void {
+    const present = this.#present();
+    const node = present[Math.floor(share * present.length)]!;
+    if (node.supports.max === to) return;
+    this.#situations.hit(to === 1 ? "node rolled back to the older binary" : "node rolled up");
+    node.supports = { min: 1, max: to };
+    if (node.alive) this.#crash(node, downMs, false);
+    else if (node.isTooOld) node.start();
   }
 
   /** Somebody starts a node again that was removed. */

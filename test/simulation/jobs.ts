@@ -6,6 +6,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Order, Report } from "./job.ts";
 import type { Mutant } from "./mutants.ts";
+import type { ProfileName } from "./profiles.ts";
 import type { SeedResult } from "./run-seed.ts";
 
 export interface JobsOptions {
@@ -16,6 +17,7 @@ export interface JobsOptions {
   /** Failures are shrunk for at most so long each; 0: not at all. */
   readonly shrinkMs?: number;
   readonly mutant?: Mutant | undefined;
+  readonly profile?: ProfileName | undefined;
   readonly onResult: (result: SeedResult) => void;
   readonly onShrunk?: (seed: number, text: string) => void;
 }
@@ -32,12 +34,13 @@ export async function runJobs(options: JobsOptions): Promise<void> {
 }
 
 async function work(options: JobsOptions, mayShrink: () => boolean): Promise<void> {
-  const { seeds, mutant, shrinkMs = 0, patienceMs = PATIENCE_MS, onResult, onShrunk } = options;
+  const { seeds, mutant, profile, onResult, onShrunk } = options;
+  const { shrinkMs = 0, patienceMs = PATIENCE_MS } = options;
   const watched = new WatchedJob();
   for (;;) {
     const next = seeds.next();
     if (next.done === true) break;
-    const recipe = { seed: next.value };
+    const recipe = { seed: next.value, profile };
     const report = await watched.ask({ kind: "run", recipe, mutant }, patienceMs);
     const result =
       typeof report === "object" && report.kind === "result"

@@ -6,8 +6,8 @@
  * the incarnation that is there: see `books.ts`.
  */
 import type { NodeId } from "task-queue-raft";
-import type { Envelope } from "../../packages/broker/src/replica/index.ts";
-import { isWelcome, meet, type Reader } from "./books.ts";
+import type { Envelope, VersionRange } from "../../packages/broker/src/replica/index.ts";
+import { isOutdatedStart, isWelcome, meet, noteStart, type Reader } from "./books.ts";
 import type { NetworkOptions } from "./options.ts";
 import { type Packet, type Stream, streamOf, weightOf } from "./packet.ts";
 import type { Random } from "./random.ts";
@@ -19,6 +19,9 @@ export interface Station extends Reader {
   readonly alive: boolean;
   /** Counts starts. */
   readonly life: number;
+  readonly runs: VersionRange;
+  /** The others have seen a later start of this node: its disk is an old one. */
+  foundOutdated(): void;
   receive(from: NodeId, packet: Packet): void;
   peer(peer: NodeId, connected: boolean): void;
 }
@@ -36,6 +39,8 @@ interface Edge {
   open: boolean;
   /** The life of `from` that opened it. */
   openedBy: number;
+  /** The life of `from` whose start `to` has noted. */
+  greetedLife: number;
   /** Both have each other in their books. */
   welcome: boolean;
   readonly lastArrival: Record<Stream, number>;
@@ -46,6 +51,7 @@ export class Network {
   readonly #random: Random;
   readonly #options: NetworkOptions;
   readonly #situations: Situations;
+  readonly #stations: ReadonlyMap<NodeId, Station>;
   readonly #edges = new Map<NodeId, Map<NodeId, Edge>>();
   #faulty = true;
   /** Changes packets on their way; for tests that plant a fault. */
@@ -62,6 +68,7 @@ export class Network {
     this.#random = random;
     this.#options = options;
     this.#situations = situations;
+    this.#stations = new Map(stations.map((station) => [station.id, station]));
     for (const from of stations) {
       const others = stations.filter((to) => to !== from);
       this.#edges.set(from.id, new Map(others.map((to) => [to.id, newEdge(from, to)])));
@@ -135,6 +142,16 @@ export class Network {
     }
   }
 
+  /** What the binary says of itself that runs there. */
+  versionsOf(id: NodeId): VersionRange {
+    return this.#stations.get(id)!.runs;
+  }
+
+  /** Whether `to` believes that the stream from `from` is open. */
+  isOpen(from: NodeId, to: NodeId): boolean {
+    return this.#edge(from, to)?.open ?? false;
+  }
+
   isBlocked(from: NodeId, to: NodeId): boolean {
     return this.#edge(from, to)?.blocked ?? true;
   }
@@ -163,6 +180,10 @@ export class Network {
       }
       if (!edge.welcome) return;
       if (late) this.#situations.hit("packet reaches the next life of a node");
+      if (edge.greetedLife !== from.life) {
+        edge.greetedLife = from.life;
+        noteStart(from, to);
+      }
       to.receive(from.id, packet);
     });
   }
@@ -192,12 +213,17 @@ export class Network {
     const { from, to } = edge;
     const back = this.#edge(to.id, from.id)!;
     const reachable = from.alive && to.alive && !edge.blocked && !back.blocked;
+    if (reachable && isOutdatedStart(from, to)) {
+      from.foundOutdated();
+      return;
+    }
     if (reachable && !edge.welcome) this.#greet(from, to);
     const open = reachable && edge.welcome;
     const restarted = edge.open && edge.openedBy !== from.life;
     if (!to.alive || (edge.open === open && !restarted)) return;
     edge.open = open && !restarted;
     edge.openedBy = from.life;
+    if (edge.open) noteStart(from, to);
     to.peer(from.id, edge.open);
     // A stream of an earlier life is closed before the new one opens.
     if (restarted) this.#noticeSoon(edge);
@@ -219,6 +245,13 @@ function isMeantFor({ incarnation }: Envelope, to: Station): boolean {
 
 function newEdge(from: Station, to: Station): Edge {
   const lastArrival = { control: 0, append: 0, forward: 0, snapshot: 0 };
-  const state = { blocked: false, cloggedUntil: 0, generation: 0, open: false, openedBy: 0 };
+  const state = {
+    blocked: false,
+    cloggedUntil: 0,
+    generation: 0,
+    open: false,
+    openedBy: 0,
+    greetedLife: 0,
+  };
   return { from, to, ...state, welcome: false, lastArrival };
 }

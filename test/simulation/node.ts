@@ -9,19 +9,35 @@ import {
   encodeRoster,
   type Member,
   type Roster,
+  SUPPORTED,
+  TooNew,
+  type VersionRange,
 } from "../../packages/broker/src/replica/index.ts";
 import type { SimulatedReplica } from "./boot.ts";
 import type { Holder } from "./checkers/log.ts";
 import type { Disk } from "./disk.ts";
+import { type Damage, examine } from "./disk-damage.ts";
+import { DiskHealth } from "./disk-health.ts";
+import type { DiskLog } from "./disk-log.ts";
 import type { Network, Station } from "./network.ts";
 import type { NodeClock } from "./node-clock.ts";
 import type { Packet } from "./packet.ts";
 import { type Host, type Input, SimulatedProcess, type Surroundings } from "./process.ts";
 import type { Random } from "./random.ts";
+import { Recovery } from "./recovery.ts";
+import type { DamageFound } from "./state-image.ts";
+import { demand } from "./violation.ts";
 import type { Channel } from "./workload/channel.ts";
 
 /** What a test may plant in a replica right after its birth. */
 export type Mutate = (replica: SimulatedReplica, id: NodeId) => void;
+
+/** A process that has ended by itself is started again after this time. */
+const SUPERVISOR_MS = 1000;
+
+export function firstIncarnation(id: NodeId): string {
+  return `${id}#1`;
+}
 
 export class SimulatedNode implements Station, Host {
   readonly id: NodeId;
@@ -34,12 +50,25 @@ export class SimulatedNode implements Station, Host {
   /** Hears when this node is elected. */
   onElected: (() => void) | undefined;
   mutate: Mutate | undefined;
+  readonly health: DiskHealth;
+  /** The way back after its disk has lost something. */
+  readonly recovery: Recovery;
+  /** The newest start of each incarnation of the others that was let in here; durable. */
+  readonly knownStarts = new Map<string, number>();
+  /** What the binary can work with that runs here, or will. */
+  supports: VersionRange = SUPPORTED;
+  #runs: VersionRange = SUPPORTED;
   readonly #around: Surroundings;
   readonly #random: Random;
   #network: Network | undefined;
   #process: SimulatedProcess | undefined;
   #life = 0;
-  #incarnation = 1;
+  #incarnation: string;
+  #installations = 1;
+  /** Revision of the roster with which this incarnation became a member. */
+  #joinedAt = 0;
+  /** The cluster works with a version that the binary does not know. */
+  #isTooOld = false;
   /** The newest roster that its bus knows; undefined: it belongs to no cluster. */
   #book: Roster | undefined;
   /** The process has ended by its own will, for good. */
@@ -55,6 +84,7 @@ export class SimulatedNode implements Station, Host {
     founders: Roster | undefined,
   ) {
     this.id = id;
+    this.#incarnation = firstIncarnation(id);
     this.disk = disk;
     this.clock = clock;
     this.#random = random;
@@ -62,6 +92,9 @@ export class SimulatedNode implements Station, Host {
     this.#book = founders;
     const { priorities } = around.options.members;
     this.priority = priorities ? random.pick([0, 0, 10, 20]) : 0;
+    this.health = new DiskHealth(disk);
+    const { time, situations, trace } = around;
+    this.recovery = new Recovery({ node: this, time, situations, trace });
   }
 
   connect(network: Network): void {
@@ -77,7 +110,29 @@ export class SimulatedNode implements Station, Host {
   }
 
   get incarnation(): string {
-    return `${this.id}#${this.#incarnation}`;
+    return this.#incarnation;
+  }
+
+  get boots(): number {
+    return this.disk.identity.boots;
+  }
+
+  /** What the binary can work with that was started here last. */
+  get runs(): VersionRange {
+    return this.#runs;
+  }
+
+  get isTooOld(): boolean {
+    return this.#isTooOld;
+  }
+
+  get electionTimeoutMs(): number {
+    return this.#around.options.raft.electionTimeoutMs;
+  }
+
+  /** On its own clock. */
+  get monotonicMs(): number {
+    return this.clock.monotonic(this.#around.time.now);
   }
 
   get book(): Roster | undefined {
@@ -90,8 +145,8 @@ export class SimulatedNode implements Station, Host {
 
   /** As its operator has configured it. */
   get self(): Member {
-    const { id, incarnation } = this;
-    return { id, incarnation, bus: `${id}:1`, address: `${id}:2` };
+    const { id, incarnation, supports } = this;
+    return { id, incarnation, bus: `${id}:1`, address: `${id}:2`, versions: supports };
   }
 
   /** For looking only; undefined while the node is down. */
@@ -109,22 +164,46 @@ export class SimulatedNode implements Station, Host {
 
   // ---- life and death ----
 
-  /** Nothing happens on a node that belongs to no cluster. */
+  /** Nothing happens on a node that belongs to no cluster, or that waits for its way back. */
   start(): void {
-    if (this.#book === undefined) return;
+    if (this.#book === undefined || this.recovery.isAsking) return;
+    this.#isRetired = false;
+    this.disk.mend();
+    const trouble = examine(this.disk);
+    if (trouble === undefined) this.#run();
+    else this.#recover(trouble);
+  }
+
+  #run(): void {
     const { time, trace } = this.#around;
     this.#life++;
-    this.#isRetired = false;
     this.clock.boot(time.now);
-    this.#book = decodeRoster(this.disk.mark.membership);
-    const { self, priority } = this;
-    const started = new SimulatedProcess(this, this.#random, this.#around, { self, priority });
-    this.#process = started;
     const { mark, log } = this.disk;
     trace.note(this.id, () => `starts at ${mark.applied} of ${log.last.index}`);
-    this.mutate?.(started.replica, this.id);
-    started.begin();
+    try {
+      this.#book = decodeRoster(mark.membership);
+      const { self, priority, supports } = this;
+      this.#runs = supports;
+      const identity = { self, priority, supports, joinedAt: this.#joinedAt };
+      this.#process = new SimulatedProcess(this, this.#random, this.#around, identity);
+    } catch (error) {
+      if (!(error instanceof TooNew)) throw error;
+      this.tooNew(error);
+      return;
+    }
+    this.#isTooOld = false;
+    this.mutate?.(this.#process.replica, this.id);
+    this.#process.begin();
+    if (this.health.isLow) this.#process.diskLow(true);
     this.#network?.nodeChanged(this.id);
+  }
+
+  /** Only a disk that has lost something looks as if it had. */
+  #recover(trouble: string): void {
+    demand(this.health.isHurt, "a sound disk is found sound", () => `${this.id}: ${trouble}`);
+    this.#around.situations.hit("damage found at a start");
+    this.health.found();
+    this.recovery.begin(trouble, this.#newIncarnation());
   }
 
   crash(isPowerLoss = false): void {
@@ -139,18 +218,6 @@ export class SimulatedNode implements Station, Host {
   restart(): void {
     this.#end(false);
     this.start();
-  }
-
-  /** For whoever wonders what it is doing. */
-  describe(): string {
-    const { incarnation, book } = this;
-    const { replica } = this;
-    const where = `${incarnation} of roster ${book?.revision ?? "none"}`;
-    if (replica === undefined) return `${where} ${this.#isRetired ? "retired" : "down"}`;
-    const { role, term, commit, lastIndex } = replica.raft;
-    const { applied, dirtyCount } = replica.queue;
-    const extra = `${this.isFlushing ? " flushing" : ""}${this.isReceiving ? " receiving" : ""}`;
-    return `${where} ${role} t${term} ${applied}/${commit}/${lastIndex} dirty ${dirtyCount}${extra}`;
   }
 
   get isFlushing(): boolean {
@@ -168,7 +235,65 @@ export class SimulatedNode implements Station, Host {
   retire(): void {
     this.#around.trace.note(this.id, () => "ends");
     this.#end(false);
+    this.recovery.cancel();
     this.#isRetired = true;
+  }
+
+  /** It has read something that is damaged, and must not go on; its supervisor starts it again. */
+  failStop(error: DamageFound): void {
+    const { situations, trace, time } = this.#around;
+    trace.note(this.id, () => `stops: ${error.message} is damaged`);
+    situations.hit("process stopped by what it read");
+    this.#end(false);
+    const { life } = this;
+    time.after(SUPERVISOR_MS, () => {
+      if (life === this.life && !this.alive && !this.#isRetired) this.start();
+    });
+  }
+
+  /** It must not go on with this binary. */
+  tooNew(error: TooNew): void {
+    const { situations, trace, time } = this.#around;
+    trace.note(this.id, () => `stops: ${error.message}`);
+    situations.hit("too old a binary stopped");
+    this.#end(false);
+    this.#isTooOld = true;
+    time.after(SUPERVISOR_MS, () => {
+      if (this.#isTooOld && this.supports.max > this.#runs.max) this.start();
+    });
+  }
+
+  /** Peers know of a newer start: this disk has been rolled back. */
+  foundOutdated(): void {
+    if (!this.alive) return;
+    this.#around.situations.hit("rolled back disk found out by a peer");
+    this.#end(false);
+    this.#recover("another node knows of a newer start");
+  }
+
+  // ---- the disk ----
+
+  /** The node is down. False: there is nothing that could be damaged in this way. */
+  damage(kind: Damage, share: number): boolean {
+    // What was acknowledged by it was acknowledged.
+    this.#keepPromises(this.disk.log.copy());
+    const isDone = this.health.damage(kind, share, this.#incarnation);
+    if (isDone) this.#around.trace.note(this.id, () => `its disk is damaged: ${kind}`);
+    return isDone;
+  }
+
+  #keepPromises(log: DiskLog): void {
+    const disk = { holds: (index: number, term: number) => log.holds(index, term) };
+    this.formers.push({ incarnation: this.incarnation, disk });
+  }
+
+  lowDisk(isLow: boolean): void {
+    this.health.isLow = isLow;
+    this.#process?.diskLow(isLow);
+  }
+
+  #newIncarnation(): string {
+    return `${this.id}#${++this.#installations}`;
   }
 
   closeChannels(): void {
@@ -178,24 +303,35 @@ export class SimulatedNode implements Station, Host {
 
   /** The disk is empty from now on; the node is down and belongs to no cluster. */
   wipe(): void {
-    this.#around.trace.note(this.id, () => "is wiped");
-    if (this.alive) this.#end(false);
-    // What was acknowledged by it was acknowledged.
-    const { log } = this.disk;
-    const disk = { holds: (index: number, term: number) => log.holds(index, term) };
-    this.formers.push({ incarnation: this.incarnation, disk });
-    this.#incarnation++;
-    this.#isRetired = false;
-    this.#book = undefined;
-    this.disk.wipe(this.disk.mark.membership);
-    this.#network?.nodeChanged(this.id);
+    this.recovery.cancel();
+    this.#empty(this.#newIncarnation(), undefined);
   }
 
   /** Waiting with an empty disk, it has learnt that this roster lists it. */
   join(roster: Roster): void {
     this.#book = roster;
-    this.disk.wipe(encodeRoster(roster));
+    this.#joinedAt = roster.revision;
+    this.disk.wipe(encodeRoster(roster), this);
     this.start();
+  }
+
+  /** As a new incarnation, which this roster lists already. */
+  startAnew(incarnation: string, roster: Roster): void {
+    this.#empty(incarnation, roster);
+    this.join(roster);
+  }
+
+  #empty(incarnation: string, book: Roster | undefined): void {
+    this.#around.trace.note(this.id, () => "is wiped");
+    if (this.alive) this.#end(false);
+    this.#keepPromises(this.disk.log);
+    this.#incarnation = incarnation;
+    this.#isRetired = false;
+    this.#isTooOld = false;
+    this.health.wiped();
+    this.#book = book;
+    this.disk.wipe(this.disk.mark.membership, this);
+    this.#network?.nodeChanged(this.id);
   }
 
   /** The process does nothing for a while; what comes in meanwhile waits. */
@@ -222,7 +358,11 @@ export class SimulatedNode implements Station, Host {
   peer(peer: NodeId, connected: boolean): void {
     const { trace } = this.#around;
     trace.note(this.id, () => `${connected ? "is connected to" : "lost"} ${peer}`);
-    this.input((replica) => replica.peer(peer, connected));
+    const versions = connected ? this.#network!.versionsOf(peer) : undefined;
+    this.input((replica) => {
+      replica.peer(peer, connected);
+      if (versions !== undefined) replica.announced(peer, versions);
+    });
   }
 
   send(to: NodeId, packet: Packet): void {

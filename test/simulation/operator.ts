@@ -11,9 +11,9 @@ import type {
   MemberChange,
   Roster,
 } from "../../packages/broker/src/replica/index.ts";
+import type { Procedure } from "./deeds.ts";
 import type { Network } from "./network.ts";
 import type { SimulatedNode } from "./node.ts";
-import type { Procedure } from "./plan.ts";
 import type { Situations } from "./situations.ts";
 import type { Trace } from "./trace.ts";
 import { demand } from "./violation.ts";
@@ -31,10 +31,12 @@ export interface OperatorOptions {
   readonly isSettled: () => boolean;
 }
 
+type Step = Exclude<MemberChange, { readonly kind: "raise" }>;
+
 /** One step of a procedure. */
 interface Goal {
   readonly isReached: () => boolean;
-  readonly change: MemberChange;
+  readonly change: Step;
   /** Before the first try. */
   readonly prepare?: () => void;
   /** Never given up: the cluster is worse off until it is done. */
@@ -83,12 +85,58 @@ export class Operator {
 
   /** `share`: which of those that it may be about. Does nothing while another one is under way. */
   begin(procedure: Procedure, share: number): void {
-    if (!this.isIdle) return;
+    if (!this.isIdle || (takesVoters(procedure) && !this.#areAllIntact())) return;
     this.#goals = this.#goalsOf(procedure, share);
     this.#goalSince = this.#options.time.now;
     this.#isPrepared = false;
     if (this.isIdle) return;
     this.#options.trace.note("operator", () => `begins to ${procedure}`);
+  }
+
+  /** Whether a loss of its disk can be survived, and nothing is under way that needs it. */
+  mayLose(node: SimulatedNode): boolean {
+    const member = this.#find(node);
+    if (member === undefined || !this.#isIntact(member)) return false;
+    if (!this.isIdle || !this.#options.isSettled()) return false;
+    const others = this.#options.roster().members.filter(({ id }) => id !== node.id);
+    const left = others.filter((each) => each.voter && this.#isIntact(each));
+    // A learner that has lost something may be a voter before anybody knows.
+    const lost = others.filter((each) => !this.#isIntact(each));
+    return left.length > lost.length + 1;
+  }
+
+  /** Nodes that vote, by the newest committed roster. */
+  voters(): readonly SimulatedNode[] {
+    const voters = new Set(this.#voters().map(({ id }) => id));
+    return this.members().filter(({ id }) => voters.has(id));
+  }
+
+  get voterCount(): number {
+    return this.#voters().length;
+  }
+
+  /** Asks for it, whether or not the members are ready. */
+  raise(to: number): void {
+    const leader = this.#leader();
+    if (leader === undefined) return;
+    const { situations, trace } = this.#options;
+    const request = this.#request(leader, (outcome) => {
+      trace.note("operator", () => `raise to ${to}: ${JSON.stringify(outcome)}`);
+      if (outcome.kind === "done") situations.hit("raise done");
+      else if (outcome.kind === "refused") situations.hit("raise refused");
+      else situations.hit("change of members with unknown outcome");
+    });
+    leader.input((replica) => replica.change({ kind: "raise", to }, request));
+  }
+
+  #isIntact({ id, incarnation }: ClusterMember): boolean {
+    const node = this.#node(id);
+    return node.incarnation === incarnation && !node.health.isHurt;
+  }
+
+  /** A change that takes a voter away might need the very one that has lost its disk. */
+  #areAllIntact(): boolean {
+    return this.#voters().every((voter) => this.#isIntact(voter));
   }
 
   transfer(to: number | undefined): void {
@@ -153,10 +201,7 @@ export class Operator {
 
   /** A disk is lost for good; nobody else's may be. */
   #replaceDead(voters: readonly ClusterMember[], share: number): Goal[] {
-    const intact = voters.filter(({ id, incarnation }) => {
-      return this.#node(id).incarnation === incarnation;
-    });
-    if (voters.length < 3 || intact.length < voters.length) return [];
+    if (voters.length < 3) return [];
     // Where a change has got halfway, its quorum may need the very node that is lost.
     if (!this.#options.isSettled()) return [];
     const node = this.#node(pick(voters, share)!.id);
@@ -179,7 +224,7 @@ export class Operator {
     const prepare = () => {
       if (node.book !== undefined) node.wipe();
     };
-    const change = (): MemberChange => ({ kind: "add", member: node.self });
+    const change = (): Step => ({ kind: "add", member: node.self });
     const isReached = () => this.#find(node)?.incarnation === node.incarnation;
     return {
       isReached,
@@ -236,7 +281,7 @@ export class Operator {
     return pending?.node.alive === true && pending.node.life === pending.life;
   }
 
-  #try(change: MemberChange): void {
+  #try(change: Step): void {
     const leader = this.#leader();
     if (leader === undefined) return;
     const { situations, trace } = this.#options;
@@ -297,6 +342,10 @@ export class Operator {
   #node(id: NodeId): SimulatedNode {
     return this.#nodes.find((node) => node.id === id)!;
   }
+}
+
+function takesVoters(procedure: Procedure): boolean {
+  return procedure !== "grow" && procedure !== "learn";
 }
 
 function pick<T>(from: readonly T[], share: number): T | undefined {

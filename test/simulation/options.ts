@@ -5,8 +5,9 @@
  * Rates are written as mean times between events; Infinity means never.
  */
 import type { RaftOptions } from "task-queue-raft";
+import type { Procedure } from "./deeds.ts";
+import type { Damage } from "./disk-damage.ts";
 import type { Label } from "./disk-steps.ts";
-import type { Procedure } from "./plan.ts";
 
 export interface Range {
   readonly min: number;
@@ -54,6 +55,14 @@ export interface FaultOptions {
   readonly ambushLabels: readonly Label[];
   /** Orders to crash or to cut off the next leader right after its election. */
   readonly shortOfficeEveryMs: number;
+  /** How long after it, on average. */
+  readonly shortOfficeMs: number;
+  /** Whom the others it is then cut off from are, each with this chance. */
+  readonly shortOfficeCutShare: number;
+  /** Attempts at the one situation that tells counting from committing; see `OfficeRelay`. */
+  readonly relayEveryMs: number;
+  /** Up to so long the leader stays once it has spread what it had. */
+  readonly relayMs: number;
   readonly powerLossEveryMs: number;
   readonly partitionEveryMs: number;
   readonly partitionMs: Range;
@@ -88,6 +97,43 @@ export interface MemberOptions {
   readonly sigtermEveryMs: number;
   /** Nodes differ in how much they should lead. */
   readonly priorities: boolean;
+}
+
+/** Disks that answer late, not at all, or are nearly full. */
+export interface DiskTroubleOptions {
+  readonly slowEveryMs: number;
+  /** Everything takes so many times as long. */
+  readonly slowFactor: Range;
+  readonly slowMs: Range;
+  readonly hangEveryMs: number;
+  readonly hangMs: Range;
+  readonly lowEveryMs: number;
+  readonly lowMs: Range;
+}
+
+/** Disks that lose what they hold, never more of them at once than a quorum can spare. */
+export interface DamageOptions {
+  readonly everyMs: number;
+  readonly kinds: readonly Damage[];
+  readonly downMs: Range;
+  /** Records that go bad under a running process. */
+  readonly rotEveryMs: number;
+  /** Somebody copies a disk, to bring it back later. */
+  readonly imageEveryMs: number;
+  /** In the end a majority is damaged: the cluster must halt. */
+  readonly beyond: boolean;
+}
+
+/** Binaries of two versions in one cluster. */
+export interface VersionOptions {
+  /** Nodes that begin with the older one, by bits. */
+  readonly oldMask: number;
+  /** The operator starts a node with another binary. */
+  readonly rollEveryMs: number;
+  /** Share of these that go back to the older one. */
+  readonly downShare: number;
+  /** The operator wants the cluster to work with the newer version. */
+  readonly raiseEveryMs: number;
 }
 
 export interface SnapshotOptions {
@@ -166,6 +212,9 @@ export interface SimulationOptions {
   readonly disk: DiskOptions;
   readonly faults: FaultOptions;
   readonly members: MemberOptions;
+  readonly trouble: DiskTroubleOptions;
+  readonly damage: DamageOptions;
+  readonly versions: VersionOptions;
   readonly snapshots: SnapshotOptions;
   readonly clocks: ClockOptions;
   readonly workload: WorkloadOptions;

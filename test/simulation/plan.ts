@@ -1,69 +1,12 @@
 /**
  * The faults of a seed as a list: drawn beforehand, each with its time and all that it needs, so
- * that a run can be repeated with some of them left out. Whom an event hits is said in a way that
- * makes sense whatever state the cluster is in by then: the leader, or a share of the way through
- * the nodes.
+ * that a run can be repeated with some of them left out.
  */
-import { LABELS, type Label } from "./disk-steps.ts";
-import type { FaultOptions, MemberOptions, Range, SimulationOptions } from "./options.ts";
+import type { Aim, Fault, FaultDeed } from "./deeds.ts";
+import type { FaultOptions, MemberOptions, SimulationOptions } from "./options.ts";
+import { type Add, aimAt, mask, within } from "./plan-dice.ts";
+import { addBeyond, addDamage, addTrouble, addVersions } from "./plan-disks.ts";
 import type { Random } from "./random.ts";
-
-/** The leader if there is one and `leader` says so, otherwise the node at this share, 0 to 1. */
-export interface Aim {
-  readonly leader: boolean;
-  readonly share: number;
-}
-
-export type FaultDeed =
-  | { readonly kind: "crash"; readonly aim: Aim; readonly power: boolean; readonly downMs: number }
-  | { readonly kind: "powerLoss"; readonly downMs: readonly number[] }
-  /** Crashes a node during its next step of a label. */
-  | {
-      readonly kind: "ambush";
-      readonly aim: Aim;
-      readonly label: Label;
-      readonly survives: boolean;
-      readonly moment: number;
-      readonly downMs: number;
-    }
-  /** The next leader is lost shortly after its election. */
-  | {
-      readonly kind: "shortOffice";
-      readonly afterMs: number;
-      readonly crash: boolean;
-      readonly mask: number;
-      readonly downMs: number;
-    }
-  | {
-      readonly kind: "partition";
-      readonly aim: Aim;
-      /** Which of the others, by bits. */
-      readonly mask: number;
-      readonly deaf: boolean;
-      readonly mute: boolean;
-      readonly ms: number;
-    }
-  | { readonly kind: "reset"; readonly aim: Aim; readonly other: number; readonly both: boolean }
-  | { readonly kind: "clog"; readonly aim: Aim; readonly other: number; readonly ms: number }
-  | { readonly kind: "freeze"; readonly aim: Aim; readonly ms: number }
-  | { readonly kind: "diskStall"; readonly aim: Aim; readonly ms: number }
-  | { readonly kind: "wallJump"; readonly aim: Aim; readonly ms: number }
-  | { readonly kind: "strobe"; readonly aim: Aim; readonly ms: number; readonly periodMs: number }
-  | { readonly kind: "drift"; readonly aim: Aim; readonly factor: number; readonly ms: number }
-  | { readonly kind: "sigterm"; readonly aim: Aim; readonly downMs: number }
-  | { readonly kind: "transfer"; readonly to: number | undefined }
-  | { readonly kind: "member"; readonly procedure: Procedure; readonly share: number }
-  | { readonly kind: "revive"; readonly share: number };
-
-/** What an operator does about members, in several steps. */
-export type Procedure = "grow" | "learn" | "shrink" | "removeLeader" | "replace" | "replaceDead";
-
-export interface Fault {
-  /** Its name in a list of what to keep. */
-  readonly id: number;
-  readonly at: number;
-  readonly deed: FaultDeed;
-}
 
 export function planFaults(options: SimulationOptions, random: Random): readonly Fault[] {
   const draft: { at: number; deed: FaultDeed }[] = [];
@@ -78,11 +21,13 @@ export function planFaults(options: SimulationOptions, random: Random): readonly
   if (nodes > 1 || members.everyMs !== Number.POSITIVE_INFINITY) addNetwork(faults, add);
   addMachines(faults, add);
   addOperations(members, add);
+  addTrouble(options.trouble, faults.leaderShare, add);
+  addDamage(options.damage, faults.leaderShare, add);
+  addVersions(options.versions, add);
+  if (options.damage.beyond) addBeyond(safetyMs, random.fork("beyond"), draft);
   draft.sort((one, other) => one.at - other.at);
   return draft.map(({ at, deed }, order) => ({ id: order + 1, at, deed }));
 }
-
-type Add = (name: string, meanMs: number, deed: (random: Random) => FaultDeed) => void;
 
 function addCrashes(faults: FaultOptions, add: Add): void {
   const { restartMs, leaderShare, powerShare } = faults;
@@ -105,11 +50,14 @@ function addCrashes(faults: FaultOptions, add: Add): void {
   }));
   add("shortOffice", faults.shortOfficeEveryMs, (random) => ({
     kind: "shortOffice",
-    afterMs: random.exponential(10),
+    afterMs: random.exponential(faults.shortOfficeMs),
     crash: random.chance(0.5),
-    mask: mask(random),
+    mask: mask(random, faults.shortOfficeCutShare),
     downMs: within(random, restartMs),
   }));
+  add("relay", faults.relayEveryMs, (random) => {
+    return { kind: "relay", share: random.float(), afterMs: random.between(0, faults.relayMs) };
+  });
 }
 
 function addNetwork(faults: FaultOptions, add: Add): void {
@@ -119,7 +67,7 @@ function addNetwork(faults: FaultOptions, add: Add): void {
     const deaf = !oneWay || random.chance(0.5);
     const mute = !oneWay || !deaf;
     const ms = within(random, faults.partitionMs);
-    return { kind: "partition", aim: aim(random), mask: mask(random), deaf, mute, ms };
+    return { kind: "partition", aim: aim(random), mask: mask(random, 0.8), deaf, mute, ms };
   });
   add("reset", faults.resetEveryMs, (random) => {
     return { kind: "reset", aim: aim(random), other: random.float(), both: random.chance(0.5) };
@@ -172,21 +120,6 @@ function addOperations(
   });
 }
 
-function aimAt(random: Random, leaderShare: number): Aim {
-  return { leader: random.chance(leaderShare), share: random.float() };
-}
-
-function within(random: Random, { min, max }: Range): number {
-  return random.between(min, max);
-}
-
-/** Each of the others with a chance of four in five. */
-function mask(random: Random): number {
-  let bits = 0;
-  for (let bit = 0; bit < 16; bit++) if (random.chance(0.8)) bits |= 1 << bit;
-  return bits;
-}
-
 export function describeFault({ id, at, deed }: Fault): string {
   const { kind, ...rest } = deed;
   const words = Object.entries(rest).map(([name, value]) => `${name}=${wordOf(value)}`);
@@ -200,5 +133,3 @@ function wordOf(value: unknown): string {
   const { leader, share } = value as Aim;
   return leader ? "leader" : `node@${share.toFixed(2)}`;
 }
-
-export const ALL_LABELS: readonly Label[] = LABELS;

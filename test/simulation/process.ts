@@ -7,9 +7,12 @@ import type { EntryId, NodeId, PersistBatch } from "task-queue-raft";
 import type { Envelope, Roster } from "../../packages/broker/src/replica/index.ts";
 import { Alarm } from "./alarm.ts";
 import { boot, type SimulatedOutputs, type SimulatedReplica, watchedQueue } from "./boot.ts";
+import { DiskDebt } from "./checkers/disk-debt.ts";
 import type { Inspector } from "./checkers/inspector.ts";
+import { RoomChecker } from "./checkers/room.ts";
 import { describeMessage, describeOutputs } from "./describe.ts";
 import type { Disk } from "./disk.ts";
+import { guarded, type Stoppable } from "./guard.ts";
 import type { NodeClock } from "./node-clock.ts";
 import type { SimulationOptions } from "./options.ts";
 import type { Packet } from "./packet.ts";
@@ -34,8 +37,7 @@ export interface Surroundings {
 }
 
 /** The node that the process runs on. */
-export interface Host {
-  readonly id: NodeId;
+export interface Host extends Stoppable {
   readonly disk: Disk;
   readonly clock: NodeClock;
   readonly channels: Map<string, Channel>;
@@ -50,7 +52,7 @@ export interface Host {
 }
 
 /** What the operator has configured. */
-type Identity = Pick<Parameters<typeof boot>[2], "self" | "priority">;
+type Identity = Pick<Parameters<typeof boot>[2], "self" | "priority" | "supports" | "joinedAt">;
 
 /** More turns than this in one second of virtual time: something spins. */
 const TURNS_A_SECOND_MAX = 20_000;
@@ -65,6 +67,8 @@ export class SimulatedProcess {
   readonly #random: Random;
   readonly #alarm: Alarm;
   readonly #snapshots: SnapshotExchange;
+  readonly #debt: DiskDebt;
+  readonly #room: RoomChecker;
   /** The state that the replica goes on with; it becomes the live one of the disk a little later. */
   #store: StateImage;
   /** What came in while the process was frozen. */
@@ -72,6 +76,7 @@ export class SimulatedProcess {
   #flushes = 0;
   #turnPlanned = false;
   #frozenUntil = 0;
+  #wasFrozen = false;
   #second = 0;
   #turnsThisSecond = 0;
   #isEnded = false;
@@ -80,6 +85,8 @@ export class SimulatedProcess {
     const { disk, clock, id, life } = host;
     const { time, options, inspector, situations } = around;
     this.#host = host;
+    this.#debt = new DiskDebt(id, around.options.raft.electionTimeoutMs);
+    this.#room = new RoomChecker(id);
     this.#random = random;
     this.#around = around;
     this.#alarm = new Alarm(time, clock, random, () => this.#planTurn());
@@ -89,6 +96,7 @@ export class SimulatedProcess {
         this.input((replica) => this.#written(replica, batches, durable));
       },
       synced: (seq) => this.input((replica) => replica.persisted(seq, true)),
+      damaged: (error) => host.failStop(error),
     });
     this.#store = disk.live;
     inspector.booting(id, disk);
@@ -106,7 +114,8 @@ export class SimulatedProcess {
 
   /** Its first turn comes by itself. */
   begin(): void {
-    this.#around.inspector.booted(this.#host.id, this.replica);
+    const { id, disk } = this.#host;
+    this.#around.inspector.booted(id, this.replica, disk.mark.membership);
     this.#planTurn();
   }
 
@@ -127,6 +136,7 @@ export class SimulatedProcess {
 
   /** Does nothing for a while; what comes in meanwhile waits. */
   freeze(ms: number): void {
+    this.#wasFrozen = true;
     this.#frozenUntil = Math.max(this.#frozenUntil, this.#around.time.now + ms);
   }
 
@@ -146,7 +156,7 @@ export class SimulatedProcess {
       this.#backlog.push(input);
     } else {
       if (!this.#turnPlanned) this.#advance(replica);
-      this.#guarded(() => input(replica));
+      guarded(this.#host, () => input(replica));
     }
     this.#planTurn();
   }
@@ -156,6 +166,7 @@ export class SimulatedProcess {
       switch (packet.kind) {
         case "envelope":
           this.#note(replica, packet.envelope);
+          this.#room.heard(from, packet.envelope);
           replica.receive(from, packet.envelope);
           break;
         case "forwards":
@@ -198,7 +209,7 @@ export class SimulatedProcess {
       return;
     }
     this.#countTurn();
-    this.#guarded(() => this.#turn(replica));
+    guarded(this.#host, () => this.#turn(replica));
     if (!this.#isEnded) this.#alarm.arm(replica.nextDeadline());
   }
 
@@ -218,7 +229,27 @@ export class SimulatedProcess {
     const outputs = replica.turn();
     trace.note(this.#host.id, () => describeOutputs(replica, outputs));
     inspector.turned(this.#host.id, replica);
+    this.#checkOffice(replica, outputs);
     this.#perform(outputs);
+  }
+
+  /** What a leader must not do with a disk that hangs, or that is nearly full. */
+  #checkOffice({ raft }: SimulatedReplica, { persists }: SimulatedOutputs): void {
+    const now = this.#host.clock.monotonic(this.#around.time.now);
+    for (const { seq } of persists) this.#debt.handed(seq, raft.lastIndex, now);
+    if (this.#wasFrozen) this.#debt.thawed(now);
+    this.#wasFrozen = false;
+    const isSilent = this.#debt.turned(raft, now);
+    if (isSilent) this.#around.situations.hit("leader with a hung disk still in office");
+    this.#room.turned(raft, persists, now);
+  }
+
+  /** The disk has less room than its floor, or has room again. */
+  diskLow(isLow: boolean): void {
+    this.input((replica) => {
+      this.#room.told(isLow);
+      replica.diskLow(isLow);
+    });
   }
 
   #perform(outputs: SimulatedOutputs): void {
@@ -235,6 +266,7 @@ export class SimulatedProcess {
     });
     if (outputs.roster !== undefined) this.#host.rosterChanged(outputs.roster);
     this.#sendAll(outputs);
+    inspector.written(this.#host.id, outputs.persists);
     disk.persist(outputs.persists);
     if (outputs.leadership !== undefined) this.#host.closeChannels();
     if (outputs.leadership?.role === "leader") this.#host.elected();
@@ -335,7 +367,9 @@ export class SimulatedProcess {
   }
 
   #written(replica: SimulatedReplica, batches: readonly PersistBatch[], durable: boolean): void {
-    replica.persisted(batches.at(-1)!.seq, durable);
+    const { seq } = batches.at(-1)!;
+    replica.persisted(seq, durable);
+    this.#debt.written(seq, this.#host.clock.monotonic(this.#around.time.now));
     for (const { messages } of batches) {
       for (const message of messages) this.#send(replica.envelope(message));
     }
@@ -349,16 +383,6 @@ export class SimulatedProcess {
     this.#host.send(message.to, { kind: "envelope", envelope });
   }
 
-  /** An exception from the replica would end a real process, and here it ends the simulation. */
-  #guarded(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      if (error instanceof Violation) throw error;
-      throw new Violation("no assertion fails", `${this.#host.id}: ${stackOf(error)}`);
-    }
-  }
-
   #countTurn(): void {
     const second = Math.floor(this.#around.time.now / 1000);
     if (second !== this.#second) this.#turnsThisSecond = 0;
@@ -369,8 +393,4 @@ export class SimulatedProcess {
       `${this.#host.id} takes ${TURNS_A_SECOND_MAX} turns in a second`,
     );
   }
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

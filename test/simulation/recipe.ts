@@ -4,12 +4,15 @@
  * to one of these.
  */
 import type { SimulationOptions } from "./options.ts";
+import { PROFILES, type ProfileName } from "./profiles.ts";
 import { optionsOf, type Run, type RunOptions, run } from "./run-seed.ts";
 import { SIMPLIFICATIONS, type Simplification } from "./simplify.ts";
 import type { Selection } from "./simulator.ts";
 
 export interface Recipe {
   readonly seed: number;
+  /** What its world is about; undefined: what the seed says. */
+  readonly profile?: ProfileName | undefined;
   /** Numbers of the plan's faults; undefined: all. */
   readonly faults?: readonly number[] | undefined;
   /** Names of clients' deeds; undefined: all. */
@@ -20,7 +23,7 @@ export interface Recipe {
 }
 
 export function runRecipe(recipe: Recipe, how: Omit<RunOptions, "selection"> = {}): Run {
-  const options = optionsFor(recipe, how.options ?? optionsOf(recipe.seed));
+  const options = optionsFor(recipe, how.options ?? optionsOf(recipe.seed, recipe.profile));
   return run(recipe.seed, { ...how, options, selection: selectionOf(recipe) });
 }
 
@@ -48,12 +51,18 @@ export function parseRecipe(text: string): Recipe {
   for (const name of parsed.simplified ?? []) {
     if (!(name in SIMPLIFICATIONS)) throw new Error(`there is no simplification "${name}"`);
   }
+  const { profile } = parsed;
+  if (profile !== undefined && !(profile in PROFILES)) {
+    const known = Object.keys(PROFILES).join(", ");
+    throw new Error(`there is no profile "${profile}"; those are ${known}`);
+  }
   return parsed as Recipe;
 }
 
 /** The shortest command that runs it again. */
-export function commandOf({ seed, faults, deeds, simplified, untilMs }: Recipe): string {
+export function commandOf({ seed, profile, faults, deeds, simplified, untilMs }: Recipe): string {
   const words = [`npm run sim -- --seed ${seed}`];
+  if (profile !== undefined) words.push(`--profile ${profile}`);
   if (faults !== undefined) words.push(`--keep ${faults.length === 0 ? "none" : faults.join(",")}`);
   if (deeds !== undefined) words.push(`--deeds ${deeds.length === 0 ? "none" : deeds.join(",")}`);
   if (simplified !== undefined && simplified.length > 0) {

@@ -1,7 +1,8 @@
 /** Runs one seed, or a part of it, and says what came of it. */
 import { calm } from "./calm.ts";
+import type { Fault } from "./deeds.ts";
 import type { SimulationOptions } from "./options.ts";
-import type { Fault } from "./plan.ts";
+import type { ProfileName } from "./profiles.ts";
 import { Random } from "./random.ts";
 import {
   EVERYTHING,
@@ -41,8 +42,8 @@ export interface RunOptions {
 }
 
 /** The world that belongs to a seed. */
-export function optionsOf(seed: number): SimulationOptions {
-  return seed === 0 ? calm() : swarm(new Random(seed).fork("options"));
+export function optionsOf(seed: number, profile?: ProfileName): SimulationOptions {
+  return seed === 0 ? calm() : swarm(new Random(seed).fork("options"), profile);
 }
 
 export function runSeed(seed: number, trace: TraceOptions = NO_TRACE): SeedResult {

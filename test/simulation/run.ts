@@ -7,14 +7,16 @@
  *   npm run sim -- --seed 7 --keep 3,9       with these faults of its plan only; also --deeds,
  *                                            --simplified and --until, as shrinking prints them
  *   npm run sim -- --recipe failure.json     the same from a file
+ *   npm run sim -- --profile damage --seed 7 the same in a world that is about that
  *   npm run sim -- --seeds 1-2000 --jobs 2   many, in two processes, and a summary
  *
  * Exit status 0: no violation; 1: at least one; 64: the command line makes no sense.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { runJobs } from "./jobs.ts";
+import { type JobsOptions, runJobs } from "./jobs.ts";
 import { MUTANTS, type Mutant } from "./mutants.ts";
+import { PROFILES, type ProfileName } from "./profiles.ts";
 import { parseRecipe, type Recipe, runRecipe } from "./recipe.ts";
 import type { SeedResult } from "./run-seed.ts";
 import { describeShrunk, shrink } from "./shrink.ts";
@@ -41,9 +43,11 @@ async function main(): Promise<number> {
       until: { type: "string" },
       recipe: { type: "string" },
       planted: { type: "string" },
+      profile: { type: "string" },
     },
   });
   const mutant = mutantOf(values.planted);
+  const profile = profileOf(values.profile);
   if (values.recipe !== undefined) {
     const recipe = parseRecipe(readFileSync(values.recipe, "utf8"));
     return runOne(recipe, values.trace, values.shrink, mutant);
@@ -52,6 +56,7 @@ async function main(): Promise<number> {
     const recipe = parseRecipe(
       JSON.stringify({
         seed: parseRange(values.seed).first,
+        profile,
         faults: listOf(values.keep)?.map(Number),
         deeds: listOf(values.deeds),
         simplified: listOf(values.simplified),
@@ -62,12 +67,18 @@ async function main(): Promise<number> {
   }
   const jobs = Number(values.jobs);
   if (!Number.isInteger(jobs) || jobs < 1) throw new Error(`--jobs ${values.jobs}: not a number`);
-  return runMany(parseRange(values.seeds ?? "1-100"), jobs, values.shrink, mutant);
+  const range = parseRange(values.seeds ?? "1-100");
+  return runMany(range, { jobs, shrinkMs: values.shrink ? 120_000 : 0, mutant, profile });
 }
 
 function mutantOf(name: string | undefined): Mutant | undefined {
   if (name === undefined || name in MUTANTS) return name as Mutant | undefined;
   throw new Error(`--planted ${name}: there are ${Object.keys(MUTANTS).join(", ")}`);
+}
+
+function profileOf(name: string | undefined): ProfileName | undefined {
+  if (name === undefined || name in PROFILES) return name as ProfileName | undefined;
+  throw new Error(`--profile ${name}: there are ${Object.keys(PROFILES).join(", ")}`);
 }
 
 function parseRange(text: string): Range {
@@ -112,14 +123,15 @@ function printHeld({ seed, simulatedMs, cpuMs, entries, tasks }: SeedResult): vo
   );
 }
 
-async function runMany(range: Range, jobs: number, isShrunk: boolean, mutant?: Mutant) {
+async function runMany(
+  range: Range,
+  how: Pick<JobsOptions, "jobs" | "shrinkMs" | "mutant" | "profile">,
+) {
   const started = performance.now();
   const summary = emptySummary();
   await runJobs({
-    jobs,
+    ...how,
     seeds: seedsOf(range),
-    shrinkMs: isShrunk ? 120_000 : 0,
-    mutant,
     onResult: (result) => {
       takeIn(summary, result);
       if (result.violation === undefined) return;

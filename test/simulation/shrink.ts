@@ -3,7 +3,8 @@
  * invariant. First the end is brought forward, then the world made simpler, then faults and deeds
  * are left out by delta debugging (Zeller and Hildebrandt 2002): halves, quarters, ... single ones.
  */
-import { describeFault, type Fault } from "./plan.ts";
+import type { Fault } from "./deeds.ts";
+import { describeFault } from "./plan.ts";
 import { commandOf, type Recipe, runRecipe } from "./recipe.ts";
 import type { Run, RunOptions } from "./run-seed.ts";
 import { SIMPLIFICATIONS, type Simplification } from "./simplify.ts";

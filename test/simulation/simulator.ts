@@ -7,24 +7,32 @@
  */
 import type { NodeId } from "task-queue-raft";
 import { describeTask } from "../../packages/broker/src/queue/index.ts";
-import { encodeRoster, type Roster } from "../../packages/broker/src/replica/index.ts";
+import {
+  encodeRoster,
+  type Roster,
+  SUPPORTED,
+  type VersionRange,
+} from "../../packages/broker/src/replica/index.ts";
 import { ClockChecker } from "./checkers/clock.ts";
 import { checkEnd } from "./checkers/end.ts";
 import { Inspector } from "./checkers/inspector.ts";
 import { isFinal } from "./checkers/ledger.ts";
+import type { Fault } from "./deeds.ts";
+import { describeNode } from "./describe.ts";
 import { Disk } from "./disk.ts";
 import { Faults } from "./faults.ts";
 import { Network } from "./network.ts";
-import { type Mutate, SimulatedNode } from "./node.ts";
+import { firstIncarnation, type Mutate, SimulatedNode } from "./node.ts";
 import { NodeClock } from "./node-clock.ts";
 import { Operator } from "./operator.ts";
 import type { SimulationOptions } from "./options.ts";
-import { type Fault, planFaults } from "./plan.ts";
+import { planFaults } from "./plan.ts";
 import type { Surroundings } from "./process.ts";
 import { Random } from "./random.ts";
+import { RejoinCalls } from "./rejoin-calls.ts";
 import { Situations } from "./situations.ts";
 import { Trace } from "./trace.ts";
-import { Violation } from "./violation.ts";
+import { demand, Violation } from "./violation.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { Arena } from "./workload/arena.ts";
 import { Workload } from "./workload/workload.ts";
@@ -35,6 +43,8 @@ const LOOK_MS = 250;
 const QUIET_MS = 10_000;
 
 const STATE_LINES_MAX = 12;
+/** Long enough for every leader without a quorum to find out, and for what was on its way. */
+const HALT_MS = 20_000;
 
 export interface TraceOptions {
   readonly keep: boolean;
@@ -102,6 +112,14 @@ export class Simulator {
     this.nodes = [...nodes.values()];
     for (const node of this.nodes) node.mutate = planted.replica;
     const network = this.#connect(random, planted);
+    new RejoinCalls({
+      time,
+      random: random.fork("rejoin"),
+      delayMs: options.network.delayMs,
+      network,
+      nodes: this.nodes,
+      situations,
+    });
     this.#operator = new Operator({
       time,
       nodes: this.nodes,
@@ -133,6 +151,7 @@ export class Simulator {
         operator,
         situations,
         trace: this.trace,
+        onBeyond: () => this.trace.note("faults", () => "the cluster is lost"),
       },
       this.plan.filter(selection.faults),
     );
@@ -166,6 +185,10 @@ export class Simulator {
     for (const node of this.nodes) node.start();
     const { safetyMs, faults } = this.options;
     this.#time.runUntil(safetyMs);
+    if (this.#faults.isBeyond) {
+      this.#checkHalted();
+      return;
+    }
     this.#broken = this.#faults.stop(faults.minorityStaysDown);
     this.#arena.isOver = true;
     this.#workload.settle();
@@ -178,6 +201,22 @@ export class Simulator {
     this.#operator.checkAnswers();
     checkEnd(this.inspector, this.#well());
     this.#noteEnd();
+  }
+
+  /** All is mended but what the disks have lost: nobody may go on without it. */
+  #checkHalted(): void {
+    this.#faults.stop(false);
+    this.#time.runUntil(this.#time.now + HALT_MS);
+    const { log } = this.inspector;
+    const { commit } = log;
+    this.#time.runUntil(this.#time.now + HALT_MS);
+    demand(log.commit === commit, "a lost majority halts the cluster", () => {
+      return `entry ${log.commit} is committed, ${commit} was before`;
+    });
+    for (const { id, leads } of this.nodes) {
+      demand(!leads, "a lost majority halts the cluster", () => `${id} leads`);
+    }
+    this.situations.hit("cluster halted after most disks were lost");
   }
 
   #noteEnd(): void {
@@ -219,7 +258,7 @@ export class Simulator {
     const listed = members.map(({ incarnation, voter }) => incarnation + (voter ? "" : " learner"));
     const parts = [this.#workload.describeOpen(), `members ${listed.join(" ")}`];
     if (!this.#operator.isIdle) parts.push("the operator is at work");
-    for (const node of this.nodes) parts.push(node.describe());
+    for (const node of this.nodes) parts.push(describeNode(node));
     const queue = this.#arena.leader()?.replica?.queue;
     for (const task of this.inspector.ledger.tasks.values()) {
       if (queue === undefined || isFinal(task) || parts.length > STATE_LINES_MAX) continue;
@@ -245,12 +284,21 @@ export class Simulator {
   }
 }
 
-function foundersOf({ nodes }: SimulationOptions): Roster {
+/** The cluster begins with the newest version that all its founders know. */
+function foundersOf({ nodes, versions: { oldMask } }: SimulationOptions): Roster {
   const members = Array.from({ length: nodes }, (_, at) => {
     const id = `node${at + 1}`;
-    return { id, incarnation: `${id}#1`, bus: `${id}:1`, address: `${id}:2`, voter: true };
+    const where = { bus: `${id}:1`, address: `${id}:2` };
+    return { id, incarnation: `${id}#1`, ...where, voter: true, versions: binaryOf(oldMask, at) };
   });
-  return { revision: 0, members };
+  const version = Math.min(...members.map(({ versions }) => versions.max));
+  return version === 1
+    ? { revision: 0, members }
+    : { revision: 0, members, clusterVersion: version };
+}
+
+function binaryOf(oldMask: number, at: number): VersionRange {
+  return (oldMask & (1 << at)) === 0 ? SUPPORTED : { min: 1, max: 1 };
 }
 
 /** How far clocks that are right may be ahead of true time; undefined: too many may be wrong. */
@@ -269,10 +317,14 @@ function makeNodes(founders: Roster, around: Surroundings, random: Random): Simu
   return Array.from({ length: count }, (_, at) => {
     const id = `node${at + 1}`;
     const membership = encodeRoster(founders);
-    const disk = new Disk(time, random.fork(`disk ${id}`), options.disk, situations, membership);
+    const owner = { id, incarnation: firstIncarnation(id) };
+    const dice = random.fork(`disk ${id}`);
+    const disk = new Disk(time, dice, options.disk, situations, membership, owner);
     const own = random.fork(`node ${id}`);
     const clock = new NodeClock(own.between(1 - drift, 1 + drift), own.between(-skewMs, skewMs));
     const roster = at < options.nodes ? founders : undefined;
-    return new SimulatedNode(id, disk, clock, own, around, roster);
+    const node = new SimulatedNode(id, disk, clock, own, around, roster);
+    node.supports = binaryOf(options.versions.oldMask, at);
+    return node;
   });
 }

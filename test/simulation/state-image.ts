@@ -5,10 +5,17 @@
 import type { Flush, KeyRange } from "../../packages/broker/src/queue/index.ts";
 import type { FlushMark } from "../../packages/broker/src/replica/index.ts";
 
+/** A process that reads what is damaged ends at once, before it has done anything with it. */
+export class DamageFound extends Error {
+  override readonly name = "DamageFound";
+}
+
 export type Row = readonly [key: Uint8Array, value: Uint8Array];
 
 export class StateImage {
   #records = new Map<string, Row>();
+  /** Records that are there no more, or not as they were written. */
+  readonly #bad = new Set<string>();
   /** undefined: rows are still missing. */
   mark: FlushMark | undefined;
 
@@ -20,8 +27,29 @@ export class StateImage {
     return this.#records.size;
   }
 
+  /** Throws `DamageFound`: a damaged record never counts as absent. */
   get(key: string): Uint8Array | undefined {
+    if (this.#bad.size > 0 && this.#bad.has(key)) throw new DamageFound("a record of the state");
     return this.#records.get(key)?.[1];
+  }
+
+  /** Records whose value fails its checksum, or that are gone. */
+  get badCount(): number {
+    return this.#bad.size;
+  }
+
+  /** Some records at this share of the way through them go bad. */
+  spoil(share: number, count: number): void {
+    const keys = [...this.#records.keys()].sort();
+    const from = Math.floor(share * keys.length);
+    for (const key of keys.slice(from, from + count)) this.#bad.add(key);
+  }
+
+  copy(): StateImage {
+    const copy = new StateImage(this.mark);
+    for (const [key, row] of this.#records) copy.#records.set(key, row);
+    for (const key of this.#bad) copy.#bad.add(key);
+    return copy;
   }
 
   put(rows: readonly Row[]): void {
@@ -30,6 +58,7 @@ export class StateImage {
 
   apply({ writes }: Flush, mark: FlushMark): void {
     for (const { key, value } of writes) {
+      if (this.#bad.size > 0) this.#bad.delete(keyText(key));
       if (value === undefined) this.#records.delete(keyText(key));
       else this.#records.set(keyText(key), [key, value]);
     }
@@ -44,8 +73,9 @@ export class StateImage {
     return keys.map((key) => this.#records.get(key)!);
   }
 
-  /** All records in key order. */
+  /** All records in key order. Throws `DamageFound`, like every read. */
   rows(): Row[] {
+    if (this.#bad.size > 0) throw new DamageFound("a record that a snapshot needs");
     return [...this.#records.keys()].sort().map((key) => this.#records.get(key)!);
   }
 }
@@ -53,4 +83,9 @@ export class StateImage {
 /** Key bytes as a string of the same order. */
 export function keyText(key: Uint8Array): string {
   return String.fromCharCode.apply(null, key as unknown as number[]);
+}
+
+/** Of a node that has applied nothing yet. */
+export function emptyState(membership: Uint8Array): StateImage {
+  return new StateImage({ applied: 0, logDurable: { term: 0, index: 0 }, membership });
 }

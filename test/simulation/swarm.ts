@@ -3,9 +3,12 @@
  * off, for a world where everything happens at once hides what happens only when something else
  * does not.
  */
+import { noDamage, noTrouble } from "./calm.ts";
+import type { Procedure } from "./deeds.ts";
 import { LABELS, type Label } from "./disk-steps.ts";
 import {
   type DiskOptions,
+  type DiskTroubleOptions,
   type FaultOptions,
   KIB,
   type MemberOptions,
@@ -14,45 +17,15 @@ import {
   type NetworkOptions,
   type RaftKnobs,
   type SimulationOptions,
+  type VersionOptions,
   type WorkloadOptions,
 } from "./options.ts";
-import type { Procedure } from "./plan.ts";
+import { type ProfileName, withProfile } from "./profiles.ts";
 import type { Random } from "./random.ts";
 
-/** A world of its own for each seed. */
-export function swarm(random: Random): SimulationOptions {
-  const drawn = drawWorld(random);
-  return random.fork("installs").chance(0.25) ? withManyInstalls(drawn) : drawn;
-}
-
-/**
- * Members come and go, their logs are short, and nodes die in the midst of receiving their state:
- * left to chance alone, a crash between two steps of an install is met once in hundreds of seeds.
- */
-function withManyInstalls(drawn: SimulationOptions): SimulationOptions {
-  const { faults, members } = drawn;
-  return {
-    ...drawn,
-    snapshots: { entries: 0, rowsAChunk: 50 },
-    faults: {
-      ...faults,
-      crashEveryMs: NEVER,
-      powerLossEveryMs: NEVER,
-      ambushEveryMs: 400,
-      ambushLabels: ["staged rows", "pointer switch", "log reset", "old state delete"],
-      leaderShare: 0,
-      restartMs: { min: 50, max: 1000 },
-      // Both are for worlds whose members stay the same.
-      minorityStaysDown: false,
-      oddClockShare: undefined,
-    },
-    members: {
-      ...members,
-      spares: drawn.nodes === 5 ? 1 : 3,
-      everyMs: 1500,
-      procedures: ["replace", "replaceDead", "learn", "grow", "shrink"],
-    },
-  };
+/** A world of its own for each seed; `profile`: which one it is to have, whatever it would draw. */
+export function swarm(random: Random, profile?: ProfileName): SimulationOptions {
+  return withProfile(drawWorld(random), random, profile);
 }
 
 function drawWorld(random: Random): SimulationOptions {
@@ -70,6 +43,9 @@ function drawWorld(random: Random): SimulationOptions {
     disk: swarmDisk(random),
     faults: swarmFaults(random, count, isFixed),
     members,
+    trouble: swarmTrouble(random.fork("trouble")),
+    damage: noDamage(),
+    versions: swarmVersions(random.fork("versions")),
     snapshots: {
       entries: random.pick([0, 5, 20, 100, 10_000]),
       rowsAChunk: random.pick([5, 20, 1000]),
@@ -121,12 +97,15 @@ function swarmNetwork(random: Random): NetworkOptions {
   };
 }
 
+/** One that always takes longer than this is no disk to lead with, and here all are alike. */
+const FLUSH_MS_MAX = 5000;
+
 function swarmDisk(random: Random): DiskOptions {
   const slow = random.pick([1, 1, 5, 30]);
   return {
     hardStateMs: { min: 0.2 * slow, max: 2 * slow },
     appendMs: { min: 0.3 * slow, max: 3 * slow },
-    flushMs: { min: slow, max: random.pick([5, 50, 500]) * slow },
+    flushMs: { min: slow, max: Math.min(random.pick([5, 50, 500]) * slow, FLUSH_MS_MAX) },
     readMs: { min: 0.1, max: random.pick([0.5, 5, 50]) },
     stallRate: random.pick([0, 0, 0.005, 0.02]),
     stallMs: random.pick([100, 1000, 3000]),
@@ -145,6 +124,10 @@ function swarmFaults(random: Random, nodes: number, isFixed: boolean): FaultOpti
     ambushEveryMs: sometimes([700, 2000, 6000]),
     ambushLabels: random.pick(AMBUSHES),
     shortOfficeEveryMs: random.pick([NEVER, NEVER, 3000, 500]),
+    shortOfficeMs: 10,
+    shortOfficeCutShare: 0.8,
+    relayEveryMs: NEVER,
+    relayMs: 0,
     powerLossEveryMs: random.chance(0.25) ? 20_000 : NEVER,
     partitionEveryMs: nodes === 1 ? NEVER : sometimes([3000, 8000, 20_000]),
     partitionMs: { min: 100, max: random.pick([1000, 5000, 15_000]) },
@@ -208,6 +191,29 @@ function swarmMembers(random: Random, nodes: number): MemberOptions {
     transferEveryMs: transfers ? random.pick([1500, 6000]) : NEVER,
     sigtermEveryMs: random.chance(0.25) ? 8000 : NEVER,
     priorities: random.chance(0.25),
+  };
+}
+
+function swarmTrouble(random: Random): DiskTroubleOptions {
+  const sometimes = (meanMs: readonly number[]) =>
+    random.chance(0.3) ? random.pick(meanMs) : NEVER;
+  return {
+    ...noTrouble(),
+    slowEveryMs: sometimes([5000, 20_000]),
+    hangEveryMs: sometimes([10_000, 25_000]),
+    hangMs: { min: 3000, max: random.pick([6000, 20_000, 60_000]) },
+    lowEveryMs: sometimes([5000, 15_000]),
+    lowMs: { min: 500, max: random.pick([5000, 30_000]) },
+  };
+}
+
+function swarmVersions(random: Random): VersionOptions {
+  const isMixed = random.chance(0.3);
+  return {
+    oldMask: isMixed ? random.whole(1, 255) : 0,
+    rollEveryMs: isMixed ? random.pick([2000, 6000]) : NEVER,
+    downShare: random.pick([0, 0.2, 0.4]),
+    raiseEveryMs: isMixed ? random.pick([3000, 10_000]) : NEVER,
   };
 }
 

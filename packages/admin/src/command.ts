@@ -8,6 +8,8 @@ export type Arguments = Readonly<Record<string, unknown>>;
 
 export interface Context {
   readonly client: AdminClient;
+  /** Another connection, to this broker and no other; whoever asks for it closes it. */
+  connect(address: string, timeoutMs: number): AdminClient;
   readonly io: Io;
   readonly out: Output;
   readonly args: Arguments;

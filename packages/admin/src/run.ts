@@ -44,7 +44,10 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
     watch,
   );
   try {
-    const work = command.run({ client, io, out, args, timeoutMs });
+    const toOne = (address: string, ms: number): AdminClient => {
+      return openClient(io, { servers: address, timeoutMs: ms, stay: true }, NO_WATCH);
+    };
+    const work = command.run({ client, connect: toOne, io, out, args, timeoutMs });
     return command.patient === true ? await work : await Promise.race([work, watch.unreachable]);
   } finally {
     await client.close();
@@ -54,7 +57,7 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
 function openClient(
   io: Io,
   options: Pick<ConnectOptions, "servers" | "timeoutMs" | "stay">,
-  watch: Reachability,
+  watch: Pick<Reachability, "failed" | "up">,
 ): AdminClient {
   try {
     return io.connect({
@@ -68,6 +71,9 @@ function openClient(
     throw new CliError(EXIT.usage, `--broker-addr: ${(cause as Error).message}`, cause);
   }
 }
+
+/** Whoever asks one broker among several goes on without its answer. */
+const NO_WATCH: Pick<Reachability, "failed" | "up"> = { failed() {}, up() {} };
 
 /**
  * The client tries for as long as its deadline allows, which is right for a cluster in an election

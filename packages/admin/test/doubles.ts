@@ -26,7 +26,8 @@ export function taskJson(fields: Partial<TaskJson> = {}): TaskJson {
 
 export function memberJson(id: string, fields: Partial<MemberJson> = {}): MemberJson {
   const address = `127.0.0.1:${6378 + Number(id.at(-1))}`;
-  const rest = { match_index: 42, lag: 0, healthy: true, version: "0.1.0" };
+  const figures = { match_index: 42, lag: 0, healthy: true };
+  const rest = { ...figures, version: "0.1.0", supports: { min: 1, max: 2 } };
   return { id, address, role: "follower", ...rest, ...fields };
 }
 
@@ -133,6 +134,11 @@ export class FakeClient implements AdminClient {
       return this.#changed(["remove", id, options?.force], (members) =>
         members.filter((member) => member.id !== id),
       );
+    },
+    raiseVersion: async ({ to } = {}) => {
+      const after = await this.#changed(["raise", to], (members) => members);
+      this.clusters = [{ ...after, cluster_version: to ?? 2 }];
+      return this.#view();
     },
     transferLeadership: async ({ to } = {}) => {
       const next = to ?? "node2";

@@ -131,3 +131,16 @@ test("the program as it was built", async () => {
   expect(down).toMatchObject({ code: 69, stdout: "" });
   expect(down.stderr).toContain("no broker can be reached");
 });
+
+test("an upgrade is looked at, and made final", async () => {
+  const { call } = await verbs();
+  const before = await call("upgrade", "status");
+  expect(before.json).toMatchObject({ cluster_version: 1, finalize_to: 2 });
+  expect(before.json.members).toMatchObject([{ id: "n1", running: "9.9.9" }]);
+  const refused = await call("upgrade", "finalize", "--to", "3", "--yes");
+  expect(refused).toMatchObject({ status: 1, stdout: "" });
+  expect(refused.stderr).toContain("state_conflict: version 3 is not known here");
+  const made = await call("upgrade", "finalize", "--yes");
+  expect(made).toMatchObject({ status: 0, json: { cluster_version: 2 } });
+  expect((await call("upgrade", "status")).json).toMatchObject({ finalize_to: null });
+});

@@ -5,7 +5,7 @@
 import { type Entry, type EntryId, DEFAULTS as RAFT_DEFAULTS } from "task-queue-raft";
 import { loadQueue } from "./load-queue.ts";
 import type { Formation, Identity, LogStore, Member, StateStore } from "./ports.ts";
-import { encodeRoster, Replica, type ReplicaSettings } from "./replica/index.ts";
+import { encodeRoster, Replica, type ReplicaSettings, SUPPORTED } from "./replica/index.ts";
 import type { NodeReplica } from "./runtime.ts";
 
 export interface BootOptions {
@@ -48,6 +48,7 @@ export async function bootReplica(options: BootOptions): Promise<NodeReplica> {
     applied: mark.logDurable,
     membership: mark.membership.length > 0 ? mark.membership : encodeRoster(formation),
     settings: options.settings,
+    supports: SUPPORTED,
     self,
     joinedAt: formation.revision,
     logBytes: log.bytes,

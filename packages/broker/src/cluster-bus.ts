@@ -8,9 +8,13 @@ import type { Config } from "./config/config.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
 import type { NodeLogger } from "./observe/logger.ts";
 import type { Bus, BusListener, Formation, IdentityStore, Member, Roster } from "./ports.ts";
+import { clusterVersionOf, SUPPORTED } from "./replica/index.ts";
+import type { DataDir } from "./storage/data-dir.ts";
 import { startBus } from "./transport/bus.ts";
-import { BusServer } from "./transport/bus-server.ts";
+import { type AnswerRejoin, BusServer } from "./transport/bus-server.ts";
+import type { PeerStarts } from "./transport/doorkeeper.ts";
 import { form } from "./transport/form.ts";
+import { foundingOf } from "./transport/formation.ts";
 import { greetMember } from "./transport/greet.ts";
 import { joinHostPort, parsePeer } from "./transport/peers.ts";
 
@@ -22,9 +26,18 @@ export interface ClusterSeat {
   /** Asks who is at `id@host:port`; rejects with a sentence when that one cannot be added. */
   greet(peer: string): Promise<Member>;
   /** Opens the bus; every call of `listener` is an input of the replica. */
-  startBus(listener: BusListener): Bus;
+  startBus(listener: BusListener, memory?: BusMemory): Bus;
+  /** Members that have lost data are taken back from now on. */
+  answerRejoins(answer: AnswerRejoin): void;
   /** Closes the bus and its port. */
   close(): Promise<void>;
+}
+
+/** What a bus knows of the past of its members, and of this node's own. */
+export interface BusMemory {
+  readonly starts: PeerStarts;
+  /** Another member has seen a later start of this node than this one. */
+  readonly onRolledBack: (reason: string) => void;
 }
 
 /**
@@ -33,13 +46,18 @@ export interface ClusterSeat {
  */
 export async function takeSeat(
   config: Config,
-  identity: IdentityStore,
+  { identity, format }: Pick<DataDir, "identity" | "format">,
   roster: Roster | undefined,
   log: NodeLogger,
   signal: AbortSignal,
 ): Promise<ClusterSeat> {
+  // Only a damaged directory says less of itself than what lies in it.
+  if (roster !== undefined) await format.raise(clusterVersionOf(roster));
   const self = memberOf(config, identity.identity.incarnation);
-  const saveFormation = (formation: Formation) => identity.save({ formation });
+  const saveFormation = async (formation: Formation) => {
+    await format.raise(clusterVersionOf(formation));
+    await identity.save({ formation });
+  };
   if (!config.raft.enabled) return seatAlone(self, identity, roster, saveFormation);
   if (roster === undefined && config.raft.peers.length === 0)
     throw new StartupError(EXIT.config, NO_PEERS);
@@ -61,13 +79,14 @@ export async function takeSeat(
     greet: (peer) => {
       return greetMember(parsePeer(peer), { member: self, clusterId: formation.clusterId });
     },
-    startBus: (listener) => {
+    startBus: (listener, memory) => {
       const random = Math.random;
       const whom = { identity: known, formation, member: self, peers };
-      const bus = startBus({ ...whom, server, listener, log, random });
+      const bus = startBus({ ...whom, server, listener, log, random, ...memory });
       opened.push(bus);
       return bus;
     },
+    answerRejoins: (answer) => server.answerRejoins(answer),
     close: async () => {
       for (const bus of opened) await bus.close();
       await server.close();
@@ -95,17 +114,14 @@ async function seatAlone(
         "set raft.enabled: true, or use another persistence.data_dir",
     );
   }
-  const formation = identity.formation ?? {
-    clusterId: randomBytes(16).toString("hex"),
-    revision: 0,
-    members: [{ ...self, voter: true }],
-  };
+  const members = [{ ...self, voter: true }];
+  const formation = identity.formation ?? foundingOf(randomBytes(16).toString("hex"), members);
   if (identity.formation === undefined) await saveFormation(formation);
   const greet = () => {
     const advice = "restart it with raft.enabled: true; its data stays";
     return Promise.reject(new Error(`this node is alone and opens no bus: ${advice}`));
   };
-  return { formation, self, greet, startBus: () => SILENT, async close() {} };
+  return { formation, self, greet, startBus: () => SILENT, answerRejoins() {}, async close() {} };
 }
 
 /** There is nobody to talk to. */
@@ -120,7 +136,8 @@ const SILENT: Bus = {
   async close() {},
 };
 
-function memberOf({ broker, raft }: Config, incarnation: string): Member {
+/** This node as others are to know it. */
+export function memberOf({ broker, raft }: Config, incarnation: string): Member {
   const host = broker.advertise.slice(0, broker.advertise.lastIndexOf(":"));
   const bare = host.startsWith("[") ? host.slice(1, -1) : host;
   return {
@@ -128,5 +145,6 @@ function memberOf({ broker, raft }: Config, incarnation: string): Member {
     incarnation,
     bus: joinHostPort(bare, raft.port),
     address: broker.advertise,
+    versions: SUPPORTED,
   };
 }

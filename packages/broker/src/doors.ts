@@ -1,5 +1,6 @@
 /** The listeners of a broker: workers and clients, REST, metrics; opened together. */
 import type { Config } from "./config/config.ts";
+import type { DiskSpaceWatch } from "./disk-space.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
 import type { NodeLogger } from "./observe/logger.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
@@ -21,6 +22,8 @@ export interface DoorsOptions {
   readonly runtime: Runtime;
   /** Entries of the log on disk. */
   readonly logEntries: () => number;
+  /** Where the data directory is; without it nobody is told of room on that disk. */
+  readonly disk?: Pick<DiskSpaceWatch, "space" | "warning">;
 }
 
 /**
@@ -30,7 +33,13 @@ export async function openDoors(options: DoorsOptions): Promise<Door[]> {
   const { config, log, broker } = options;
   const metrics = metricsOf(options);
   const workers = workerServer(options);
-  const rest = createRestServer({ broker, config, logger: log, metrics });
+  const rest = createRestServer({
+    broker,
+    config,
+    logger: log,
+    metrics,
+    warning: () => warningOf(options),
+  });
   const doors: Door[] = [{ close: async () => metrics.close() }];
   try {
     doors.push(...(await openMetrics(options, metrics)));
@@ -46,13 +55,22 @@ export async function openDoors(options: DoorsOptions): Promise<Door[]> {
   }
 }
 
-function metricsOf({ broker, runtime, version, logEntries }: DoorsOptions): Metrics {
+const INTAKE_CLOSED =
+  "new tasks are refused with disk_full: the disks of too many brokers are nearly full; " +
+  "their health pages say which; make room there";
+
+function warningOf({ disk, runtime }: DoorsOptions): string | undefined {
+  return disk?.warning() ?? (runtime.replica.intakeClosed ? INTAKE_CLOSED : undefined);
+}
+
+function metricsOf({ broker, runtime, version, logEntries, disk }: DoorsOptions): Metrics {
   return createMetrics({
     status: () => broker.status(),
     broker,
     snapshots: () => runtime.snapshotStats,
     divergences: () => runtime.replica.divergences,
     logEntries,
+    diskSpace: () => disk?.space(),
     version,
   });
 }

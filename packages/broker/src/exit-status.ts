@@ -6,7 +6,10 @@ export const EXIT = {
   done: 0,
   /** Wrong flags. */
   usage: 64,
-  /** The data directory is damaged or has lost entries: needs a person. */
+  /**
+   * The data directory is damaged, has lost entries, or differs from the others': the log says
+   * whether a start helps, by which a cluster member comes back by itself, or only a person.
+   */
   damagedData: 65,
   /** A port is in use or an address cannot be had. */
   unavailable: 69,

@@ -145,6 +145,10 @@ export class LocalBroker implements Broker {
     return this.#members.transferLeadership(to);
   }
 
+  raiseVersion(to: number | undefined): Promise<void> {
+    return this.#members.raiseVersion(to);
+  }
+
   // ---- worker sessions ----
 
   attach(session: string, held: readonly Token[], channel: SessionChannel): Attached | undefined {

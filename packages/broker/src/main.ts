@@ -17,6 +17,7 @@ const { version } = createRequire(import.meta.url)("../package.json") as { versi
 export async function main(argv: readonly string[]): Promise<void> {
   process.title = "tq-broker";
   const config = settingsOrExit(argv);
+  const { acceptRestoredData: acceptRestored } = config;
   const { logLevel: level, logFile: file } = config.monitoring;
   const log = createLogger({ level, file, nodeId: config.raft.nodeId });
   const onFatal = (what: string, error: unknown): void => die(log, what, error);
@@ -31,8 +32,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   life.stopOnSignals();
   const onRemoved = (): void => life.stop(EXIT.removed, REMOVED);
   const { signal } = life;
+  const common = { config, version, log, acceptRestored };
   try {
-    await life.began(await startBroker({ config, version, log, signal, onFatal, onRemoved }));
+    await life.began(await startBroker({ ...common, signal, onFatal, onRemoved }));
   } catch (error) {
     if (!isCalledOff(error, signal)) die(log, "cannot start", error);
     log.info({}, "stopped before it was started");

@@ -5,7 +5,7 @@
 import { TqError } from "task-queue-protocol";
 import type { Member } from "./ports.ts";
 import { unreachable } from "./queue/index.ts";
-import type { ChangeOutcome, MemberChange } from "./replica/index.ts";
+import { type ChangeOutcome, type MemberChange, SUPPORTED } from "./replica/index.ts";
 import type { ChangeWaiter, NodeReplica, Runtime } from "./runtime.ts";
 
 /** Asks who is at `id@host:port`; rejects with a sentence when that one cannot be added. */
@@ -38,6 +38,11 @@ export class MemberRequests {
 
   transferLeadership(to: string | undefined): Promise<void> {
     return this.#outcomeOf((replica, waiter) => replica.transferLeadership(to, waiter));
+  }
+
+  /** undefined: to the highest that this node's program knows. */
+  raiseVersion(to: number | undefined): Promise<void> {
+    return this.#change({ kind: "raise", to: to ?? SUPPORTED.max });
   }
 
   #change(change: MemberChange): Promise<void> {

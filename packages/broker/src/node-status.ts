@@ -28,7 +28,7 @@ export function nodeStatus(
   return {
     nodeId: raft.id,
     clusterId: facts.clusterId,
-    clusterVersion: 1,
+    clusterVersion: replica.clusterVersion,
     role: plainRole(raft.role),
     term: raft.term,
     leader: leader && { id: leader.id, address: leader.address },
@@ -84,6 +84,7 @@ function memberStatus(replica: NodeReplica, facts: StatusFacts): MemberStatus[] 
       lag: matchIndex === undefined ? undefined : Math.max(0, raft.lastIndex - matchIndex),
       healthy: isSelf || facts.isConnected(member.id),
       version: isSelf ? facts.version : "",
+      supports: member.versions,
     };
   });
 }

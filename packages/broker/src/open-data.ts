@@ -1,18 +1,38 @@
 /**
  * Opens a broker's data directory, and judges whether a node with this past may take part: one that
- * has lost what it promised, or was removed, must not vote.
+ * has lost what it promised, or was removed, must not vote. What is to become of a node that has
+ * lost data is decided elsewhere.
  */
 import type { Config } from "./config/config.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
 import type { NodeLogger } from "./observe/logger.ts";
 import type { Identity, Roster } from "./ports.ts";
+import { LostData, lostDataIn } from "./recovery/lost-data.ts";
+import { clearSuspicion, isSuspect } from "./recovery/suspicion.ts";
 import { decodeRoster } from "./replica/index.ts";
+import { releaseBallast } from "./storage/ballast.ts";
+import { forgottenVote } from "./storage/boot-verdict.ts";
 import { type DataDir, openDataDir } from "./storage/data-dir.ts";
-import { DataDirError, StorageDamage } from "./storage/storage-error.ts";
+import { DataDirError } from "./storage/storage-error.ts";
+import { verifyState } from "./storage/verify-state.ts";
 
-/** Throws `StartupError`, or what a broken disk throws. */
-export async function openData(config: Config, log: NodeLogger): Promise<DataDir> {
+export interface OpenOptions {
+  /** An operator vouches for a directory that is a copy. */
+  readonly acceptRestored?: boolean;
+}
+
+/**
+ * Throws `LostData` (a `StartupError`), other `StartupError`s, or what a broken disk throws.
+ */
+export async function openData(
+  config: Config,
+  log: NodeLogger,
+  { acceptRestored = false }: OpenOptions = {},
+): Promise<DataDir> {
   const path = config.persistence.dataDir;
+  if (await releaseBallast(path)) {
+    log.warn({}, `the disk of ${path} is full: its ballast was given up; make room soon`);
+  }
   const options = {
     path,
     nodeId: config.raft.nodeId,
@@ -22,22 +42,15 @@ export async function openData(config: Config, log: NodeLogger): Promise<DataDir
     if (error instanceof DataDirError) {
       throw new StartupError(EXIT.cannotCreate, error.message, { cause: error });
     }
-    if (error instanceof StorageDamage) {
-      throw new StartupError(EXIT.damagedData, error.message, { cause: error });
-    }
-    throw error;
+    throw lostDataIn(error, path) ?? error;
   });
-  const trouble = troubleWith(data);
-  if (trouble !== undefined) {
+  try {
+    await judge(data, log, acceptRestored);
+    return data;
+  } catch (error) {
     await data.close();
-    throw new StartupError(trouble.exitStatus, `${path} ${trouble.text}`);
+    throw lostDataIn(error, path) ?? error;
   }
-  if (data.identity.copied) {
-    const text = "is a copy: work that was done after the copy was made will be done again";
-    log.warn({}, `${path} ${text}`);
-    await data.identity.acceptCopy();
-  }
-  return data;
 }
 
 /**
@@ -57,32 +70,57 @@ export function newerRoster(
   return formation.revision > applied.revision ? formation : applied;
 }
 
-interface Trouble {
-  readonly exitStatus: number;
-  readonly text: string;
+/** Throws when this node's vote could undo what other members rely on. */
+async function judge(data: DataDir, logger: NodeLogger, acceptRestored: boolean): Promise<void> {
+  const { path, verdict, identity, log, states } = data;
+  if (verdict.kind === "recovering") {
+    const reason = `entries that were acknowledged are lost: ${verdict.reason}`;
+    throw new LostData(path, reason, { isWhole: false });
+  }
+  const forgotten = forgottenVote(log.last, identity.identity.hardState);
+  if (forgotten !== undefined) throw new LostData(path, forgotten, { isWhole: false });
+  refuseRemoved(data);
+  if (identity.badPages > 0) {
+    const text = "is damaged and was read from another copy of it: check the disk";
+    logger.warn({ badPages: identity.badPages }, `part of ${path}/identity ${text}`);
+  }
+  if (await isSuspect(path)) {
+    logger.warn({}, `${path}: the last run read something damaged; every record is checked now`);
+    const records = await verifyState(states.live);
+    await clearSuspicion(path);
+    logger.info({ records }, `${path}: all ${records} records are whole`);
+  }
+  if (identity.copied) await judgeCopy(data, logger, acceptRestored);
 }
 
-/** Why this node's vote could undo what other members rely on; undefined = it may take part. */
-function troubleWith(data: DataDir): Trouble | undefined {
-  const { verdict, identity } = data;
-  const { nodeId, incarnation, formation } = identity.identity;
-  const advice =
-    "This node does not start, for its vote could undo what the others rely on. They keep the " +
-    "data; bring back the original directory.";
-  const damaged = (what: string) => ({ exitStatus: EXIT.damagedData, text: `${what}. ${advice}` });
-  if (verdict.kind === "recovering") {
-    return damaged(`has lost entries that were acknowledged: ${verdict.reason}`);
-  }
+function refuseRemoved(data: DataDir): void {
+  const { nodeId, incarnation, formation } = data.identity.identity;
   const members = rosterOf(data)?.members ?? [];
-  if (identity.copied && members.length > 1) {
-    return damaged("is a copy of a cluster member's directory and may be older than its promises");
-  }
   const listed = members.some((each) => each.id === nodeId && each.incarnation === incarnation);
-  if (members.length > 0 && !listed) {
-    const text =
-      `is that of a node that was removed from cluster ${formation?.clusterId ?? ""}. To bring ` +
-      "it back, start it with an empty persistence.data_dir and name it to tq-admin members add";
-    return { exitStatus: EXIT.removed, text };
+  if (members.length === 0 || listed) return;
+  throw new StartupError(
+    EXIT.removed,
+    `${data.path} is that of a node that was removed from cluster ${formation?.clusterId ?? ""}. ` +
+      "To bring it back, start it with an empty persistence.data_dir and name it to " +
+      "tq-admin members add",
+  );
+}
+
+/** A copy may be older than what its node has promised since; only its node's peers can know. */
+async function judgeCopy(data: DataDir, log: NodeLogger, acceptRestored: boolean): Promise<void> {
+  const { path, identity, states } = data;
+  const isMember = (rosterOf(data)?.members ?? []).length > 1;
+  if (isMember && !acceptRestored) {
+    const reason =
+      "the data directory is a copy of a cluster member's, and may be older than its promises";
+    throw new LostData(path, reason, { isWhole: true });
   }
-  return undefined;
+  if (isMember) {
+    const records = await verifyState(states.live);
+    log.warn({ records }, `${path} is a copy and was accepted: all ${records} records are whole`);
+  } else {
+    const text = "is a copy: work that was done after the copy was made will be done again";
+    log.warn({}, `${path} ${text}`);
+  }
+  await identity.acceptCopy();
 }

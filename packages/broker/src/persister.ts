@@ -6,12 +6,18 @@
 import type { LogIndex, PersistBatch } from "task-queue-raft";
 import type { DiskWork } from "./disk-work.ts";
 import type { IdentityStore, LogStore, StateDirectory } from "./ports.ts";
+import { clusterVersionOf, decodeRoster } from "./replica/index.ts";
 import type { StagedSnapshot } from "./snapshots/receiver.ts";
 
 export interface PersisterOptions {
   readonly log: LogStore;
   readonly states: StateDirectory;
   readonly identity: IdentityStore;
+  /**
+   * Resolves once an older binary, which does not know this version of the cluster, would refuse
+   * the data directory.
+   */
+  readonly raiseFormat: (version: number) => Promise<void>;
   /** 0: fsync before anything is acknowledged; else: fsync at most this long after. */
   readonly walSyncIntervalMs: number;
   readonly work: DiskWork;
@@ -105,7 +111,12 @@ export class Persister {
 
   /** Returns whether entries are fsynced, rather than only handed over. */
   async #write(batches: readonly PersistBatch[]): Promise<boolean> {
-    const { log, identity, walSyncIntervalMs } = this.#options;
+    const { log, identity, walSyncIntervalMs, raiseFormat } = this.#options;
+    for (const batch of batches) {
+      for (const { kind, data } of batch.entries) {
+        if (kind === "membership") await raiseFormat(clusterVersionOf(decodeRoster(data)));
+      }
+    }
     const hardState = batches.findLast((batch) => batch.hardState !== undefined)?.hardState;
     if (hardState !== undefined) await identity.save({ hardState });
     let sync = walSyncIntervalMs === 0;
@@ -126,12 +137,13 @@ export class Persister {
    * the two a start finds the new state and what the log begins with, and does the second again.
    */
   async #restore({ restore }: PersistBatch): Promise<void> {
-    const { states, log, quiesce, onRestored } = this.#options;
+    const { states, log, quiesce, onRestored, raiseFormat } = this.#options;
     const snapshot = this.#snapshot;
     if (snapshot?.base.index !== restore?.index || snapshot?.base.term !== restore?.term) {
       throw new Error(`no snapshot of entry ${restore?.index} is at hand`);
     }
-    const { staged, base } = snapshot as StagedSnapshot;
+    const { staged, base, membership } = snapshot as StagedSnapshot;
+    await raiseFormat(clusterVersionOf(decodeRoster(membership)));
     await quiesce();
     await this.#compacting;
     await states.install(staged, base);

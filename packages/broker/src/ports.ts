@@ -4,7 +4,14 @@
  */
 import type { Entry, EntryId, HardState, LogIndex, NodeId } from "task-queue-raft";
 import type { Flush, RecordReader } from "./queue/index.ts";
-import type { Envelope, FlushMark, Forward, ForwardReply, Roster } from "./replica/index.ts";
+import type {
+  Envelope,
+  FlushMark,
+  Forward,
+  ForwardReply,
+  Roster,
+  VersionRange,
+} from "./replica/index.ts";
 
 export type {
   Beacon,
@@ -15,6 +22,7 @@ export type {
   ForwardReply,
   Member,
   Roster,
+  VersionRange,
 } from "./replica/index.ts";
 
 /** The bus between brokers is this far above the worker port unless `raft.port` says otherwise. */
@@ -187,8 +195,11 @@ export interface BusListener {
   onEnvelope(from: NodeId, envelope: Envelope): void;
   onForwards(from: NodeId, forwards: readonly Forward[]): void;
   onForwardReplies(from: NodeId, replies: readonly ForwardReply[]): void;
-  /** The peer's control stream to us opened or closed. */
-  onPeer(peer: NodeId, connected: boolean): void;
+  /**
+   * The peer's control stream to us opened or closed. `versions`: what its binary can work with, as
+   * it said when it opened; absent: it is older than that.
+   */
+  onPeer(peer: NodeId, connected: boolean, versions?: VersionRange): void;
   /**
    * A member asks for a snapshot. Chunks are taken as fast as it reads them; `signal` says that it
    * has gone. What is thrown ends its stream with that message.

@@ -14,13 +14,14 @@ import { DivergedState } from "./exit-status.ts";
 import type { SessionChannel } from "./operations/broker.ts";
 import { Persister } from "./persister.ts";
 import type { Bus, IdentityStore, LogStore, StateDirectory, StateStore } from "./ports.ts";
-import type {
-  ChangeOutcome,
-  ContentLoad,
-  Outcome,
-  Outputs,
-  Replica,
-  SessionOutput,
+import {
+  type ChangeOutcome,
+  type ContentLoad,
+  type Outcome,
+  type Outputs,
+  type Replica,
+  type SessionOutput,
+  TooNew,
 } from "./replica/index.ts";
 import { SnapshotReceiver, type StagedSnapshot } from "./snapshots/receiver.ts";
 import { SnapshotSource } from "./snapshots/source.ts";
@@ -39,6 +40,8 @@ export interface RuntimeOptions {
   readonly states: StateDirectory;
   readonly identity: IdentityStore;
   readonly bus: Bus;
+  /** See `PersisterOptions`. */
+  readonly raiseFormat: (version: number) => Promise<void>;
   /** 0: fsync before anything is acknowledged; else: fsync at most this long after. */
   readonly walSyncIntervalMs: number;
   readonly logger: RuntimeLogger;
@@ -88,7 +91,8 @@ export class Runtime {
     this.#source = new SnapshotSource({ clusterId, states, log, now, pause, logger, onFault });
     const fetch = (from: NodeId, request: Uint8Array) => bus.fetchSnapshot(from, request);
     const install = (snapshot: StagedSnapshot) => this.#install(snapshot);
-    const from = { clusterId, states, fetch, checkMembers };
+    const check = (membership: Uint8Array) => this.#checkMembers(membership);
+    const from = { clusterId, states, fetch, checkMembers: check };
     const receiving = { ...from, now, pause, logger, install, onFault };
     this.#receiver = new SnapshotReceiver(receiving);
     this.#persister = new Persister({
@@ -128,7 +132,12 @@ export class Runtime {
     this.#closed = true;
     if (this.#failed) return;
     this.#failed = true;
-    this.#options.onFatal(what, error);
+    this.#options.onFatal(error instanceof TooNew ? "this node cannot go on" : what, error);
+  }
+
+  /** From now on it says and writes nothing more; `close` is still to be called. */
+  halt(): void {
+    this.#closed = true;
   }
 
   /** True once it takes part no more: its end was asked for, or a fault has ended it. */
@@ -310,6 +319,16 @@ export class Runtime {
       for (const listener of this.#installedListeners) listener();
     });
     return installed;
+  }
+
+  /** A source whose members make no sense may be damaged; a cluster that is too new stays so. */
+  #checkMembers(membership: Uint8Array): void {
+    try {
+      checkMembers(membership);
+    } catch (error) {
+      if (error instanceof TooNew) this.fail("a snapshot cannot be received", error);
+      throw error;
+    }
   }
 
   #flush({ flush, mark }: NonNullable<NodeOutputs["flush"]>): void {

@@ -79,7 +79,7 @@ test("a member tells others where it listens now, not where its formation has it
   const { incarnation } = data.identity.identity;
   const members = [memberOf("a", 9, incarnation), memberOf("b", 10)];
   await data.identity.save({ formation: { clusterId: "c1", revision: 0, members } });
-  const seat = await takeSeat(config, data.identity, rosterOf(data), LOG, NEVER);
+  const seat = await takeSeat(config, data, rosterOf(data), LOG, NEVER);
   const bus = seat.startBus({
     onEnvelope() {},
     onForwards() {},

@@ -22,7 +22,17 @@ function replicaOf(raft: object, applied: number, leads = false): NodeReplica {
 
 function heartbeat(from: string, applied: number): Envelope {
   const message = { type: "heartbeat", from, to: "b", term: 3, commit: 0, round: 1 } as const;
-  return { message, beacon: { wallMs: 0, applied, effectHash: "00", priority: 0 } };
+  return {
+    message,
+    beacon: {
+      wallMs: 0,
+      applied,
+      effectHash: "00",
+      priority: 0,
+      diskLow: false,
+      intakeClosed: false,
+    },
+  };
 }
 
 function reason(

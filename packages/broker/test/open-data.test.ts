@@ -1,5 +1,5 @@
 /** Which data directories a broker starts with, judged by the members that its own disk knows. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -9,8 +9,11 @@ import { EXIT } from "../src/exit-status.ts";
 import type { NodeLogger } from "../src/observe/logger.ts";
 import { newerRoster, openData, rosterOf } from "../src/open-data.ts";
 import type { Roster } from "../src/ports.ts";
+import { LostData } from "../src/recovery/lost-data.ts";
+import { isSuspect, noteSuspicion } from "../src/recovery/suspicion.ts";
 import { encodeRoster } from "../src/replica/index.ts";
 import { openDataDir } from "../src/storage/data-dir.ts";
+import { openStateLevel } from "../src/storage/state-store.ts";
 
 const LOG = { info() {}, warn() {}, error() {} } as unknown as NodeLogger;
 const NEVER = new AbortController().signal;
@@ -107,7 +110,7 @@ describe("a data directory", () => {
       (own) => rosterWith(1, ["a", "b"], own),
     );
     const data = await openData(configOf(), LOG);
-    const seat = takeSeat(configOf(), data.identity, rosterOf(data), LOG, NEVER);
+    const seat = takeSeat(configOf(), data, rosterOf(data), LOG, NEVER);
     await expect(seat).rejects.toMatchObject({
       exitStatus: EXIT.config,
       message: expect.stringContaining("cluster with b, but raft.enabled is false"),
@@ -121,7 +124,7 @@ describe("a data directory", () => {
       (own) => rosterWith(1, ["a"], own),
     );
     const data = await openData(configOf(), LOG);
-    const seat = await takeSeat(configOf(), data.identity, rosterOf(data), LOG, NEVER);
+    const seat = await takeSeat(configOf(), data, rosterOf(data), LOG, NEVER);
     expect(seat.formation.clusterId).toBe("c1");
     await expect(seat.greet("b@b:1")).rejects.toThrow("raft.enabled: true");
     await data.close();
@@ -129,7 +132,7 @@ describe("a data directory", () => {
 
   test("that is new needs peers, or to be alone", async () => {
     const data = await openData(enabled(), LOG);
-    const seat = takeSeat(enabled(), data.identity, rosterOf(data), LOG, NEVER);
+    const seat = takeSeat(enabled(), data, rosterOf(data), LOG, NEVER);
     await expect(seat).rejects.toMatchObject({
       exitStatus: EXIT.config,
       message: expect.stringContaining("raft.peers is empty"),
@@ -147,4 +150,93 @@ test("of two rosters the one with the higher revision counts, the applied one if
   expect(
     newerRoster({ formation: { ...formation, revision: 2 } }, encodeRoster(applied))?.revision,
   ).toBe(2);
+});
+
+describe("a data directory that may lack what was promised", () => {
+  const three = ["a", "b", "c"];
+
+  async function copyOf(path: string): Promise<void> {
+    renameSync(path, `${path}-original`);
+    cpSync(`${path}-original`, path, { recursive: true });
+    rmSync(`${path}-original`, { recursive: true });
+  }
+
+  test("is given up when it is damaged, and the reason says where", async () => {
+    await directoryOf((own) => rosterWith(0, three, own));
+    rmSync(join(folder, "state.pointer"));
+    const error = await openData(enabled(), LOG).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(LostData);
+    expect(error).toMatchObject({ isWhole: false, exitStatus: EXIT.damagedData });
+    expect((error as LostData).reason).toContain("state.pointer");
+  });
+
+  test("is given up when its log lacks what its state vouches for", async () => {
+    await directoryOf(
+      (own) => rosterWith(0, three, own),
+      (own) => rosterWith(0, three, own),
+    );
+    const data = await openDataDir({ path: folder, nodeId: "a", maxConnections: 1 });
+    await data.log.append({ truncateFrom: 1, entries: [] }, true);
+    const mark = { ...data.states.live.mark, logDurable: { term: 1, index: 4 } };
+    await data.states.live.flush({ applied: 1, writes: [] }, mark);
+    await data.close();
+    await expect(openData(enabled(), LOG)).rejects.toMatchObject({
+      isWhole: false,
+      reason: expect.stringContaining("entries that were acknowledged are lost"),
+    });
+  });
+
+  test("is given up when term and vote are older than the log", async () => {
+    await directoryOf((own) => rosterWith(0, three, own));
+    const data = await openDataDir({ path: folder, nodeId: "a", maxConnections: 1 });
+    const entry = { term: 5, index: 1, kind: "empty", data: new Uint8Array(0) } as const;
+    await data.log.append({ truncateFrom: undefined, entries: [entry] }, true);
+    await data.close();
+    await expect(openData(enabled(), LOG)).rejects.toMatchObject({
+      isWhole: false,
+      reason: expect.stringContaining("a vote may be forgotten"),
+    });
+  });
+
+  test("is given up when it is a copy, unless that is accepted, once and for all", async () => {
+    await directoryOf((own) => rosterWith(0, three, own));
+    await copyOf(folder);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(openData(enabled(), LOG)).rejects.toMatchObject({ isWhole: true });
+    }
+    await (await openData(enabled(), LOG, { acceptRestored: true })).close();
+    await (await openData(enabled(), LOG)).close();
+  });
+
+  test("that is a copy and damaged is accepted by nobody", async () => {
+    await directoryOf((own) => rosterWith(0, three, own));
+    await copyOf(folder);
+    rmSync(join(folder, "state-1"), { recursive: true });
+    const opening = openData(enabled(), LOG, { acceptRestored: true });
+    await expect(opening).rejects.toMatchObject({ isWhole: false });
+  });
+
+  test("of a node on its own may be a copy", async () => {
+    await directoryOf((own) => rosterWith(0, ["a"], own));
+    await copyOf(folder);
+    await (await openData(configOf(), LOG)).close();
+  });
+
+  test("is read as a whole when the last run met with damage", async () => {
+    await directoryOf((own) => rosterWith(0, three, own));
+    noteSuspicion(folder, "a record fails its checksum");
+    await (await openData(enabled(), LOG)).close();
+    expect(await isSuspect(folder)).toBe(false);
+    noteSuspicion(folder, "a record fails its checksum");
+    // As memory that lost a bit writes it: sound for LevelDB.
+    const level = await openStateLevel(join(folder, "state-1"), { mode: "existing" });
+    await level.put(Buffer.from("\u0001f/x"), Buffer.from("0000value"));
+    await level.close();
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(openData(enabled(), LOG)).rejects.toMatchObject({
+        isWhole: false,
+        reason: expect.stringContaining("fails its checksum"),
+      });
+    }
+  });
 });

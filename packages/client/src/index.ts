@@ -19,7 +19,13 @@ export {
   type SubmitOutcome,
 } from "./client.ts";
 export { TaskFailed } from "./errors.ts";
-export type { ChangeOptions, ForceOptions, Members, TransferOptions } from "./members.ts";
+export type {
+  ChangeOptions,
+  ForceOptions,
+  Members,
+  RaiseOptions,
+  TransferOptions,
+} from "./members.ts";
 export type { SubmitOptions } from "./submit-task.ts";
 export { TaskHandle, toResult, type WaitOptions } from "./task-handle.ts";
 export { type ListFilter, TaskList, type TaskPage } from "./task-list.ts";

@@ -1,8 +1,8 @@
 /**
- * Who belongs to the cluster, and who leads it: what only the leader answers. The client asks
- * whichever broker it is connected to who leads, goes there, and asks again for as long as there is
- * time. A change whose answer was lost is not sent twice blindly: the leader's list of members
- * tells whether it has come to pass.
+ * Who belongs to the cluster, who leads it, and what it works with: what only the leader answers.
+ * The client asks whichever broker it is connected to who leads, goes there, and asks again for as
+ * long as there is time. A change whose answer was lost is not sent twice blindly: the leader's
+ * view of the cluster tells whether it has come to pass.
  */
 import { type Calls, type ClusterJson, type MemberJson, TqError } from "task-queue-protocol";
 import type { Caller, CallOptions } from "./caller.ts";
@@ -25,7 +25,17 @@ export interface TransferOptions extends ChangeOptions {
   readonly to?: string | undefined;
 }
 
-type Verb = "add_member" | "promote_member" | "remove_member" | "transfer_leadership";
+export interface RaiseOptions extends ChangeOptions {
+  /** By default the highest version that the leader's program knows. */
+  readonly to?: number | undefined;
+}
+
+type Verb =
+  | "add_member"
+  | "promote_member"
+  | "remove_member"
+  | "transfer_leadership"
+  | "raise_version";
 
 interface Change<V extends Verb> {
   readonly verb: V;
@@ -89,6 +99,18 @@ export class Members {
     };
     const params = to === undefined ? {} : { to };
     return this.#change({ verb: "transfer_leadership", params, isDone }, options);
+  }
+
+  /**
+   * From now on the cluster works with a later version, for ever. Throws `state_conflict`, with the
+   * reason, unless every member knows that version.
+   */
+  raiseVersion({ to, ...options }: RaiseOptions = {}): Promise<ClusterJson> {
+    const isDone = (now: ClusterJson, before: ClusterJson) => {
+      return now.cluster_version >= (to ?? before.cluster_version + 1);
+    };
+    const params = to === undefined ? {} : { to };
+    return this.#change({ verb: "raise_version", params, isDone }, options);
   }
 
   async #change<V extends Verb>(change: Change<V>, options: ChangeOptions): Promise<ClusterJson> {

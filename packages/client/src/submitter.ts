@@ -224,7 +224,10 @@ export class Submitter {
     const error = toError(code, message.replace(PLACE, ""), field.replace(PLACE, ""));
     submission.inFlight = false;
     if (result.code === "outcome_unknown") submission.doubtful = true;
-    if (mayResend(result.code)) this.#requeue(submission, resendDelayMs(submission.tries), error);
+    // Refused for want of room, it was not taken now; whether it was before, nobody has said.
+    const isUnsure = result.code === "disk_full" && submission.doubtful;
+    const again = mayResend(result.code) || isUnsure;
+    if (again) this.#requeue(submission, resendDelayMs(submission.tries), error);
     else this.#reject(submission, error);
   }
 

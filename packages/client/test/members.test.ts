@@ -51,6 +51,18 @@ describe("asked of any broker", () => {
     expect(changes).toHaveLength(3);
   });
 
+  test("the version is raised once, to the one that is asked for or the leader's own", async () => {
+    const { ports, changes } = await clusterOf(3);
+    const tq = at(ports[1]!);
+    expect((await tq.members.status()).cluster_version).toBe(1);
+    expect(await tq.members.raiseVersion()).toMatchObject({ cluster_version: 2, node_id: "n1" });
+    expect(await tq.members.raiseVersion({ to: 2 })).toMatchObject({ cluster_version: 2 });
+    await expect(tq.members.raiseVersion({ to: 3 })).rejects.toMatchObject({
+      code: "state_conflict",
+    });
+    expect(changes).toEqual(["raise", "raise"]);
+  });
+
   test("the status is the leader's", async () => {
     const { ports, cluster } = await clusterOf(2);
     const tq = at(ports[1]!);
@@ -75,6 +87,7 @@ describe("when the answer is lost", () => {
     ["add", (tq: Client) => tq.members.add("n3@h:1")],
     ["remove", (tq: Client) => tq.members.remove("n2")],
     ["transfer", (tq: Client) => tq.members.transferLeadership()],
+    ["raise", (tq: Client) => tq.members.raiseVersion()],
   ] as const)("%s is not made again", async (_name, act) => {
     const { ports, cluster, changes } = await clusterOf(2);
     const proxy = await openProxy(ports[0]!.port);

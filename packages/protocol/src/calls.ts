@@ -77,11 +77,15 @@ export interface MemberJson {
   match_index: number | null;
   lag: number | null;
   healthy: boolean;
+  /** Of its program; empty: only that member itself knows. */
   version: string;
+  /** Versions of the cluster that its program knows, both ends included; null: it never said. */
+  supports: { min: number; max: number } | null;
 }
 
 export interface ClusterJson {
   cluster_id: string;
+  /** What all members work with. */
   cluster_version: number;
   leader_id: string | null;
   term: number;
@@ -114,6 +118,11 @@ export interface TransferParams {
   to?: string;
 }
 
+export interface RaiseVersionParams {
+  /** Default: the highest that the leader's program knows. */
+  to?: number;
+}
+
 /** Counts by state, and what else the broker tells of itself. */
 export type StatsJson = Record<string, unknown>;
 
@@ -132,6 +141,7 @@ export interface Calls {
   promote_member: { params: MemberParams; answer: ClusterJson };
   remove_member: { params: MemberParams; answer: ClusterJson };
   transfer_leadership: { params: TransferParams; answer: ClusterJson };
+  raise_version: { params: RaiseVersionParams; answer: ClusterJson };
 }
 
 export type CallVerb = keyof Calls;
@@ -151,4 +161,5 @@ export const CALL_VERBS = [
   "promote_member",
   "remove_member",
   "transfer_leadership",
+  "raise_version",
 ] as const satisfies readonly CallVerb[];

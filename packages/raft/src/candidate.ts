@@ -53,9 +53,10 @@ function otherVoters(core: Core): NodeId[] {
   return core.memberships.current.voters.filter((id) => id !== core.id);
 }
 
-/** From now on this node wants no office; it goes on voting for others. */
-export function stopCampaigning(core: Core): void {
-  core.mayCampaign = false;
+/** False: from now on this node wants no office; it goes on voting for others. */
+export function setCampaigning(core: Core, may: boolean): void {
+  core.mayCampaign = may;
+  if (may) return;
   const isStanding = core.role === "preCandidate" || core.role === "candidate";
   if (isStanding) core.becomeFollower(core.term, undefined);
 }

@@ -9,9 +9,9 @@ import type { Core } from "./core.ts";
 import { appendOwn, hasCommittedInTerm, isOverloaded } from "./leader.ts";
 import { membershipProblem, votersDifference } from "./membership.ts";
 import type { Office } from "./office.ts";
+import { resign } from "./resign.ts";
 import type { MembershipRefusal } from "./status.ts";
-import { askToCampaign } from "./transfer.ts";
-import type { EntryId, NodeId } from "./types.ts";
+import type { EntryId } from "./types.ts";
 
 /** See `Raft.proposeMembership`. */
 export function proposeMembership(core: Core, data: Uint8Array): EntryId | MembershipRefusal {
@@ -43,20 +43,5 @@ export function settleMembership(core: Core, office: Office): void {
     if (progress.leaveDeadline <= core.now) office.progress.delete(peer);
   }
   if (core.isVoter || core.isChangingMembership) return;
-  const successor = furthestVoter(core, office);
-  if (successor !== undefined) askToCampaign(core, successor);
-  core.becomeFollower(core.term, undefined);
-}
-
-function furthestVoter(core: Core, office: Office): NodeId | undefined {
-  let best: NodeId | undefined;
-  let bestMatch = -1;
-  for (const id of core.memberships.current.voters) {
-    const progress = office.progress.get(id);
-    if (progress === undefined || progress.match <= bestMatch) continue;
-    if (core.now - progress.lastContactMs >= core.options.electionTimeoutMs) continue;
-    best = id;
-    bestMatch = progress.match;
-  }
-  return best;
+  resign(core, office);
 }

@@ -34,6 +34,8 @@ export interface Following {
   leaderCommit: LogIndex;
   /** What it wants us to fetch, not yet handed to the caller. */
   snapshotFetch: SnapshotFetch | undefined;
+  /** Another member's snapshot was of no use under this leader: only its own will do. */
+  leaderOnly: boolean;
 }
 
 export class Core {
@@ -53,7 +55,7 @@ export class Core {
   /** Entries up to here are gone from the disk. */
   base: LogIndex;
   now: number;
-  /** May this node stand for election, if it is a voter? */
+  /** May this node stand for election, if it is a voter? See `Raft.setCampaigning`. */
   mayCampaign = true;
   /** Answers to our campaign; true = granted. */
   readonly votes = new Map<NodeId, boolean>();
@@ -227,6 +229,7 @@ export class Core {
       replyDue: false,
       leaderCommit: 0,
       snapshotFetch: undefined,
+      leaderOnly: false,
     };
   }
 }

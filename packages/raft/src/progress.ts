@@ -50,6 +50,8 @@ export class Progress {
   #oldest = 0;
   #inflightCount = 0;
   readonly #maxInflight: number;
+  /** It has a new stream and has answered no append since: it may have forgotten what it knew. */
+  #hasReturned = false;
   /** Both at the previous heartbeat's answer: has anything moved since? */
   #matchAtHeartbeat: LogIndex | undefined;
   #durableAtHeartbeat: LogIndex | undefined;
@@ -99,6 +101,7 @@ export class Progress {
 
   /** An append was accepted. Returns whether `match` or `durable` moved. */
   acknowledged(match: LogIndex, durable: LogIndex): boolean {
+    this.#hasReturned = false;
     const known = Math.min(match, this.#sentMax);
     const knownDurable = Math.min(durable, this.#sentMax);
     const moved = known > this.match || knownDurable > this.durable;
@@ -157,7 +160,12 @@ export class Progress {
       this.match !== this.#matchAtHeartbeat || this.durable !== this.#durableAtHeartbeat;
     this.#matchAtHeartbeat = this.match;
     this.#durableAtHeartbeat = this.durable;
-    return this.durable < last && !hasMoved;
+    return this.#hasReturned || (this.durable < last && !hasMoved);
+  }
+
+  /** It may have started again: then it knows no more which of its entries are committed. */
+  returned(): void {
+    this.#hasReturned = true;
   }
 
   /** Forgets what was sent beyond what has been acknowledged. */

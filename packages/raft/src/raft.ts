@@ -7,7 +7,7 @@
  * from any method means that an invariant is broken: the process must end, nothing can be saved.
  */
 import { fail } from "./assert.ts";
-import { electionTick, selfVotePersisted, stopCampaigning } from "./candidate.ts";
+import { electionTick, selfVotePersisted, setCampaigning } from "./candidate.ts";
 import { proposeMembership, settleMembership } from "./changes.ts";
 import { Core } from "./core.ts";
 import { dispatch } from "./dispatch.ts";
@@ -26,6 +26,7 @@ import type { Message } from "./message.ts";
 import type { Office } from "./office.ts";
 import { checkOptions, type RaftOptions } from "./options.ts";
 import type { Leadership, PersistBatch, Ready, SnapshotFetch } from "./ready.ts";
+import { resign } from "./resign.ts";
 import { compactTo, restore } from "./snapshots.ts";
 import {
   type MemberStatus,
@@ -161,9 +162,20 @@ export class Raft {
     return this.#core.office?.transfer?.to;
   }
 
-  /** From now on this node never campaigns, not even when asked to. It still votes. */
-  stopCampaigning(): void {
-    stopCampaigning(this.#core);
+  /** Whether this node may campaign; if not, it does not even when asked to. It votes always. */
+  setCampaigning(may: boolean): void {
+    setCampaigning(this.#core, may);
+  }
+
+  /**
+   * Gives up the office of this leader at once, whether or not anybody can take it: follower of
+   * nobody in the same term. Its log keeps what it has proposed, with an outcome that is unknown;
+   * reads that wait fail. The voter that is the furthest is asked to campaign. On other nodes
+   * nothing happens.
+   */
+  resign(): void {
+    const core = this.#core;
+    if (core.office !== undefined) resign(core, core.office);
   }
 
   /**
@@ -235,8 +247,9 @@ export class Raft {
 
   /** The control stream of `peer` is open, perhaps again. */
   peerConnected(peer: NodeId): void {
-    const { timer } = this.#core;
+    const { timer, office } = this.#core;
     if (peer === timer.suspect) timer.calm();
+    office?.progress.get(peer)?.returned();
   }
 
   /** Entries that a `LogRead` asked for; none when the disk no longer has them. */

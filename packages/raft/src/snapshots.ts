@@ -62,7 +62,7 @@ export function handleInstallSnapshot(core: Core, { from, index, sources }: Inst
   const { following } = core;
   following.leaderCommit = Math.max(following.leaderCommit, index);
   if (core.commit >= index) following.replyDue = true;
-  else following.snapshotFetch = { index, sources };
+  else following.snapshotFetch = { index, sources: following.leaderOnly ? [from] : sources };
 }
 
 /** See `Raft.restore`. */
@@ -72,7 +72,11 @@ export function restore(core: Core, snapshot: SnapshotId): boolean {
   if (problem !== undefined) fail(`snapshot ${index}: ${problem}`);
   if (core.office !== undefined || index <= core.commit) return false;
   // A leader has the entries of its own term, it made them, and those that it calls committed.
-  if (term < core.term && index > core.following.leaderCommit) return false;
+  if (term < core.term && index > core.following.leaderCommit) {
+    // It may need our acknowledgement to call more committed; its own snapshot it vouches for.
+    core.following.leaderOnly = true;
+    return false;
+  }
   if (term > core.term) core.takeUpTerm(term);
   else if (core.role !== "follower") core.becomeFollower(core.term, undefined);
   const { following } = core;

@@ -28,6 +28,7 @@ interface Event {
 }
 
 const STEP_MS = 5;
+const RESIGNATIONS_PER_TRANSFER = 0.5;
 const ANSWERS = ["preVoteReply", "voteReply", "appendReply", "heartbeatReply", "readIndexReply"];
 /** These may come from an earlier incarnation, or reach a later one; a transport drops the rest. */
 const HARMLESS = ["appendReply", "heartbeatReply"];
@@ -150,8 +151,14 @@ export class Simulation {
   // ---- members and leadership ----
 
   #command(raft: Raft): void {
-    if (this.#chance(this.weather.transferRate)) {
+    const { transferRate } = this.weather;
+    const roll = this.#random();
+    if (roll < transferRate) {
       if (raft.transferLeadership(this.#someNode().id) === "started") this.#note("transfer");
+    } else if (roll < transferRate * (1 + RESIGNATIONS_PER_TRANSFER)) {
+      this.#note(raft.transferee === undefined ? "resigned" : "resigned in a transfer");
+      raft.resign();
+      return;
     }
     if (!this.#chance(this.weather.changeRate)) return;
     const everybody = this.nodes.map(({ id }) => id);

@@ -259,6 +259,16 @@ describe("restore", () => {
     expect([raft.commit, raft.lastIndex]).toEqual([0, 0]);
     tell(raft, { ...heartbeat, term: 3, commit: 7 });
     expect(raft.restore(snapshot)).toBe(true);
+    // It may wait for this very node before it can vouch for more: so from now on its own will do.
+    const own = newRaft({ term: 3 });
+    const sources = (from: string, term: number) => {
+      own.step({ ...wish, index: 5, from, term, to: "a" });
+      return settle(own).fetches.map((fetch) => fetch.sources);
+    };
+    expect(sources("b", 3)).toEqual([["c", "b"]]);
+    expect(own.restore(snapshot)).toBe(false);
+    expect(sources("b", 3)).toEqual([["b"]]);
+    expect(sources("c", 4)).toEqual([["c", "b"]]);
     // What the last leader said is worth nothing with the next.
     const late = newRaft({ term: 3 });
     tell(late, { ...heartbeat, term: 3, commit: 7 });

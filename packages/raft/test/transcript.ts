@@ -151,7 +151,12 @@ class Transcript {
       this.#say(`${node.id} ${raftOf(node).transferLeadership(args.get("to") ?? "")}`);
       this.#ready(node);
     },
-    "stop-campaigning": (node) => raftOf(node).stopCampaigning(),
+    "stop-campaigning": (node) => raftOf(node).setCampaigning(false),
+    "may-campaign": (node) => raftOf(node).setCampaigning(true),
+    resign: (node) => {
+      raftOf(node).resign();
+      this.#ready(node);
+    },
     /** `to=5`: writes the applied state and drops the entries that it covers, up to this one. */
     compact: (node, args) => {
       const base = Number(args.get("to"));

@@ -165,7 +165,7 @@ describe("a vote for a transfer", () => {
 describe("a node that stopped campaigning", () => {
   test("stands for no election, not even when asked, and still votes", () => {
     const raft = newRaft();
-    raft.stopCampaigning();
+    raft.setCampaigning(false);
     for (let i = 0; i < 5; i++) raft.tick(raft.nextDeadline());
     expect([raft.role, settle(raft).messages]).toEqual(["follower", []]);
     tell(raft, heartbeat);
@@ -179,11 +179,11 @@ describe("a node that stopped campaigning", () => {
     const raft = newRaft();
     raft.tick(1000);
     settle(raft);
-    raft.stopCampaigning();
+    raft.setCampaigning(false);
     tell(raft, { type: "preVoteReply", from: "b", term: 0, granted: true });
     expect(raft.role).toBe("follower");
     const leader = leaderOf();
-    leader.stopCampaigning();
+    leader.setCampaigning(false);
     expect([leader.role, leader.transferLeadership("b")]).toEqual(["leader", "started"]);
   });
 });

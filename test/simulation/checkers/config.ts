@@ -8,6 +8,7 @@ import type { Entry, EntryId, LogIndex, NodeId, PersistBatch, Term } from "task-
 import { decodeRoster, type Roster } from "../../../packages/broker/src/replica/index.ts";
 import type { Situations } from "../situations.ts";
 import { demand } from "../violation.ts";
+import type { VersionChecker } from "./versions.ts";
 
 interface Appended {
   readonly index: LogIndex;
@@ -16,15 +17,17 @@ interface Appended {
 
 export class ConfigChecker {
   readonly #situations: Situations;
+  readonly #versions: VersionChecker;
   /** By node: the roster in force when its log begins, and those of the entries in it. */
   readonly #logs = new Map<NodeId, Appended[]>();
   readonly #committed: Appended[];
   /** The entry that removed each incarnation. */
   readonly #removedBy = new Map<string, EntryId>();
 
-  constructor(founders: Roster, situations: Situations) {
+  constructor(founders: Roster, situations: Situations, versions: VersionChecker) {
     this.#committed = [{ index: 0, roster: founders }];
     this.#situations = situations;
+    this.#versions = versions;
   }
 
   /** The newest that is committed. */
@@ -96,6 +99,7 @@ export class ConfigChecker {
     if (entry.kind !== "membership") return;
     const before = this.roster;
     const roster = decodeRoster(entry.data);
+    this.#versions.committed(before, roster);
     const ids = new Set([...votersOf(before), ...votersOf(roster)]);
     const changed = [...ids].filter((id) => {
       return votersOf(before).has(id) !== votersOf(roster).has(id);

@@ -2,7 +2,7 @@
  * Everything that nodes do passes here and is handed to the checkers, which stand outside: they see
  * messages, disks and outputs, and the machines only through their public face.
  */
-import type { EntryId, Message, NodeId, Raft, Ready } from "task-queue-raft";
+import type { EntryId, Message, NodeId, PersistBatch, Raft, Ready } from "task-queue-raft";
 import type {
   Batch,
   QueueEvent,
@@ -14,6 +14,7 @@ import {
   encodeRoster,
   type Forward,
   type Roster,
+  type VersionRange,
 } from "../../../packages/broker/src/replica/index.ts";
 import type { SimulatedReplica } from "../boot.ts";
 import { describeApplied } from "../describe.ts";
@@ -30,8 +31,11 @@ import { ModelChecker } from "./model.ts";
 import { PromiseChecker } from "./promises.ts";
 import { Sightings } from "./sightings.ts";
 import { SpeechChecker } from "./speech.ts";
+import { VersionChecker } from "./versions.ts";
 
 interface Present extends Holder {
+  /** What the binary knows that runs there. */
+  readonly runs: VersionRange;
   /** Earlier incarnations of this node. */
   readonly formers: readonly Holder[];
 }
@@ -49,6 +53,7 @@ export class Inspector {
   readonly promises = new PromiseChecker(this.ledger);
   readonly clock: ClockChecker;
   readonly config: ConfigChecker;
+  readonly versions: VersionChecker;
   readonly #sightings: Sightings;
   readonly #random: Random;
   readonly #trace: Trace;
@@ -68,7 +73,8 @@ export class Inspector {
     trace: Trace,
   ) {
     this.clock = clock;
-    this.config = new ConfigChecker(founders, situations);
+    this.versions = new VersionChecker((id) => holders().get(id)!.runs.max, situations);
+    this.config = new ConfigChecker(founders, situations, this.versions);
     const all = () => {
       return [...holders().values()].flatMap((node) => [node, ...node.formers]);
     };
@@ -90,7 +96,8 @@ export class Inspector {
   }
 
   /** Its state is loaded, and nothing has been applied behind it. */
-  booted(id: NodeId, { queue }: SimulatedReplica): void {
+  booted(id: NodeId, { queue }: SimulatedReplica, membership: Uint8Array): void {
+    this.versions.applied(id, membership);
     this.log.loaded(id, queue, queue.applied);
   }
 
@@ -105,6 +112,7 @@ export class Inspector {
   /** The replica goes on with it. */
   installed(id: NodeId, snapshot: EntryId, membership: Uint8Array): void {
     this.log.installed(id, snapshot, membership);
+    this.versions.applied(id, membership);
     const roster = encodeRoster(this.config.at(snapshot.index));
     demand(roster.join() === membership.join(), "config safety", () => {
       return `the snapshot of ${snapshot.index} holds other members than were in force then`;
@@ -136,11 +144,17 @@ export class Inspector {
 
   sent(id: NodeId, message: Message, disk: Disk): void {
     this.#sightings.sent(message);
+    this.versions.sent(id, message);
     this.speech.sent(id, message, disk, this.#incarnation(id));
   }
 
   #incarnation(id: NodeId): string {
     return this.#holders().get(id)!.incarnation;
+  }
+
+  /** On their way to the disk. */
+  written(id: NodeId, batches: readonly PersistBatch[]): void {
+    for (const batch of batches) this.versions.handed(id, batch);
   }
 
   forwarded(id: NodeId, forwards: readonly Forward[]): void {

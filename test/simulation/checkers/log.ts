@@ -35,7 +35,10 @@ export class LogChecker {
   readonly #committed: Entry[] = [];
   /** The term in which each of them was committed; its own, or a later one. */
   readonly #committedIn: Term[] = [];
+  /** In the end, and on the way to it. */
   readonly #hashes = new Map<LogIndex, string>([[0, ""]]);
+  readonly #appliedHashes = new Map<LogIndex, string>();
+  readonly #raisedHashes = new Map<LogIndex, string>();
   readonly #progress = new Map<NodeId, Progress>();
   readonly #holders: () => readonly Holder[];
   readonly #situations: Situations;
@@ -154,12 +157,24 @@ export class LogChecker {
     });
     progress.applied = index;
     progress.clock = queue.clock;
-    const hash = queue.effectHash;
-    const wanted = this.#hashes.get(index) ?? hash;
-    demand(hash === wanted, "state machine safety", () => {
-      return `after ${index} the effect hash of ${id} is ${hash}, elsewhere it was ${wanted}`;
+    const wanted = this.#appliedHashes.get(index) ?? queue.effectHash;
+    this.#appliedHashes.set(index, wanted);
+    this.#sameHash(id, queue, index, wanted);
+    if (!this.#hashes.has(index)) this.#hashes.set(index, wanted);
+  }
+
+  /** The members' entry that was applied last has raised the version, and the hash says so. */
+  raised(id: NodeId, queue: QueueMachine, index: LogIndex): void {
+    const wanted = this.#raisedHashes.get(index) ?? queue.effectHash;
+    this.#raisedHashes.set(index, wanted);
+    this.#sameHash(id, queue, index, wanted);
+    this.#hashes.set(index, wanted);
+  }
+
+  #sameHash(id: NodeId, { effectHash }: QueueMachine, index: LogIndex, wanted: string): void {
+    demand(effectHash === wanted, "state machine safety", () => {
+      return `after ${index} the effect hash of ${id} is ${effectHash}, elsewhere it was ${wanted}`;
     });
-    this.#hashes.set(index, hash);
   }
 
   /** The effect hash that every node has at `index`. */

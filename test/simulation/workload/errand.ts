@@ -91,6 +91,8 @@ export class Errand {
       situations.hit("write with unknown outcome");
     } else if (outcome.code === "no_leader") {
       situations.hit("write refused: no leader");
+    } else if (outcome.code === "disk_full") {
+      situations.hit("write refused: disk full");
     }
     if (number === this.#tries) this.#tryAgain(PAUSE_MS);
   }

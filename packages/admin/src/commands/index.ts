@@ -15,6 +15,8 @@ import { retry } from "./retry.ts";
 import { stats } from "./stats.ts";
 import { submit } from "./submit.ts";
 import { transferLeadership } from "./transfer-leadership.ts";
+import { upgradeFinalize } from "./upgrade/finalize.ts";
+import { upgradeStatus } from "./upgrade/status.ts";
 import { wait } from "./wait.ts";
 import { workers } from "./workers.ts";
 
@@ -42,5 +44,10 @@ export const GROUPS: readonly CommandGroup[] = [
     name: "members",
     summary: "Look after the brokers: list, add, promote, remove, replace",
     commands: [listMembers, addMember, promoteMember, removeMember, replaceMember],
+  },
+  {
+    name: "upgrade",
+    summary: "Look after upgrades: status, finalize",
+    commands: [upgradeStatus, upgradeFinalize],
   },
 ];

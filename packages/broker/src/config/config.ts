@@ -7,6 +7,8 @@ import type { RetryPolicy } from "../queue/index.ts";
 export interface Config {
   /** The file that was read; undefined = none. */
   readonly file: string | undefined;
+  /** For this start: the data directory is a copy, and an operator vouches for it. */
+  readonly acceptRestoredData: boolean;
   readonly broker: {
     readonly host: string;
     readonly port: number;
@@ -22,6 +24,8 @@ export interface Config {
     readonly dataDir: string;
     readonly walSyncIntervalMs: number;
     readonly writeBufferBytes: number;
+    /** Of the disk with `dataDir`; 0 = not watched. */
+    readonly minFreeDiskBytes: number;
   };
   readonly raft: {
     readonly enabled: boolean;

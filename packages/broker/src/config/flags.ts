@@ -10,6 +10,8 @@ import { UsageError } from "./config-error.ts";
 
 export interface Flags {
   readonly config: string | undefined;
+  /** No setting, for it must not stay behind in a file and be true at the next start, too. */
+  readonly acceptRestoredData: boolean;
   /** Values by key, each with the flag that said it. */
   readonly settings: readonly { key: string; value: unknown; where: string }[];
 }
@@ -33,6 +35,13 @@ const OPTIONS = {
   "log-level": { type: "string", describe: "trace, debug, info, warn, error or fatal" },
 } as const;
 
+const SWITCHES = {
+  "accept-restored-data": {
+    type: "boolean",
+    describe: "start on a copied data directory of a cluster member, once, if it is whole",
+  },
+} as const;
+
 const KEY_OF_FLAG = {
   "node-id": "raft.node_id",
   "data-dir": "persistence.data_dir",
@@ -46,7 +55,7 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
   const parsed = yargs([...argv])
     .scriptName("tq-broker")
     .usage(USAGE)
-    .options(OPTIONS)
+    .options({ ...OPTIONS, ...SWITCHES })
     .parserConfiguration({ "camel-case-expansion": false, "boolean-negation": false })
     .requiresArg(Object.keys(OPTIONS))
     .example("$0", "a single node on 127.0.0.1:6379")
@@ -59,7 +68,8 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
       throw error instanceof UsageError ? error : new UsageError(message ?? String(error));
     })
     .parseSync();
-  return { config: single(parsed, "config"), settings: settingsOf(parsed) };
+  const acceptRestoredData = parsed["accept-restored-data"] === true;
+  return { config: single(parsed, "config"), acceptRestoredData, settings: settingsOf(parsed) };
 }
 
 /** Puts what the flags say into the collector. */
@@ -101,7 +111,7 @@ function single(parsed: Readonly<Record<string, unknown>>, flag: string): string
  * Before yargs does, because it neither suggests the nearest flag nor quotes what it did not know.
  */
 function refuseUnknown(argv: readonly string[]): void {
-  const known = [...Object.keys(OPTIONS), "help", "version"];
+  const known = [...Object.keys(OPTIONS), ...Object.keys(SWITCHES), "help", "version"];
   for (const [index, argument] of argv.entries()) {
     if (!argument.startsWith("--") || argument === "--") continue;
     const name = argument.slice(2).split("=", 1)[0]!;

@@ -11,7 +11,7 @@ import { checkTogether, isClustered } from "./check-together.ts";
 import { Collector } from "./collect.ts";
 import type { Config, Notice, Said } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
-import { parseFlags, readFlags } from "./flags.ts";
+import { type Flags, parseFlags, readFlags } from "./flags.ts";
 import { readEnvironment } from "./read-environment.ts";
 import { readConfigFile } from "./read-file.ts";
 import { KEYS, type Settings } from "./schema.ts";
@@ -37,18 +37,19 @@ export function loadConfig({ argv, env, version = "0.0.0" }: ConfigSources): Con
   const settings = collector.settings();
   checkTogether(settings, collector);
   if (collector.problems.length > 0) throw new ConfigError(collector.problems);
-  return toConfig(settings, flags.config, collector.said);
+  return toConfig(settings, flags, collector.said);
 }
 
 function toConfig(
   settings: Settings,
-  file: string | undefined,
+  { config: file, acceptRestoredData }: Flags,
   said: ReadonlyMap<string, Said>,
 ): Config {
   const { broker, persistence, raft, api, monitoring, worker, retry } = settings;
   const apiHost = api.host ?? broker.host;
   return {
     file,
+    acceptRestoredData,
     broker: {
       host: broker.host,
       port: broker.port,
@@ -61,6 +62,7 @@ function toConfig(
       dataDir: resolve(persistence.data_dir),
       walSyncIntervalMs: isClustered(raft) ? 0 : persistence.wal_sync_interval_ms,
       writeBufferBytes: persistence.write_buffer_size,
+      minFreeDiskBytes: persistence.min_free_disk,
     },
     raft: {
       enabled: isClustered(raft),

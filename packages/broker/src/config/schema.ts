@@ -85,6 +85,13 @@ export const SCHEMA = {
       "0: synced to disk before a task is acknowledged. Above: synced at most this often; " +
         "faster, but what came since is lost if a majority of nodes loses power together.",
     ),
+    min_free_disk: key(
+      size({ min: 0, max: 1024 * 1024 * MIB }),
+      512 * MIB,
+      "With less room than this left on the disk of data_dir no new tasks are taken in, until " +
+        "there is 5% more. Too low: work under way fills the disk, and the broker stops; 0 = not " +
+        "watched. Too high: tasks are refused although there is room.",
+    ),
     write_buffer_size: key(
       size({ min: MIB, max: 1024 * MIB }),
       32 * MIB,

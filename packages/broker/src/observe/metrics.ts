@@ -16,8 +16,15 @@ export interface MetricsOptions {
   readonly divergences: () => number;
   /** Entries of the log on disk; without it that figure is not exported. */
   readonly logEntries?: (() => number) | undefined;
+  /** Of the disk with the data directory; undefined as long as it is not known. */
+  readonly diskSpace?: () => DiskFigures | undefined;
   /** Of this program. */
   readonly version: string;
+}
+
+export interface DiskFigures {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
 }
 
 /** Since this process started. */
@@ -64,6 +71,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     buildInfo(node, options.version),
     raftFigures(node, watch, options.logEntries),
     snapshotFigures(node, options),
+    diskFigures(node, options),
   ];
   const leaderCollectors = [memberFigures(cluster), queueFigures(cluster, broker)];
   const timer = setInterval(() => watch.see(status()), LOOK_MS);
@@ -144,6 +152,23 @@ function snapshotFigures(
     setTotal(bytes, figures.receivedBytes);
     duration.set((figures.lastDurationMs ?? 0) / 1_000);
     setTotal(diverged, divergences());
+  };
+}
+
+/** Nothing is exported before something is known: a zero would wake somebody up. */
+function diskFigures(registry: Registry, { diskSpace }: MetricsOptions): Collect {
+  const known: { free?: Gauge; total?: Gauge } = {};
+  return () => {
+    const space = diskSpace?.();
+    if (space === undefined) return;
+    known.free ??= gauge(
+      registry,
+      "tq_disk_free_bytes",
+      "Room left on the disk with the data directory; below persistence.min_free_disk it is low.",
+    );
+    known.total ??= gauge(registry, "tq_disk_total_bytes", "Size of that disk.");
+    known.free.set(space.freeBytes);
+    known.total.set(space.totalBytes);
   };
 }
 

@@ -14,7 +14,7 @@ import type {
   TaskView,
   Token,
 } from "../queue/index.ts";
-import type { Outcome } from "../replica/index.ts";
+import type { Outcome, VersionRange } from "../replica/index.ts";
 
 export type { LiveFilter as TaskFilter } from "../queue/index.ts";
 export type { Outcome } from "../replica/index.ts";
@@ -30,7 +30,10 @@ export interface MemberStatus {
   readonly matchIndex: number | undefined;
   readonly lag: number | undefined;
   readonly healthy: boolean;
+  /** Of its program; empty: not known here. */
   readonly version: string;
+  /** Versions of the cluster that its program knows; undefined: it never said. */
+  readonly supports: VersionRange | undefined;
 }
 
 export interface NodeStatus {
@@ -118,6 +121,11 @@ export interface Broker {
   removeMember(id: string, force: boolean): Promise<void>;
   /** Resolves when another one leads. `to` undefined: the voter that is the furthest. */
   transferLeadership(to: string | undefined): Promise<void>;
+  /**
+   * From now on the cluster works with version `to`, for ever. `to` undefined: the highest that
+   * this node's program knows. Rejects unless every member knows it.
+   */
+  raiseVersion(to: number | undefined): Promise<void>;
 
   // Worker sessions; on the leader only.
 

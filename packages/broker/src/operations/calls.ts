@@ -8,7 +8,13 @@ import { clusterStatus } from "./cluster.ts";
 import { invalid, shown } from "./invalid.ts";
 import { listTasks } from "./list.ts";
 import { LIST_PARAMETERS, parseListQuery } from "./list-query.ts";
-import { addMember, promoteMember, removeMember, transferLeadership } from "./members.ts";
+import {
+  addMember,
+  promoteMember,
+  raiseVersion,
+  removeMember,
+  transferLeadership,
+} from "./members.ts";
 import { didYouMean } from "./nearest.ts";
 import { listQueues } from "./queues.ts";
 import { Fields } from "./read-fields.ts";
@@ -98,6 +104,10 @@ const VERBS: Answering = {
   async transfer_leadership(broker, params) {
     params.refuseUnknown(["to"]);
     return transferLeadership(broker, params);
+  },
+  async raise_version(broker, params) {
+    params.refuseUnknown(["to"]);
+    return raiseVersion(broker, params);
   },
 };
 

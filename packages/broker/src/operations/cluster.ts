@@ -34,5 +34,6 @@ function memberToJson(member: MemberStatus): ClusterJson["members"][number] {
     lag: member.lag ?? null,
     healthy: member.healthy,
     version: member.version,
+    supports: member.supports ?? null,
   };
 }

@@ -83,8 +83,12 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
     fix: "Send it again with the same id (`task_id`) or idempotency key: it is done only once.",
   },
   disk_full: {
-    meaning: "Too little disk is free to accept more tasks; running ones still complete.",
-    fix: "Free disk space on the brokers, then send the same request again.",
+    meaning:
+      "The leader's disk, or those of too many brokers, have less room left than " +
+      "`persistence.min_free_disk`. Nothing was done; tasks that are here are worked off.",
+    fix:
+      "Make room on the brokers whose `/health` warns of it; new tasks are taken again by " +
+      "themselves. Then send the same request again.",
   },
   internal: {
     meaning: "The broker failed in a way that it should not.",

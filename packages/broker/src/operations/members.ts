@@ -1,7 +1,7 @@
 /**
- * Who belongs to the cluster, and who leads it, as an operator changes them. Only the leader can;
- * any other node refuses with `no_leader` and says who leads. The answer is the cluster as the node
- * sees it afterwards.
+ * Who belongs to the cluster, who leads it, and what it works with, as an operator changes them.
+ * Only the leader can; any other node refuses with `no_leader` and says who leads. The answer is
+ * the cluster as the node sees it afterwards.
  */
 import type { ClusterJson } from "task-queue-protocol";
 import type { Broker } from "./broker.ts";
@@ -40,6 +40,15 @@ export async function transferLeadership(
   params: Fields,
 ): Promise<Answer<ClusterJson>> {
   await broker.transferLeadership(params.has("to") ? readId(params, "to") : undefined);
+  return clusterStatus(broker);
+}
+
+export async function raiseVersion(broker: Broker, params: Fields): Promise<Answer<ClusterJson>> {
+  const to = params.integer("to");
+  if (to !== undefined && to < 1) {
+    throw invalid("to", `${to} is no version of a cluster; those are 1, 2 and so on`);
+  }
+  await broker.raiseVersion(to);
   return clusterStatus(broker);
 }
 

@@ -57,6 +57,7 @@ function writeLive(s: QueueState, slot: number): void {
 
 function writeMeta(s: QueueState): Uint8Array {
   return encodeMeta({
+    version: s.version,
     applied: s.applied,
     clock: s.clock,
     nextOrder: s.nextOrder,

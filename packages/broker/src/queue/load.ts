@@ -78,6 +78,7 @@ export class Loader {
   #loadMeta(value: Uint8Array): void {
     const s = this.#s;
     const meta = decodeMeta(value);
+    s.version = meta.version;
     s.applied = meta.applied;
     s.clock = meta.clock;
     s.nextOrder = meta.nextOrder;

@@ -60,6 +60,11 @@ export class QueueMachine {
     return this.#s.clock;
   }
 
+  /** What the cluster worked with at `applied`: 1 until an entry said otherwise. */
+  get version(): number {
+    return this.#s.version;
+  }
+
   /** 16 hex digits; equal on replicas that applied the same log up to the same index. */
   get effectHash(): string {
     return this.#s.hash.toString();
@@ -87,6 +92,14 @@ export class QueueMachine {
   /** An entry without commands: of an election or of membership. */
   skip(index: number): void {
     this.#advance(index);
+  }
+
+  /** The entry that was skipped last raises the version of the cluster. */
+  raise(version: number): void {
+    const s = this.#s;
+    assert(version > s.version, "the version of the cluster is never lowered");
+    s.version = version;
+    s.hash.number(version);
   }
 
   /** When `dueCommands` will next have something to say; Infinity = never as things stand. */

@@ -30,6 +30,8 @@ export class QueueState {
   readonly events: QueueEvent[] = [];
   readonly overlay: Overlay;
   hash = new EffectHash(0, 0);
+  /** How commands are carried out: each change of behaviour asks for it, and for nothing else. */
+  version = 1;
   applied = 0;
   clock: ClusterTime = 0;
   nextOrder = 1;

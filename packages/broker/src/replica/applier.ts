@@ -3,8 +3,16 @@
  * it. It holds back while a flush is overdue: see `Flusher`.
  */
 import type { Entry, LogIndex, Raft } from "task-queue-raft";
-import { type Command, decodeBatch, type Reply, type TaskId } from "../queue/index.ts";
+import {
+  type Command,
+  decodeBatch,
+  type QueueMachine,
+  type Reply,
+  type TaskId,
+} from "../queue/index.ts";
 import type { Machinery } from "./machinery.ts";
+import { decodeRoster } from "./members.ts";
+import { clusterVersionOf } from "./versions.ts";
 
 /** Who else has to know. */
 export interface ApplyListener {
@@ -56,6 +64,7 @@ export class Applier {
       queue.skip(entry.index);
     }
     const membership = entry.kind === "membership" ? entry.data : undefined;
+    if (membership !== undefined) raise(queue, clusterVersionOf(decodeRoster(membership)));
     flusher.applied(entry, membership, now);
     // Before the next lease is thought of: a slot must not count as held no more and ending, too.
     this.#listener.applied(entry, replies);
@@ -66,6 +75,14 @@ export class Applier {
     }
     queue.events.length = 0;
   }
+}
+
+/**
+ * By its own entry, so that all replicas carry out the same commands in the new way. A node that
+ * has just joined may know a newer roster than that of the entry that it applies.
+ */
+function raise(queue: QueueMachine, version: number): void {
+  if (version !== queue.version) queue.raise(version);
 }
 
 /** What the leader must notice of its own commands before the events speak. */

@@ -1,12 +1,13 @@
 /**
  * What members tell each other beside Raft's own words, with each heartbeat and its answer: their
- * clock, their state's hash, and how much they are wanted to lead.
+ * clock, their state's hash, how much they are wanted to lead, and how much room their disks have.
  */
 import type { Message, NodeId, Raft } from "task-queue-raft";
 import type { QueueMachine } from "../queue/index.ts";
 import type { Agreement } from "./agreement.ts";
 import type { ClusterClock } from "./clock.ts";
 import type { Handover } from "./handover.ts";
+import type { Intake } from "./intake.ts";
 import type { Beacon, Divergence, Note } from "./output.ts";
 
 export class Beacons {
@@ -14,6 +15,7 @@ export class Beacons {
   readonly #clock: ClusterClock;
   readonly #agreement: Agreement;
   readonly #handover: Pick<Handover<unknown>, "heard" | "wish">;
+  readonly #intake: Intake;
   #notes: Note[] = [];
 
   constructor(
@@ -21,11 +23,13 @@ export class Beacons {
     clock: ClusterClock,
     agreement: Agreement,
     handover: Pick<Handover<unknown>, "heard" | "wish">,
+    intake: Intake,
   ) {
     this.#raft = raft;
     this.#clock = clock;
     this.#agreement = agreement;
     this.#handover = handover;
+    this.#intake = intake;
   }
 
   takeNotes(): readonly Note[] {
@@ -41,13 +45,16 @@ export class Beacons {
   }
 
   own({ applied, effectHash }: QueueMachine, wallMs: number): Beacon {
-    return { wallMs, applied, effectHash, priority: this.#handover.wish };
+    const { isLow: diskLow, closesForAll: intakeClosed } = this.#intake;
+    const priority = this.#handover.wish;
+    return { wallMs, applied, effectHash, priority, diskLow, intakeClosed };
   }
 
   /** After `message`, with which it came, was taken in. Present: this node must stop. */
   heard(from: NodeId, message: Message, beacon: Beacon, now: number): Divergence | undefined {
     this.#heardClock(from, beacon.wallMs);
     this.#handover.heard(from, beacon.priority);
+    this.#intake.heard(from, message, beacon);
     const { type, term } = message;
     if (term !== this.#raft.term) return undefined;
     const { applied: index, effectHash } = beacon;

@@ -8,6 +8,7 @@ import { unreachable } from "../queue/index.ts";
 import { LEARNERS_MAX, QUORUM_LAG_ENTRIES, VOTERS_MAX } from "./limits.ts";
 import type { ClusterMember, Member } from "./members.ts";
 import type { ChangeOutcome, MemberChange } from "./output.ts";
+import { includes, spanOf, type VersionRange, versionsOf } from "./versions.ts";
 
 /** What a leader knows when it judges. */
 export interface Standing {
@@ -19,10 +20,19 @@ export interface Standing {
   readonly now: number;
   /** Who was not heard for as long does not count as alive. */
   readonly electionTimeoutMs: number;
+  /** What the cluster works with. */
+  readonly clusterVersion: number;
+  /** What this node's binary can work with. */
+  readonly supports: VersionRange;
 }
 
 export type Verdict =
-  | { readonly kind: "propose"; readonly members: readonly ClusterMember[] }
+  | {
+      readonly kind: "propose";
+      readonly members: readonly ClusterMember[];
+      /** Present when it is to be another one. */
+      readonly clusterVersion?: number;
+    }
   /** It is so already. */
   | { readonly kind: "done" }
   | Extract<ChangeOutcome, { readonly kind: "refused" }>;
@@ -37,6 +47,8 @@ export function judge(change: MemberChange, standing: Standing): Verdict {
       return judgePromote(change.id, change.force, standing);
     case "remove":
       return judgeRemove(change.id, change.force, standing);
+    case "raise":
+      return judgeRaise(change.to, standing);
     default:
       return unreachable(change);
   }
@@ -51,7 +63,7 @@ export function isCaughtUp(id: NodeId, standing: Standing): boolean {
   return status.match > 0 && lastIndex - status.match <= QUORUM_LAG_ENTRIES;
 }
 
-function judgeAdd(member: Member, { members }: Standing): Verdict {
+function judgeAdd(member: Member, { members, clusterVersion }: Standing): Verdict {
   const { id, incarnation, bus, address } = member;
   const same = members.find((each) => each.id === id);
   if (same?.incarnation === incarnation) return DONE;
@@ -67,6 +79,13 @@ function judgeAdd(member: Member, { members }: Standing): Verdict {
     return conflict(
       `${neighbour.id} is reached at ${where} already; give ${id} an address of its own, ` +
         `or remove ${neighbour.id} first`,
+    );
+  }
+  const versions = versionsOf(member);
+  if (!includes(versions, clusterVersion)) {
+    return conflict(
+      `the cluster works with version ${clusterVersion}, and ${id} knows ${spanOf(versions)}: ` +
+        `start ${clusterVersion > versions.max ? "a newer" : "an older"} tq-broker there`,
     );
   }
   const learners = members.filter((each) => !each.voter).length;
@@ -111,6 +130,32 @@ function judgeRemove(id: NodeId, force: boolean, standing: Standing): Verdict {
     );
   }
   return propose(rest);
+}
+
+/** Those that are down count by what they have last said: they come back some day. */
+function judgeRaise(to: number, { members, clusterVersion, supports }: Standing): Verdict {
+  if (to === clusterVersion) return DONE;
+  if (to < clusterVersion) {
+    return conflict(`the cluster works with version ${clusterVersion}; there is no way back`);
+  }
+  if (!includes(supports, to)) {
+    return conflict(
+      `version ${to} is not known here: this tq-broker knows ${spanOf(supports)}; ` +
+        "start a newer one on every member first",
+    );
+  }
+  const unfit = members.filter((member) => !includes(versionsOf(member), to));
+  if (unfit.length === 0) return { kind: "propose", members, clusterVersion: to };
+  return conflict(
+    `not every member knows version ${to}: ${unfit.map(whatItKnows).join(", ")}; ` +
+      "start a newer tq-broker there, or remove that member",
+  );
+}
+
+/** `node2 knows 1`, and how that is known if it never said so. */
+function whatItKnows({ id, versions }: ClusterMember): string {
+  if (versions !== undefined) return `${id} knows ${spanOf(versions)}`;
+  return `${id} has not said what it knows, as the first versions do not`;
 }
 
 function whyBehind(id: NodeId, { progress, lastIndex, now, electionTimeoutMs }: Standing): string {

@@ -7,7 +7,6 @@ import type { Entry, EntryId, LogIndex, MembershipRefusal } from "task-queue-raf
 import { unreachable } from "../queue/index.ts";
 import type { Verdict } from "./change-rules.ts";
 import { CHANGES_WAITING_MAX, REQUEST_DEADLINE_MS } from "./limits.ts";
-import type { ClusterMember } from "./members.ts";
 import type { ChangeOutcome, MemberChange } from "./output.ts";
 
 interface Waiting<C> {
@@ -30,7 +29,7 @@ export interface Answered<C> {
 /** What the leader can say and do about a change whose turn has come. */
 export interface Chair {
   judge(change: MemberChange): Verdict;
-  propose(members: readonly ClusterMember[]): EntryId | MembershipRefusal;
+  propose(verdict: Verdict & { readonly kind: "propose" }): EntryId | MembershipRefusal;
   /** The entry that brought what is in force. */
   readonly index: LogIndex;
   /** Why nothing can be proposed now; undefined: it may be tried. */
@@ -125,7 +124,7 @@ export class Changes<C> {
   /** undefined: it is answered, without an entry. */
   #decide({ change, waiter }: Waiting<C>, chair: Chair): EntryId | MembershipRefusal | undefined {
     const verdict = chair.judge(change);
-    if (verdict.kind === "propose") return chair.propose(verdict.members);
+    if (verdict.kind === "propose") return chair.propose(verdict);
     if (verdict.kind === "refused") this.answer(waiter, verdict);
     else this.answer(waiter, { kind: "done", index: chair.index });
     return undefined;

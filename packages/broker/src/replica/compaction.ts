@@ -15,6 +15,7 @@ import {
   LOG_KEPT_FOR_SILENT_MS,
   LOG_PINNED_BYTES_MAX,
 } from "./limits.ts";
+import type { ReplicaOptions } from "./options.ts";
 
 /** Entries up to `index` have this many bytes of data, counted from some point in the past. */
 interface Checkpoint {
@@ -47,6 +48,13 @@ export class Compaction {
     this.#checkpoints = [{ index: base, bytes: 0 }];
     this.#last = { index: last, bytes: logBytes };
     this.#flushed = flushed;
+  }
+
+  /** At the birth of a replica. */
+  static at(options: ReplicaOptions, lastIndex: LogIndex): Compaction {
+    const { raft, settings, logBytes, applied } = options;
+    const { snapshotEntries } = settings;
+    return new Compaction(snapshotEntries, raft.log.base, lastIndex, logBytes, applied.index);
   }
 
   /** Bytes of the log, roughly. */

@@ -43,6 +43,10 @@ export class Flusher {
     }
   }
 
+  get isFlushing(): boolean {
+    return this.#flushing !== undefined;
+  }
+
   /** State up to here is on disk. */
   get flushedIndex(): LogIndex {
     return this.#flushed;

@@ -1,7 +1,8 @@
 /**
  * Hands the office of this leader to another voter (§3.10): because an operator says so, because
- * this node stops, or because another one is wanted more. One at a time. Writes are held meanwhile,
- * for `TRANSFER_MS_MAX` at most; then consensus gives up, and this node goes on leading.
+ * this node stops or its disk hangs, or because another one is wanted more. One at a time. Writes
+ * are held meanwhile, for `TRANSFER_MS_MAX` at most; then consensus gives up, and this node goes on
+ * leading.
  */
 import type { NodeId, Raft, TransferRefusal } from "task-queue-raft";
 import { unreachable } from "../queue/index.ts";
@@ -33,13 +34,14 @@ export class Handover<C> {
   readonly #raft: Raft;
   readonly #members: () => readonly ClusterMember[];
   readonly #electionTimeoutMs: number;
-  /** This node's own, while it does not drain. */
+  /** This node's own, while it wants an office at all. */
   readonly #wish: number;
   readonly #succession = new Succession();
   #open: Open<C> | undefined;
   #answered: Answered<C>[] = [];
   #isDraining = false;
-  /** While it drains: not before. */
+  #isStalled = false;
+  /** While it wants no office: not before. */
   #retryAt = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -56,7 +58,7 @@ export class Handover<C> {
 
   /** How much this node wants to lead, as its beacons tell the others. */
   get wish(): number {
-    return this.#isDraining ? NO_OFFICE : this.#wish;
+    return this.#isDraining || this.#isStalled ? NO_OFFICE : this.#wish;
   }
 
   takeAnswers(): readonly Answered<C>[] {
@@ -75,6 +77,18 @@ export class Handover<C> {
 
   drain(): void {
     this.#isDraining = true;
+    this.#wishChanged();
+  }
+
+  /** While the disk of this node does not answer, it wants no office. */
+  stalled(isStalled: boolean): void {
+    this.#isStalled = isStalled;
+    this.#wishChanged();
+  }
+
+  /** As leader: somebody is heard who would take the office. */
+  hasSuccessor(now: number): boolean {
+    return bestSuccessor(this.#field(now)) !== undefined;
   }
 
   leadershipChanged(): void {
@@ -91,7 +105,7 @@ export class Handover<C> {
   run(now: number): void {
     this.#watch(now);
     if (this.#open !== undefined || this.#raft.role !== "leader") return;
-    if (this.#isDraining) {
+    if (this.wish === NO_OFFICE) {
       if (now < this.#retryAt) return;
       // If nobody can take it now, somebody may in a moment.
       this.#retryAt = now + DRAIN_RETRY_MS;
@@ -107,7 +121,12 @@ export class Handover<C> {
     // As long as this node leads, the deadline of consensus ends it.
     const leads = this.#raft.role === "leader";
     if (this.#open !== undefined) return leads ? Number.POSITIVE_INFINITY : this.#open.deadline;
-    return this.#isDraining && leads ? this.#retryAt : Number.POSITIVE_INFINITY;
+    return this.wish === NO_OFFICE && leads ? this.#retryAt : Number.POSITIVE_INFINITY;
+  }
+
+  #wishChanged(): void {
+    this.#raft.setCampaigning(this.wish !== NO_OFFICE);
+    this.#retryAt = Number.NEGATIVE_INFINITY;
   }
 
   /** undefined: the answer comes later. */
@@ -122,7 +141,8 @@ export class Handover<C> {
       return undefined;
     }
     if (to !== undefined && this.#succession.wishOf(to) === NO_OFFICE) {
-      return conflict(`${to} is stopping and takes no office; name another voter, or none`);
+      const why = "it is stopping, or its disk does not answer";
+      return conflict(`${to} takes no office: ${why}; name another voter, or none`);
     }
     const target = to ?? bestSuccessor(this.#field(now));
     if (target === undefined) {

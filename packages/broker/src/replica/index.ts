@@ -23,4 +23,12 @@ export type {
   Outputs,
   SessionOutput,
 } from "./output.ts";
+export { nextRejoinStep, type RejoinRequest, type RejoinStep } from "./rejoin.ts";
 export { Replica } from "./replica.ts";
+export {
+  clusterVersionOf,
+  SUPPORTED,
+  TooNew,
+  UNANNOUNCED,
+  type VersionRange,
+} from "./versions.ts";

@@ -85,8 +85,27 @@ export const CHANGES_WAITING_MAX = 16;
 /** Who waits for a handover hears by then how it ended; consensus gives it up well before. */
 export const HANDOVER_DEADLINE_MS = 5_000;
 
-/** A leader that drains tries again to hand over its office after this. */
+/** A leader that wants no office tries again to hand over its office after this. */
 export const DRAIN_RETRY_MS = 500;
+
+/**
+ * A disk that has owed an answer for this long, or for two election timeouts where that is more, is
+ * called stalled. Far above what a busy disk takes, and early enough that another leader
+ * acknowledges writes within five seconds of the hang.
+ */
+export const DISK_STALL_MS = 2_000;
+
+/**
+ * The same for a flush of the state. It holds up no acknowledgement, and a slow disk may take
+ * seconds for a large one: if that were enough, the office would go round among such disks.
+ */
+export const FLUSH_STALL_MS = 10_000;
+
+/** A leader with a stalled disk that could not hand over its office by then resigns. */
+export const DISK_RESIGN_MS = 1_000;
+
+/** A look at the disk's debt that comes later than this gives what lies unread so much time. */
+export const DISK_LATE_MS = 200;
 
 /** How long a member that is wanted more must be fit to lead before it is handed the office. */
 export const PRIORITY_SETTLE_MS = 10_000;

@@ -1,7 +1,7 @@
 /**
  * Who belongs to the cluster, as this node sees it, and what follows from each change: whom the bus
  * must reach, what the operator reads, whether this node still belongs to it. As leader it also
- * proposes the changes asked of it, and its own record when its addresses are other ones now.
+ * proposes the changes asked of it, and the roster anew where it is wrong about a member.
  */
 import type { Entry, LogIndex, NodeId, PersistBatch, Raft } from "task-queue-raft";
 import { judge, type Standing } from "./change-rules.ts";
@@ -13,10 +13,18 @@ import {
   encodeRoster,
   type Member,
   type Roster,
+  rosterOf,
 } from "./members.ts";
 import { noLeader } from "./no-leader.ts";
 import type { MemberChange, Note } from "./output.ts";
 import { Rosters } from "./rosters.ts";
+import {
+  clusterVersionOf,
+  FIRST_VERSION,
+  isSameRange,
+  type VersionRange,
+  versionsOf,
+} from "./versions.ts";
 
 export interface MembershipOptions {
   readonly raft: Raft;
@@ -24,6 +32,7 @@ export interface MembershipOptions {
   readonly electionTimeoutMs: number;
   /** See `ReplicaOptions`. */
   readonly joinedAt: number | undefined;
+  readonly supports: VersionRange;
   /** In force at `index`, and the log behind it. */
   readonly roster: Roster;
   readonly index: LogIndex;
@@ -36,6 +45,7 @@ export class Membership<C> {
   readonly #raft: Raft;
   readonly #self: Member;
   readonly #electionTimeoutMs: number;
+  readonly #supports: VersionRange;
   readonly #forget: (id: NodeId) => void;
   readonly #rosters: Rosters;
   readonly #changes = new Changes<C>();
@@ -44,6 +54,8 @@ export class Membership<C> {
   /** The newest revision that is known to have this very node in it; -1: none is. */
   #presentAt: number;
   #removedAt: LogIndex | undefined;
+  /** What members have said of their binaries since this node started. */
+  readonly #announced = new Map<NodeId, VersionRange>();
   #notes: Note[] = [];
   /** That this node's addresses are another one's; once in its life. */
   #hasWarned = false;
@@ -53,21 +65,32 @@ export class Membership<C> {
     this.#raft = options.raft;
     this.#self = options.self;
     this.#electionTimeoutMs = options.electionTimeoutMs;
+    this.#supports = options.supports;
     this.#forget = options.forget;
-    this.#rosters = new Rosters(roster, index, tail, options.electionTimeoutMs);
+    const { electionTimeoutMs, supports } = options;
+    this.#rosters = new Rosters(roster, index, tail, electionTimeoutMs, supports);
     this.#bornAt = roster.revision;
     this.#presentAt = options.joinedAt ?? -1;
     this.#notePresence(roster);
   }
 
   /** In force at the applied index. */
-  get members(): readonly ClusterMember[] {
-    return this.#rosters.applied.members;
+  get roster(): Roster {
+    return this.#rosters.applied;
   }
 
-  /** The entry that leaves this node out, after one that had it in. */
-  get removedAt(): LogIndex | undefined {
-    return this.#removedAt;
+  /** Those of `roster`. */
+  get members(): readonly ClusterMember[] {
+    return this.roster.members;
+  }
+
+  /**
+   * An entry leaves this node out, after one that had it in; and `flushed` and the log on disk tell
+   * of it, for the next start could not learn of it from anybody.
+   */
+  isRemoved(flushed: LogIndex): boolean {
+    const onDisk = Math.min(flushed, this.#raft.durableIndex);
+    return (this.#removedAt ?? Number.POSITIVE_INFINITY) <= onDisk;
   }
 
   /** Member now, or about to become one, or not quite removed. */
@@ -79,6 +102,19 @@ export class Membership<C> {
   /** Of the member that consensus means by `id` now; empty when it knows none. */
   incarnationOf(id: NodeId): string {
     return this.#rosters.incarnationOf(id);
+  }
+
+  /**
+   * As leader this node sees to it that the roster says so, too; as another it may lead soon. The
+   * bus lets in members only, some of them before this node's log tells of them.
+   */
+  announced(peer: NodeId, versions: VersionRange): void {
+    this.#announced.set(peer, versions);
+  }
+
+  /** It may come back with another binary, and tell that to somebody else first. */
+  disconnected(peer: NodeId): void {
+    this.#announced.delete(peer);
   }
 
   takeNotes(): readonly Note[] {
@@ -106,7 +142,7 @@ export class Membership<C> {
   }
 
   applied(entry: Entry, now: number): void {
-    if (entry.kind === "membership") this.#applied(entry.index, decodeRoster(entry.data), now);
+    if (entry.kind === "membership") this.#applied(entry, now);
     this.#changes.applied(entry);
   }
 
@@ -126,21 +162,24 @@ export class Membership<C> {
     this.#changes.expire(now);
     this.#rosters.expire(now);
     if (this.#raft.role !== "leader") return;
-    this.#changes.run(this.#chair(now));
-    if (settled) this.#correctOwnRecord();
+    // First, so that a change is judged by what is known of the members now.
+    const next = this.#rosters.isChanging ? undefined : this.#trueRoster();
+    if (next !== undefined && settled) this.#propose(next.members, clusterVersionOf(next));
+    this.#changes.run(this.#chair(now, next === undefined));
   }
 
   nextDeadline(): number {
     return Math.min(this.#changes.nextDeadline(), this.#rosters.nextDeadline());
   }
 
-  #chair(now: number): Chair {
+  #chair(now: number, isTrue: boolean): Chair {
+    const present = clusterVersionOf(this.roster);
     return {
       judge: (change) => judge(change, this.#standing(now)),
-      propose: (next) => this.#propose(next),
+      propose: ({ members, clusterVersion = present }) => this.#propose(members, clusterVersion),
       index: this.#rosters.appliedIndex,
       // Judged by a roster that may yet be cut off the log, a change could do harm.
-      obstacle: this.#rosters.isChanging ? "pending" : undefined,
+      obstacle: this.#rosters.isChanging || !isTrue ? "pending" : undefined,
     };
   }
 
@@ -153,20 +192,23 @@ export class Membership<C> {
       lastIndex: raft.lastIndex,
       now,
       electionTimeoutMs: this.#electionTimeoutMs,
+      clusterVersion: clusterVersionOf(this.roster),
+      supports: this.#supports,
     };
   }
 
-  #propose(members: readonly ClusterMember[]) {
+  #propose(members: readonly ClusterMember[], version: number) {
     const revision = this.#rosters.newest.revision + 1;
-    return this.#raft.proposeMembership(encodeRoster({ revision, members }));
+    return this.#raft.proposeMembership(encodeRoster(rosterOf(revision, members, version)));
   }
 
-  #applied(index: LogIndex, roster: Roster, now: number): void {
-    const before = this.members;
+  #applied({ index, data }: Entry, now: number): void {
+    const roster = decodeRoster(data, this.#supports);
+    const before = this.roster;
     this.#rosters.apply(index, roster, now);
-    this.#forgetLost(before, roster.members);
+    this.#forgetLost(before.members, roster.members);
     if (roster.revision > this.#bornAt) {
-      const texts = describeChange(before, roster.members);
+      const texts = describeChange(before, roster);
       this.#notes.push(...texts.map((text) => ({ level: "info", text }) as const));
     }
     this.#notePresence(roster);
@@ -184,7 +226,9 @@ export class Membership<C> {
   #forgetLost(before: readonly ClusterMember[], after: readonly ClusterMember[]): void {
     for (const { id, incarnation } of before) {
       const stays = after.some((each) => each.id === id && each.incarnation === incarnation);
-      if (!stays) this.#forget(id);
+      if (stays) continue;
+      this.#announced.delete(id);
+      this.#forget(id);
     }
   }
 
@@ -197,21 +241,41 @@ export class Membership<C> {
     return id === this.#self.id && incarnation === this.#self.incarnation;
   }
 
-  /** The operator has given this node other addresses: the members must learn of them. */
-  #correctOwnRecord(): void {
-    if (this.#rosters.isChanging) return;
-    const { members } = this;
-    const { bus, address } = this.#self;
-    const own = members.find((each) => this.#isSelf(each));
-    if (own === undefined || (own.bus === bus && own.address === address)) return;
-    const neighbour = members.find((each) => {
-      return each !== own && (each.bus === bus || each.address === address);
-    });
-    if (neighbour !== undefined) {
-      this.#warnOfNeighbour(neighbour.id, neighbour.bus === bus ? bus : address);
-      return;
+  /**
+   * The roster as it should be: with what members have said of themselves since. Also when it is
+   * all true, but only the founders' document: states take the version of the cluster from entries
+   * alone, and there is none yet. undefined: it is as it should be.
+   */
+  #trueRoster(): Roster | undefined {
+    const { roster } = this;
+    const members = roster.members.map((each) => this.#trueRecord(each));
+    const version = clusterVersionOf(roster);
+    const isUnheard = roster.revision === 0 && version !== FIRST_VERSION;
+    if (!isUnheard && members.every((each, place) => each === roster.members[place])) {
+      return undefined;
     }
-    this.#propose(members.map((each) => (each === own ? { ...own, bus, address } : each)));
+    return rosterOf(roster.revision, members, version);
+  }
+
+  /** The very same record if nothing is wrong with it. */
+  #trueRecord(known: ClusterMember): ClusterMember {
+    const isSelf = this.#isSelf(known);
+    const member = isSelf ? this.#withOwnAddresses(known) : known;
+    const versions = isSelf ? this.#supports : this.#announced.get(known.id);
+    if (versions === undefined || isSameRange(versions, versionsOf(known))) return member;
+    return { ...member, versions };
+  }
+
+  /** The operator may have given this node other ones: the members must learn of them. */
+  #withOwnAddresses(known: ClusterMember): ClusterMember {
+    const { bus, address } = this.#self;
+    if (known.bus === bus && known.address === address) return known;
+    const neighbour = this.members.find((each) => {
+      return each !== known && (each.bus === bus || each.address === address);
+    });
+    if (neighbour === undefined) return { ...known, bus, address };
+    this.#warnOfNeighbour(neighbour.id, neighbour.bus === bus ? bus : address);
+    return known;
   }
 
   #warnOfNeighbour(id: NodeId, where: string): void {

@@ -2,6 +2,7 @@
 import type { EntryId, RaftOptions } from "task-queue-raft";
 import type { QueueMachine, RetryPolicy, Token } from "../queue/index.ts";
 import type { Member } from "./members.ts";
+import type { VersionRange } from "./versions.ts";
 
 export interface ReplicaOptions {
   readonly raft: Omit<RaftOptions, "decodeMembership" | "now" | "applied" | "membership">;
@@ -12,6 +13,8 @@ export interface ReplicaOptions {
   /** Members in force at `queue.applied`, encoded; the log may hold newer ones. */
   readonly membership: Uint8Array;
   readonly settings: ReplicaSettings;
+  /** What this node's binary can work with. */
+  readonly supports: VersionRange;
   /** This node as it is configured now; the members in force may tell older addresses of it. */
   readonly self: Member;
   /**

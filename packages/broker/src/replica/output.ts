@@ -27,7 +27,7 @@ export type Outcome =
   /** Certainly not done. */
   | {
       readonly kind: "refused";
-      readonly code: "no_leader" | "overloaded";
+      readonly code: "no_leader" | "overloaded" | "disk_full";
       readonly message: string;
     }
   /** Sent, and the answer never came: the same command may be sent again. */
@@ -40,8 +40,15 @@ export interface Beacon {
   readonly applied: LogIndex;
   /** The queue's effect hash at `applied`. */
   readonly effectHash: string;
-  /** How much the sender wants to lead: 0 = not at all, for it stops; else `raft.priority` + 1. */
+  /**
+   * How much the sender wants to lead: 0 = not at all, for it stops or its disk does not answer;
+   * else `raft.priority` + 1.
+   */
   readonly priority: number;
+  /** The sender's disk has less room left than its floor. */
+  readonly diskLow: boolean;
+  /** The sender leads and takes no new tasks, because too many disks are nearly full. */
+  readonly intakeClosed: boolean;
 }
 
 /** What an operator may change about who belongs to the cluster, one member at a time. */
@@ -51,7 +58,9 @@ export type MemberChange =
   /** `force`: even if it has not caught up. */
   | { readonly kind: "promote"; readonly id: NodeId; readonly force: boolean }
   /** `force`: even if those who stay could then not reach a quorum. */
-  | { readonly kind: "remove"; readonly id: NodeId; readonly force: boolean };
+  | { readonly kind: "remove"; readonly id: NodeId; readonly force: boolean }
+  /** From now on the cluster works with this version. There is no way back. */
+  | { readonly kind: "raise"; readonly to: number };
 
 /** How a change of members or of the leader ended. */
 export type ChangeOutcome =

@@ -11,11 +11,13 @@ import { type Entry, type EntryId, type Leadership, type NodeId, Raft } from "ta
 import type { Command, QueueMachine, Reply, Token } from "../queue/index.ts";
 import { Agreement } from "./agreement.ts";
 import { Applier } from "./applier.ts";
+import { attachSession } from "./attach.ts";
 import { Beacons } from "./beacons.ts";
 import { ClusterClock } from "./clock.ts";
 import { Compaction } from "./compaction.ts";
-import { unknownLeases } from "./dispatcher.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { Handover } from "./handover.ts";
+import { Intake } from "./intake.ts";
 import { buildMachinery, type Machinery } from "./machinery.ts";
 import { type ClusterMember, decodeMembership, decodeRoster, type Member } from "./members.ts";
 import { Membership } from "./membership.ts";
@@ -34,6 +36,7 @@ import {
 import { Proposer } from "./proposer.ts";
 import { Reads } from "./reads.ts";
 import { Requests } from "./requests.ts";
+import type { VersionRange } from "./versions.ts";
 import { Writes } from "./writes.ts";
 
 export class Replica<W, R, C = unknown> {
@@ -48,13 +51,12 @@ export class Replica<W, R, C = unknown> {
   readonly #agreement: Agreement;
   readonly #beacons: Beacons;
   readonly #compaction: Compaction;
+  readonly #intake: Intake;
+  readonly #diskWatch: DiskWatch;
   readonly #self: Member;
   #machinery: Machinery;
   #now: number;
   #wallMs: number;
-  /** The newest persist batch handed out, and the newest that the disk has confirmed. */
-  #handedSeq = 0;
-  #writtenSeq = 0;
   #out: Outputs<W, R, C> = emptyOutputs();
 
   constructor(options: ReplicaOptions) {
@@ -63,44 +65,41 @@ export class Replica<W, R, C = unknown> {
     this.#self = self;
     this.#now = now;
     this.#wallMs = wallMs;
-    this.raft = new Raft({
+    const raft = new Raft({
       ...options.raft,
       membership: decodeMembership(membership, self),
       decodeMembership: (data) => decodeMembership(data, self),
       applied: applied.index,
       now,
     });
+    this.raft = raft;
     this.clock = new ClusterClock(now, wallMs);
     this.#machinery = buildMachinery(queue, applied, membership, this.clock);
-    this.#applier = new Applier(this.raft, {
+    this.#applier = new Applier(raft, {
       applied: (entry, replies) => this.#applied(entry, replies),
       finished: (id) => this.#out.finished.push(id),
     });
     this.#membership = new Membership({
-      raft: this.raft,
+      raft,
       self,
       electionTimeoutMs,
       joinedAt: options.joinedAt,
+      supports: options.supports,
       roster: decodeRoster(membership),
       index: applied.index,
       tail: log.tail,
       forget: (id) => this.#forget(id),
     });
-    const members = () => this.members;
-    this.#handover = new Handover(this.raft, members, electionTimeoutMs, settings.priority);
+    this.#handover = new Handover(raft, () => this.members, electionTimeoutMs, settings.priority);
     const own = { index: applied.index, effectHash: queue.effectHash };
-    this.#agreement = new Agreement(own, electionTimeoutMs, () => this.raft.membership.voters);
-    this.#compaction = new Compaction(
-      settings.snapshotEntries,
-      log.base,
-      this.raft.lastIndex,
-      options.logBytes,
-      applied.index,
-    );
+    this.#agreement = new Agreement(own, electionTimeoutMs, () => raft.membership.voters);
+    this.#compaction = Compaction.at(options, raft.lastIndex);
     const requests = new Requests<W>(options.firstForwardId);
-    this.#writes = new Writes(this.raft, requests, this.#compaction);
-    this.#proposer = new Proposer(this.raft, this.clock, settings, requests);
-    this.#beacons = new Beacons(this.raft, this.clock, this.#agreement, this.#handover);
+    this.#intake = new Intake(raft);
+    this.#diskWatch = new DiskWatch(raft, this.#handover, electionTimeoutMs);
+    this.#writes = new Writes(raft, requests, this.#compaction, this.#intake);
+    this.#proposer = new Proposer(raft, this.clock, settings, requests);
+    this.#beacons = new Beacons(raft, this.clock, this.#agreement, this.#handover, this.#intake);
   }
 
   /** Another one after each install: not to be kept. */
@@ -110,11 +109,21 @@ export class Replica<W, R, C = unknown> {
 
   /** Members in force at the applied index. */
   get members(): readonly ClusterMember[] {
-    return this.#membership.members;
+    return this.#membership.roster.members;
+  }
+
+  /** What the cluster works with at the applied index. */
+  get clusterVersion(): number {
+    return this.#membership.roster.clusterVersion ?? 1;
   }
 
   get leads(): boolean {
     return this.raft.role === "leader";
+  }
+
+  /** New tasks are refused for want of room on the disks, as far as this node knows. */
+  get intakeClosed(): boolean {
+    return this.#intake.isClosed;
   }
 
   /** Members whose effect hash was seen to differ from this leader's, since the start. */
@@ -142,23 +151,33 @@ export class Replica<W, R, C = unknown> {
   peer(peer: NodeId, connected: boolean): void {
     if (connected) {
       this.raft.peerConnected(peer);
-      // What was on its way on the old stream may be lost; every command can be sent again.
-      if (peer === this.raft.leader) this.#writes.leaderChanged();
+      this.#writes.peerConnected(peer);
     } else {
       this.clock.forget(peer);
       this.raft.peerDisconnected(peer);
+      this.#membership.disconnected(peer);
     }
+  }
+
+  /** What the peer's binary can work with, as it has just said of itself. */
+  announced(peer: NodeId, versions: VersionRange): void {
+    this.#membership.announced(peer, versions);
+  }
+
+  /** This node's disk has less room left than its floor, or has room again. */
+  diskLow(isLow: boolean): void {
+    this.#intake.diskLow(isLow);
   }
 
   /** The disk holds persist batch `seq` and all before it; `durable`: and has fsynced them. */
   persisted(seq: number, durable: boolean): void {
     this.raft.persisted(seq, durable);
-    // A later fsync vouches for what was written before it began; more has been written since.
-    this.#writtenSeq = Math.max(this.#writtenSeq, seq);
+    this.#diskWatch.written(seq, this.#now);
   }
 
   /** The flush under way is on disk. Not to be called for one of a state since replaced. */
   flushed(): void {
+    this.#diskWatch.flushed();
     const applied = this.#machinery.flusher.flushed();
     if (applied !== undefined) this.#compaction.flushed(applied);
   }
@@ -195,17 +214,7 @@ export class Replica<W, R, C = unknown> {
 
   /** Connects a registered session to its worker; undefined when this node cannot. */
   attach(session: string, held: readonly Token[]): Attachment | undefined {
-    const { queue, dispatcher, sessions } = this.#machinery;
-    const view = this.leads ? queue.session(session) : undefined;
-    if (view === undefined || view.lapsed) return undefined;
-    dispatcher.attach(session);
-    sessions.attached(session);
-    const leases = queue.leases(session);
-    for (const lease of unknownLeases(leases, held)) {
-      sessions.deliver(session, lease.slot, lease.id, lease.token);
-    }
-    const live = new Set(leases.map((lease) => lease.token));
-    return { lost: held.filter((token) => !live.has(token)), leaseMs: view.leaseMs };
+    return this.leads ? attachSession(this.#machinery, session, held) : undefined;
   }
 
   detach(session: string): void {
@@ -235,7 +244,6 @@ export class Replica<W, R, C = unknown> {
 
   /** From now on this node wants no office: it hands over the one it has, and never campaigns. */
   drain(): void {
-    this.raft.stopCampaigning();
     this.#handover.drain();
   }
 
@@ -249,6 +257,7 @@ export class Replica<W, R, C = unknown> {
     // No write waits for one of its entries: no leader restores, and with the office all of them
     // have started again, or will in this turn. Every command is idempotent.
     this.#machinery = buildMachinery(queue, id, membership, this.clock);
+    this.#diskWatch.flushed();
     this.#applier.skip(id.index);
     this.#membership.installed(id.index, decodeRoster(membership), this.#now);
     this.#diverged(this.#agreement.installed(this.#ownClaim(), this.#now));
@@ -262,6 +271,7 @@ export class Replica<W, R, C = unknown> {
     // Before apply moves on: what the disk has just confirmed may be all that was applied.
     const flush = flusher.start(this.raft.durableIndex, this.#now);
     this.#writes.expire(this.#machinery, this.#now);
+    this.#diskWatch.run(flusher.isFlushing, this.#now);
     this.#reads.startRound(this.#now, () => this.raft.requestRead());
     this.#drainReady();
     // Applying may have freed credit or confirmed office: what follows from it rides in this turn.
@@ -271,7 +281,6 @@ export class Replica<W, R, C = unknown> {
       this.#out.reads.push({ waiter, applied });
     });
     this.#compact();
-    const syncLog = flusher.isOverdue(this.raft.durableIndex, this.#now);
     const out = this.#out;
     this.#out = emptyOutputs();
     const { sessions: told, loads } = sessions.take();
@@ -280,27 +289,25 @@ export class Replica<W, R, C = unknown> {
       ...this.#writes.take(),
       roster: this.#membership.takeRoster(),
       changes: [...this.#membership.takeAnswers(), ...this.#handover.takeAnswers()],
-      removed: this.#isRemoved,
-      notes: [...this.#membership.takeNotes(), ...this.#beacons.takeNotes()],
+      removed: this.#membership.isRemoved(flusher.flushedIndex),
+      notes: [this.#membership, this.#beacons, this.#diskWatch].flatMap((it) => it.takeNotes()),
       sessions: told,
       contentLoads: loads,
       flush,
-      syncLog,
+      syncLog: flusher.isOverdue(this.raft.durableIndex, this.#now),
     };
   }
 
   /** Monotonic time at which `advance` and `turn` are due even if nothing else happens. */
   nextDeadline(): number {
     const { office, flusher } = this.#machinery;
+    const watched = [this.#writes, this.#reads, this.#membership, this.#handover, this.#diskWatch];
     return Math.min(
       // What cannot be proposed now is not due: whatever makes room for it brings a turn.
       this.#mayPropose ? office.nextDeadline() : Number.POSITIVE_INFINITY,
-      this.raft.nextDeadline(),
-      this.#writes.nextDeadline(),
-      this.#reads.nextDeadline(),
-      this.#membership.nextDeadline(),
-      this.#handover.nextDeadline(),
       flusher.nextDeadline(this.raft.durableIndex),
+      this.raft.nextDeadline(),
+      ...watched.map((each) => each.nextDeadline()),
     );
   }
 
@@ -310,7 +317,7 @@ export class Replica<W, R, C = unknown> {
       if (ready.leadership !== undefined) this.#leadershipChanged(ready.leadership);
       if (ready.persist !== undefined) {
         this.#out.persists.push(ready.persist);
-        this.#handedSeq = ready.persist.seq;
+        this.#diskWatch.handed(ready.persist.seq, this.#now);
         this.#membership.persisted(ready.persist);
         this.#compaction.persisted(ready.persist);
       }
@@ -326,8 +333,7 @@ export class Replica<W, R, C = unknown> {
   /** Puts into the log, or on the way to the leader, what waits for it. */
   #propose(): void {
     const { leader } = this.raft;
-    const { office } = this.#machinery;
-    this.#membership.run(this.#now, office.isSettled);
+    this.#membership.run(this.#now, this.#machinery.office.isSettled);
     this.#handover.run(this.#now);
     if (this.leads) {
       if (this.#mayPropose) this.#proposer.propose(this.#machinery, this.#now);
@@ -339,7 +345,7 @@ export class Replica<W, R, C = unknown> {
 
   /** As leader: not while an earlier entry is on its way to the disk. */
   get #mayPropose(): boolean {
-    return this.#handedSeq <= this.#writtenSeq && this.#proposer.mayPropose;
+    return !this.#diskWatch.owesLog && this.#proposer.mayPropose;
   }
 
   #compact(): void {
@@ -373,6 +379,7 @@ export class Replica<W, R, C = unknown> {
   #forget(peer: NodeId): void {
     this.clock.forget(peer);
     this.#handover.forget(peer);
+    this.#intake.forget(peer);
     this.#agreement.forget(peer);
   }
 
@@ -384,12 +391,6 @@ export class Replica<W, R, C = unknown> {
 
   #diverged(found: Outputs<W, R, C>["diverged"]): void {
     this.#out.diverged ??= found;
-  }
-
-  /** Not before it stands on disk: the next start could not learn of it from anybody. */
-  get #isRemoved(): boolean {
-    const onDisk = Math.min(this.#machinery.flusher.flushedIndex, this.raft.durableIndex);
-    return (this.#membership.removedAt ?? Number.POSITIVE_INFINITY) <= onDisk;
   }
 
   #ownClaim() {

@@ -55,6 +55,8 @@ interface Proposed<W> {
 interface Forwarded<W> {
   readonly request: Request<W>;
   readonly at: number;
+  /** Some leader may have seen it before this try. */
+  readonly wasSent: boolean;
 }
 
 export class Requests<W> {
@@ -105,8 +107,8 @@ export class Requests<W> {
     if (this.#pausedUntil !== undefined) return forwards;
     for (const request of this.#take(this.#queued.length)) {
       const requestId = this.#nextForwardId++;
+      this.#forwarded.set(requestId, { request, at: now, wasSent: request.sent });
       request.sent = true;
-      this.#forwarded.set(requestId, { request, at: now });
       this.#waitingBytes += request.bytes;
       forwards.push({ requestId, command: encodeCommand(request.command) });
     }
@@ -131,11 +133,13 @@ export class Requests<W> {
 
   forwardAnswered(replies: readonly ForwardReply[], now: number, answers: Answer<W>[]): void {
     for (const { requestId, outcome } of replies) {
+      const wasSent = this.#forwarded.get(requestId)?.wasSent ?? true;
       const request = this.#unforward(requestId);
       if (request === undefined) continue;
       if (outcome === undefined) {
         // Sent again at once it would go to and fro until the leader changes or has room.
         this.#pausedUntil = now + FORWARD_RETRY_MS;
+        request.sent = wasSent;
         this.#again(request);
       } else {
         const reply = decodeReply(outcome.reply);
@@ -167,15 +171,24 @@ export class Requests<W> {
       expired = true;
       this.#close(request, outcomeAtDeadline(request.sent), answers);
     }
-    if (expired) {
-      for (const request of this.#take(this.#queued.length)) {
-        if (this.#open.has(request)) this.#enqueue(request);
-      }
-    }
+    if (expired) this.#dropClosed();
     for (const [id, { at }] of this.#forwarded) {
       if (at + FORWARD_RESEND_MS > now) break;
       this.#again(this.#unforward(id));
     }
+  }
+
+  /**
+   * Answers those of this node's callers that wait here with such a command, and of which no leader
+   * has heard: for these alone "not done" is certain.
+   */
+  refuse(isMeant: (command: Command) => boolean, outcome: Outcome, answers: Answer<W>[]): void {
+    const meant = this.#queued.filter(({ origin, sent, command }) => {
+      return origin.kind === "local" && !sent && isMeant(command);
+    });
+    if (meant.length === 0) return;
+    for (const request of meant) this.#close(request, outcome, answers);
+    this.#dropClosed();
   }
 
   /** When `expire` has something to do next. */
@@ -202,6 +215,13 @@ export class Requests<W> {
     if (request === undefined || !this.#open.has(request)) return;
     if (request.origin.kind === "remote") this.#open.delete(request);
     else this.#enqueue(request);
+  }
+
+  /** What was answered waits no longer to be sent. */
+  #dropClosed(): void {
+    for (const request of this.#take(this.#queued.length)) {
+      if (this.#open.has(request)) this.#enqueue(request);
+    }
   }
 
   #take(count: number): Request<W>[] {

@@ -6,7 +6,8 @@
  */
 import type { Entry, LogIndex, NodeId, PersistBatch } from "task-queue-raft";
 import { REMOVED_REACHED_MS } from "./limits.ts";
-import { type ClusterMember, decodeRoster, type Roster } from "./members.ts";
+import { type ClusterMember, decodeRoster, type Roster, rosterOf } from "./members.ts";
+import { clusterVersionOf, refuseTooNew, SUPPORTED, type VersionRange } from "./versions.ts";
 
 interface Leaving {
   readonly member: ClusterMember;
@@ -28,9 +29,21 @@ export class Rosters {
   #announced = "";
   #isDirty = true;
   readonly #reachedMs: number;
+  readonly #supports: VersionRange;
 
-  /** `tail`: the log behind the applied index. */
-  constructor(applied: Roster, index: LogIndex, tail: readonly Entry[], electionTimeoutMs: number) {
+  /**
+   * `tail`: the log behind the applied index. This and whatever else takes in a roster throws
+   * `TooNew` when that one is beyond what `supports` allows.
+   */
+  constructor(
+    applied: Roster,
+    index: LogIndex,
+    tail: readonly Entry[],
+    electionTimeoutMs: number,
+    supports: VersionRange = SUPPORTED,
+  ) {
+    refuseTooNew(applied, supports);
+    this.#supports = supports;
     this.#reachedMs = Math.max(REMOVED_REACHED_MS, 2 * electionTimeoutMs);
     this.#applied = { index, roster: applied };
     this.#append(tail);
@@ -78,6 +91,7 @@ export class Rosters {
 
   /** This membership entry was applied. */
   apply(index: LogIndex, roster: Roster, now: number): void {
+    refuseTooNew(roster, this.#supports);
     const until = now + this.#reachedMs;
     for (const member of this.#applied.roster.members) {
       if (!roster.members.some(({ id }) => id === member.id)) this.#leaving.push({ member, until });
@@ -125,7 +139,7 @@ export class Rosters {
   #append(entries: readonly Entry[]): void {
     for (const { kind, index, data } of entries) {
       if (kind !== "membership" || index <= this.#applied.index) continue;
-      this.#appended.push({ index, roster: decodeRoster(data) });
+      this.#appended.push({ index, roster: decodeRoster(data, this.#supports) });
       this.#isDirty = true;
     }
   }
@@ -137,6 +151,6 @@ export class Rosters {
       for (const member of roster.members) members.set(member.id, member);
     }
     const sorted = [...members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    return { revision: this.newest.revision, members: sorted };
+    return rosterOf(this.newest.revision, sorted, clusterVersionOf(this.newest));
   }
 }

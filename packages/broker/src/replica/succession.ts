@@ -21,7 +21,7 @@ export interface Candidate extends MemberStatus {
   readonly failures: number;
 }
 
-/** The wish of a node that stops. */
+/** The wish of a node that stops, or whose disk does not answer. */
 export const NO_OFFICE = 0;
 
 /** How much a node wants to lead whose operator has given it this priority, from 0 on. */

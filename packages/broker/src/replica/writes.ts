@@ -6,9 +6,10 @@ import type { EntryId, NodeId, Raft } from "task-queue-raft";
 import { type Command, decodeCommand, type Reply } from "../queue/index.ts";
 import { sortAnswers } from "./answers.ts";
 import type { Compaction } from "./compaction.ts";
+import type { Intake } from "./intake.ts";
 import type { Machinery } from "./machinery.ts";
 import type { Forward, ForwardReply, Outcome } from "./output.ts";
-import { type Answer, endsLease, type Requests } from "./requests.ts";
+import { type Answer, endsLease, type Origin, type Requests } from "./requests.ts";
 
 interface Told<W> {
   readonly outcomes: { readonly waiter: W; readonly outcome: Outcome }[];
@@ -16,19 +17,30 @@ interface Told<W> {
 }
 
 const TOO_MANY = "too many writes are waiting on this node; slow down and try again";
+const DISK_FULL = {
+  kind: "refused",
+  code: "disk_full",
+  message:
+    "the disks of too many brokers are nearly full (persistence.min_free_disk): make room there; " +
+    "tasks that are here already are worked off meanwhile",
+} as const;
 const LOG_FULL = "the log is full until a member has received its snapshot; try again later";
 
 export class Writes<W> {
   readonly #raft: Raft;
   readonly #requests: Requests<W>;
   readonly #compaction: Compaction;
+  readonly #intake: Intake;
+  /** The newest request that each node has forwarded on its present stream. */
+  readonly #newest = new Map<NodeId, number>();
   #answers: Answer<W>[] = [];
   #told: Told<W> = { outcomes: [], forwardReplies: [] };
 
-  constructor(raft: Raft, requests: Requests<W>, compaction: Compaction) {
+  constructor(raft: Raft, requests: Requests<W>, compaction: Compaction, intake: Intake) {
     this.#raft = raft;
     this.#requests = requests;
     this.#compaction = compaction;
+    this.#intake = intake;
   }
 
   take(): Told<W> {
@@ -50,6 +62,10 @@ export class Writes<W> {
       session !== undefined && endsLease(command) && queue.holds(session, command.id, command.token)
         ? session
         : undefined;
+    if (this.#intake.refuses(command)) {
+      this.#told.outcomes.push({ waiter, outcome: DISK_FULL });
+      return;
+    }
     const refusal = this.#isFull ? LOG_FULL : undefined;
     const origin = { kind: "local", waiter, session: freed } as const;
     if (refusal !== undefined || this.#requests.add(origin, command, now) === undefined) {
@@ -64,14 +80,20 @@ export class Writes<W> {
     }
   }
 
-  /** Only a leader takes them, and only while it has room. */
+  /**
+   * Only a leader takes them, and only while it has room. What is not taken is given back at once;
+   * by that its sender knows that nothing was done. So nothing is said of a repetition: the first
+   * copy may have been taken.
+   */
   forwards(from: NodeId, forwards: readonly Forward[], now: number): void {
     const refused: ForwardReply[] = [];
     const takes = this.#raft.role === "leader" && !this.#isFull;
     for (const { requestId, command } of forwards) {
       const origin = { kind: "remote", peer: from, requestId } as const;
-      const request = takes && this.#requests.add(origin, decodeCommand(command), now);
-      if (!request) refused.push({ requestId, outcome: undefined });
+      const isTaken = takes && this.#takeForward(origin, decodeCommand(command), now);
+      const isRepeated = requestId <= (this.#newest.get(from) ?? -1);
+      if (!isRepeated) this.#newest.set(from, requestId);
+      if (!isTaken && !isRepeated) refused.push({ requestId, outcome: undefined });
     }
     if (refused.length > 0) this.#told.forwardReplies.push({ to: from, replies: refused });
   }
@@ -88,7 +110,17 @@ export class Writes<W> {
   /** Answers what has been answered elsewhere, and those whose time is over. */
   expire(machinery: Machinery, now: number): void {
     this.#requests.expire(now, this.#answers);
+    if (this.#intake.isClosed) {
+      this.#requests.refuse((command) => this.#intake.refuses(command), DISK_FULL, this.#answers);
+    }
     this.#answer(machinery);
+  }
+
+  /** The stream of a peer to this node is a new one, and perhaps that peer's process. */
+  peerConnected(peer: NodeId): void {
+    this.#newest.delete(peer);
+    // What was on its way on the old stream may be lost; every command can be sent again.
+    if (peer === this.#raft.leader) this.leaderChanged();
   }
 
   leaderChanged(): void {
@@ -102,6 +134,11 @@ export class Writes<W> {
   /** As leader: the log may not grow before a member has received its snapshot. */
   get #isFull(): boolean {
     return this.#raft.role === "leader" && this.#compaction.isOverfull;
+  }
+
+  /** A node that has not heard yet that the intake is closed keeps what it is given back. */
+  #takeForward(origin: Origin<W>, command: Command, now: number): boolean {
+    return !this.#intake.refuses(command) && this.#requests.add(origin, command, now) !== undefined;
   }
 
   #answer({ dispatcher }: Machinery): void {

@@ -23,6 +23,8 @@ export interface RestContext {
   readonly logger: RestLogger;
   /** Without it there is no `/metrics`. */
   readonly metrics?: Metrics | undefined;
+  /** What an operator should see to although requests are served; undefined: nothing. */
+  readonly warning?: (() => string | undefined) | undefined;
   /** Aborted when the server closes: ends what is waiting. */
   readonly closing: AbortSignal;
 }

@@ -15,6 +15,8 @@ export interface RestServerOptions {
   readonly logger: RestLogger;
   /** Without it there is no `/metrics`. */
   readonly metrics?: Metrics | undefined;
+  /** See `RestContext`. */
+  readonly warning?: (() => string | undefined) | undefined;
 }
 
 export interface RestServer {
@@ -25,7 +27,7 @@ export interface RestServer {
 }
 
 export function createRestServer(options: RestServerOptions): RestServer {
-  const { broker, config, logger, metrics } = options;
+  const { broker, config, logger, metrics, warning } = options;
   const closing = new AbortController();
   // As many may wait as there are connections.
   setMaxListeners(0, closing.signal);
@@ -34,7 +36,7 @@ export function createRestServer(options: RestServerOptions): RestServer {
     queueDepthThreshold: config.broker.queueDepthThreshold,
     retry: config.retry,
   };
-  const app = buildRestApp({ broker, settings, logger, metrics, closing: closing.signal });
+  const app = buildRestApp({ broker, settings, logger, metrics, warning, closing: closing.signal });
   app.server.maxConnections = CONNECTIONS_MAX;
   app.server.maxHeadersCount = HEADERS_MAX;
   const connections = new Connections(app.server);

@@ -4,7 +4,7 @@
  * that were acknowledged are lost, and this node must not vote until it has them again. The same
  * holds if the log begins only after the state ends. Pure.
  */
-import type { EntryId, LogIndex, Term } from "task-queue-raft";
+import type { EntryId, HardState, LogIndex, Term } from "task-queue-raft";
 import type { FlushMark } from "../ports.ts";
 
 /** The little that the verdict needs of the log. */
@@ -50,4 +50,17 @@ export function bootVerdict(log: LogFacts, mark: FlushMark): BootVerdict {
   const lost = `entry ${logDurable.index} (term ${logDurable.term}) was on disk and is lost`;
   const reason = `${lost}: the log ends at entry ${last.index} (term ${last.term})`;
   return { kind: "recovering", reason, last, needs: logDurable.index };
+}
+
+/**
+ * Why term and vote on disk are older than the log beside them, so that a vote may be forgotten;
+ * undefined: they need not be. They are saved before the first entry of a term is written.
+ */
+export function forgottenVote(
+  last: EntryId,
+  hardState: Pick<HardState, "term">,
+): string | undefined {
+  if (hardState.term >= last.term) return undefined;
+  const saved = `the identity knows of term ${hardState.term} only`;
+  return `${saved}, and the log ends in term ${last.term}: a vote may be forgotten`;
 }

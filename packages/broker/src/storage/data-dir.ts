@@ -5,14 +5,15 @@
  * on the log, so nothing is changed before the log is open. It never repairs by itself.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import type { NodeId } from "task-queue-raft";
-import type { Identity } from "../ports.ts";
+import type { Formation, Identity } from "../ports.ts";
 import { type BootVerdict, bootVerdict } from "./boot-verdict.ts";
-import { syncDirectory, writeDurably } from "./durable-file.ts";
+import { syncDirectory } from "./durable-file.ts";
 import { checkFileLimit } from "./file-limit.ts";
+import { createFormat, FORMAT_FILE, type FormatFile, openFormat } from "./format-file.ts";
 import {
   createIdentity,
   type FileIdentityStore,
@@ -23,7 +24,7 @@ import type { OpenMode } from "./level.ts";
 import { type LevelLogStore, openLogStore } from "./log-store.ts";
 import { redoReset } from "./redo-reset.ts";
 import { type LevelStateDirectory, openStateDirectory } from "./state-directory.ts";
-import { DataDirError, StorageDamage, StorageFault } from "./storage-error.ts";
+import { DataDirError, StorageDamage } from "./storage-error.ts";
 
 export interface DataDirOptions {
   readonly path: string;
@@ -35,6 +36,8 @@ export interface DataDirOptions {
 /** An open data directory; `identity.boots` already counts this start. */
 export interface DataDir {
   readonly path: string;
+  /** To be raised before anything is written that an older binary could not read. */
+  readonly format: FormatFile;
   readonly identity: FileIdentityStore;
   readonly log: LevelLogStore;
   readonly states: LevelStateDirectory;
@@ -43,10 +46,8 @@ export interface DataDir {
   close(): Promise<void>;
 }
 
-const FORMAT_FILE = "format";
-const FORMAT = 1;
-const IDENTITY_FILE = "identity";
-const LOG_DIRECTORY = "log";
+export const IDENTITY_FILE = "identity";
+export const LOG_DIRECTORY = "log";
 
 /**
  * Opens or founds the data directory. Throws `DataDirError` (in use, not writable, another node's,
@@ -55,11 +56,11 @@ const LOG_DIRECTORY = "log";
 export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   await checkFileLimit(options.maxConnections);
   await prepareDirectory(options.path);
-  await checkFormat(options.path);
+  const format = await findOrCreateFormat(options.path);
   const mode = await findOrCreateIdentity(options);
   const opened: Closable[] = [];
   try {
-    return await openStores(options.path, mode, opened);
+    return await openStores(options.path, mode, format, opened);
   } catch (error) {
     for (const store of opened.reverse()) {
       await store.close();
@@ -72,7 +73,12 @@ interface Closable {
   close(): Promise<void>;
 }
 
-async function openStores(path: string, mode: OpenMode, opened: Closable[]): Promise<DataDir> {
+async function openStores(
+  path: string,
+  mode: OpenMode,
+  format: FormatFile,
+  opened: Closable[],
+): Promise<DataDir> {
   const log = await openLogStore(join(path, LOG_DIRECTORY), { mode });
   opened.push(log);
   const identity = await openIdentityStore(join(path, IDENTITY_FILE));
@@ -89,7 +95,24 @@ async function openStores(path: string, mode: OpenMode, opened: Closable[]): Pro
     await identity.close();
     await log.close();
   };
-  return { path, identity, log, states, verdict: bootVerdict(log, states.live.mark), close };
+  const verdict = bootVerdict(log, states.live.mark);
+  return { path, format, identity, log, states, verdict, close };
+}
+
+/**
+ * Makes this the directory of a node that is a member already and has nothing yet, in a cluster of
+ * this version. What another node had here is to be moved away before.
+ */
+export async function foundAs(
+  path: string,
+  member: Pick<Identity, "nodeId" | "incarnation"> & { readonly formation: Formation },
+  clusterVersion: number,
+): Promise<void> {
+  const { nodeId, incarnation, formation } = member;
+  const format = (await openFormat(path)) ?? (await createFormat(path));
+  await format.raise(clusterVersion);
+  const identity = { ...newIdentity(nodeId), incarnation, formation };
+  await createIdentity(join(path, IDENTITY_FILE), identity);
 }
 
 /** Creates the directory, closes it to other users, and makes sure that it can be written. */
@@ -115,30 +138,14 @@ async function prepareDirectory(path: string): Promise<void> {
   }
 }
 
-/** Writes the format version of a new directory, refuses one that a newer broker has written. */
-async function checkFormat(path: string): Promise<void> {
-  const where = join(path, FORMAT_FILE);
-  const content = await readFile(where, "latin1").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") {
-      return undefined;
-    }
-    throw new StorageFault("data directory", `reading ${where}`, error);
-  });
-  if (content === undefined) {
-    await refuseLeftovers(path, FORMAT_FILE);
-    await writeDurably(where, `tq data ${FORMAT}\n`);
-    return;
+/** That of a new directory is made; one that a newer broker has written is refused. */
+async function findOrCreateFormat(path: string): Promise<FormatFile> {
+  const format = await openFormat(path);
+  if (format !== undefined) {
+    return format;
   }
-  const version = /^tq data (\d+)\n$/.exec(content)?.[1];
-  if (version === undefined) {
-    throw new StorageDamage("data directory", { what: "the format file is not valid", where });
-  }
-  if (Number(version) > FORMAT) {
-    throw new DataDirError(
-      `${path} has data format ${version}, this tq-broker knows formats up to ${FORMAT}: ` +
-        "start the newer tq-broker that wrote it",
-    );
-  }
+  await refuseLeftovers(path, FORMAT_FILE);
+  return createFormat(path);
 }
 
 /** `create` until the node is founded: only then may a missing store be made. */

@@ -4,7 +4,13 @@
  * write has shifted the framing of its log. So no write after an error may ever be tried.
  */
 import { AssertionError } from "node:assert/strict";
-import { StorageDamage, StorageFault, StorageStopped, type StoreName } from "./storage-error.ts";
+import {
+  messageOf,
+  StorageDamage,
+  StorageFault,
+  StorageStopped,
+  type StoreName,
+} from "./storage-error.ts";
 
 export class FailStop {
   readonly #store: StoreName;
@@ -37,8 +43,16 @@ export class FailStop {
     if (this.#first !== undefined) {
       return new StorageStopped(this.#store, this.#first);
     }
-    this.#first = isOurs(error) ? error : new StorageFault(this.#store, operation, error);
+    this.#first = isOurs(error) ? error : this.#sorted(operation, error);
     return this.#first;
+  }
+
+  /** LevelDB found by itself that bytes are not what they were. */
+  #sorted(operation: string, error: unknown): Error {
+    if ((error as { readonly code?: unknown }).code !== "LEVEL_CORRUPTION") {
+      return new StorageFault(this.#store, operation, error);
+    }
+    return new StorageDamage(this.#store, { what: messageOf(error), where: operation }, error);
   }
 
   /** Runs one operation; any error trips. */

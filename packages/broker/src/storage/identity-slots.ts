@@ -8,6 +8,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { Formation, Identity, Member } from "../ports.ts";
+import { DataDirError } from "./storage-error.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /** What the file holds: the identity and the number of the file that it was written to. */
@@ -65,7 +66,7 @@ export function encodeSlot({ sequence, identity, inode }: IdentityVersion): Buff
   return Buffer.concat([page, page]);
 }
 
-/** The newest version that any valid page holds. */
+/** The newest version that any valid page holds. Throws `DataDirError` if a newer broker's is. */
 export function readSlots(file: Buffer): ReadSlots {
   let newest: IdentityVersion | undefined;
   let badPages = 0;
@@ -84,10 +85,16 @@ function decodePage(page: Buffer): IdentityVersion | undefined {
   const valid =
     page.length === PAGE_BYTES &&
     page.toString("latin1", 0, 4) === MAGIC &&
-    page.readUInt16BE(8) === FORMAT &&
     page.readUInt32BE(4) === crc32(page.subarray(CRC_FROM));
   if (!valid) {
     return undefined;
+  }
+  const format = page.readUInt16BE(8);
+  if (format !== FORMAT) {
+    throw new DataDirError(
+      `the identity has format ${format}, this tq-broker knows ${FORMAT}: ` +
+        "start the newer tq-broker that wrote it",
+    );
   }
   const json = page.toString("utf8", HEADER_BYTES, HEADER_BYTES + page.readUInt16BE(10));
   const { inode, ...identity } = JSON.parse(json) as StoredBody;

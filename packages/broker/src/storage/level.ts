@@ -34,7 +34,8 @@ export const MAX_OPEN_FILES = 256;
 
 /**
  * Opens the database or throws `DataDirInUse`, `StorageDamage` or `StorageFault`. Its files are
- * checked first: on some damaged tables LevelDB does not fail but aborts the process.
+ * checked first: on some damaged tables LevelDB does not fail but aborts the process. And before
+ * that, whether somebody else has it open: what is being written looks damaged to a reader.
  */
 export async function openLevel(
   store: StoreName,
@@ -43,6 +44,7 @@ export async function openLevel(
   options: LevelOptions,
 ): Promise<Level> {
   await requireFiles(store, directory, mode);
+  await refuseInUse(store, directory, mode);
   await checkWal(store, directory);
   await checkTables(store, directory);
   const level: Level = new ClassicLevel<Buffer, Buffer>(directory, {
@@ -58,6 +60,21 @@ export async function openLevel(
     throw sorted(store, directory, error);
   }
   return level;
+}
+
+/**
+ * LevelDB takes its lock before it looks at anything; told to open only what does not exist, it
+ * then gives up at once.
+ */
+async function refuseInUse(store: StoreName, directory: string, mode: OpenMode): Promise<void> {
+  if (mode === "create") return;
+  const probe = new ClassicLevel(directory, { createIfMissing: false, errorIfExists: true });
+  const error: unknown = await probe.open().then(
+    () => undefined,
+    (reason: unknown) => sorted(store, directory, reason),
+  );
+  if (error === undefined) await probe.close();
+  if (error instanceof DataDirInUse) throw error;
 }
 
 /**
@@ -82,15 +99,18 @@ async function requireFiles(store: StoreName, directory: string, mode: OpenMode)
   }
 }
 
+const MISSING = /Corruption|No such file|does not exist|missing files/;
+
 function sorted(store: StoreName, directory: string, error: unknown): Error {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const code = (cause as { readonly code?: unknown }).code;
   if (code === "LEVEL_LOCKED") {
     return new DataDirInUse(dirname(directory), cause);
   }
-  if (/No space left|Permission denied|Read-only|Too many open files/.test(messageOf(cause))) {
-    return new StorageFault(store, `opening ${directory}`, cause);
-  }
+  // Only what LevelDB calls corrupt, or misses, is damage: what cannot be read now may be read
+  // later, and nobody must give up a sound directory for it.
+  const isDamage = code === "LEVEL_CORRUPTION" || MISSING.test(messageOf(cause));
+  if (!isDamage) return new StorageFault(store, `opening ${directory}`, cause);
   const what = `the database does not open: ${messageOf(cause)}`;
   return new StorageDamage(store, { what, where: directory }, error);
 }

@@ -31,9 +31,9 @@ export class StorageDamage extends Error {
 }
 
 const REMEDY =
-  "Do not delete or edit single files. Keep a copy of the data directory, then replace this " +
-  "member with an empty one (it fetches everything from its peers), or, on a single node, " +
-  "restore a backup.";
+  "Do not delete or edit single files. A member of a cluster that is started again fetches " +
+  "everything from the others by itself; a single node needs a backup, restored into an empty " +
+  "data directory.";
 
 /** An operation on the disk failed. Whether it took effect is unknown; the process must stop. */
 export class StorageFault extends Error {

@@ -1,12 +1,13 @@
 /**
- * Checks every block of every table (.ldb file) in a LevelDB directory against the checksum
- * LevelDB wrote and then never looks at: a single flipped bit in a filter or key would otherwise
+ * Checks every block of every table (.ldb file) of a LevelDB database against the checksum LevelDB
+ * wrote and then never looks at: a single flipped bit in a filter or key would otherwise
  * make a record silently absent, or bring back an older value, which no checksum inside our
  * values can show. Every byte of a table is covered. Reads only.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32c, masked } from "./crc32c.ts";
+import { readManifest } from "./manifest.ts";
 import { unsnappy } from "./snappy.ts";
 import { messageOf, StorageDamage, StorageFault, type StoreName } from "./storage-error.ts";
 
@@ -15,44 +16,59 @@ interface Handle {
   readonly size: number;
 }
 
+/** Some milliseconds' worth. */
+const SLICE_BYTES = 1 << 20;
 const FOOTER_BYTES = 48;
 const TRAILER_BYTES = 5;
 const MAGIC = "57fb808b247547db";
 
-/** Throws `StorageDamage` naming the first damaged table. */
+/** Throws `StorageDamage` naming the first damaged table, or the MANIFEST that has lost its end. */
 export async function checkTables(store: StoreName, directory: string): Promise<void> {
-  const names = await readdir(directory).catch(unlessMissing<string[]>(store, directory));
-  for (const name of names?.filter((each) => each.endsWith(".ldb")) ?? []) {
-    const where = join(directory, name);
-    const table = await readFile(where).catch(unlessMissing<Buffer>(store, where));
-    const what = table === undefined ? undefined : tableDamage(table);
+  const { tables, walNumber } = await readManifest(store, directory);
+  await checkWalIsThere(store, directory, walNumber);
+  for (const [number, size] of tables) {
+    const where = join(directory, `${String(number).padStart(6, "0")}.ldb`);
+    const table = await readFile(where).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") {
+        throw new StorageDamage(store, { what: "the table is missing", where });
+      }
+      throw new StorageFault(store, `reading ${where}`, error);
+    });
+    const what =
+      table.length === size
+        ? tableDamage(table)
+        : `the table has ${table.length} bytes instead of ${size}`;
     if (what !== undefined) {
       throw new StorageDamage(store, { what, where });
     }
   }
 }
 
-/** LevelDB itself refuses to open without a table that it needs. */
-function unlessMissing<T>(store: StoreName, where: string): (error: Error) => T | undefined {
-  return (error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") {
-      return undefined;
-    }
-    throw new StorageFault(store, `reading ${where}`, error);
-  };
+/** See `Manifest.walNumber`. */
+async function checkWalIsThere(
+  store: StoreName,
+  directory: string,
+  walNumber: number,
+): Promise<void> {
+  const wal = `${String(walNumber).padStart(6, "0")}.log`;
+  if (walNumber > 0 && !(await readdir(directory)).includes(wal)) {
+    const what = `its MANIFEST has lost its end: it asks for ${wal}, which is gone`;
+    throw new StorageDamage(store, { what, where: directory });
+  }
 }
 
 /** What is wrong with a table, or undefined. */
 export function tableDamage(table: Buffer): string | undefined {
   try {
-    walkTable(table);
+    for (const _block of checkTable(table));
     return undefined;
   } catch (error) {
     return messageOf(error);
   }
 }
 
-function walkTable(table: Buffer): void {
+/** Throws at the first thing that is wrong. Yields between blocks, for who has other work, too. */
+export function* checkTable(table: Buffer): Generator<void, void> {
   const footerAt = table.length - FOOTER_BYTES;
   if (footerAt < 0 || table.toString("hex", table.length - 8) !== MAGIC) {
     throw new RangeError("the table has no valid footer");
@@ -61,8 +77,14 @@ function walkTable(table: Buffer): void {
   const metaIndex = footer.handle();
   const index = footer.handle();
   const leaves = [metaIndex, index].flatMap((handle) => handlesIn(checkedBlock(table, handle)));
+  let unbroken = 0;
   for (const leaf of leaves) {
     checkedBlock(table, leaf);
+    unbroken += leaf.size;
+    if (unbroken >= SLICE_BYTES) {
+      unbroken = 0;
+      yield;
+    }
   }
   // Blocks do not overlap, so when their sizes add up there is no byte outside a checked block.
   const covered = [metaIndex, index, ...leaves].reduce((sum, handle) => sum + handle.size, 0);

@@ -6,20 +6,9 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32c, masked } from "./crc32c.ts";
 import { StorageDamage, StorageFault, type StoreName } from "./storage-error.ts";
 import { walFiles } from "./wal-files.ts";
-
-const BLOCK_BYTES = 32_768;
-const HEADER_BYTES = 7;
-const FULL = 1;
-const FIRST = 2;
-const LAST = 4;
-
-interface Fragment {
-  readonly type: number;
-  readonly end: number;
-}
+import { BLOCK_BYTES, FIRST, FULL, fragmentAt, HEADER_BYTES, nextBlock } from "./wal-fragment.ts";
 
 /** Throws `StorageDamage` naming the damaged file. Missing directories are not its business. */
 export async function checkWal(store: StoreName, directory: string): Promise<void> {
@@ -63,22 +52,4 @@ function startsBehind(wal: Buffer, from: number): boolean {
     }
   }
   return false;
-}
-
-/** The fragment at this offset if it is whole and its checksum holds. */
-function fragmentAt(wal: Buffer, at: number): Fragment | undefined {
-  if (at + HEADER_BYTES > wal.length) {
-    return undefined;
-  }
-  const type = wal[at + 6]!;
-  const end = at + HEADER_BYTES + wal.readUInt16LE(at + 4);
-  if (type < FULL || type > LAST || end > wal.length || end > nextBlock(at)) {
-    return undefined;
-  }
-  const crc = masked(crc32c(wal.subarray(at + 6, end)));
-  return crc === wal.readUInt32LE(at) ? { type, end } : undefined;
-}
-
-function nextBlock(at: number): number {
-  return at - (at % BLOCK_BYTES) + BLOCK_BYTES;
 }

@@ -17,12 +17,12 @@ export class AddressBook {
   #roster: Roster;
 
   constructor(
-    { clusterId, revision, members }: Formation,
+    { clusterId, ...roster }: Formation,
     self: { readonly id: NodeId; readonly incarnation: string },
   ) {
     this.clusterId = clusterId;
     this.#self = self;
-    this.#roster = { revision, members };
+    this.#roster = roster;
   }
 
   get roster(): Roster {
@@ -56,7 +56,8 @@ export class AddressBook {
     if (formation.clusterId !== this.clusterId) return false;
     if (formation.revision <= this.#roster.revision) return false;
     if (!lists(formation, this.#self)) return false;
-    this.#roster = { revision: formation.revision, members: formation.members };
+    const { clusterId: _, ...roster } = formation;
+    this.#roster = roster;
     return true;
   }
 }

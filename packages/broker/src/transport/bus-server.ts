@@ -21,6 +21,8 @@ import {
   type GreetReply,
   type GreetRequest,
   RAFT_SERVICE,
+  type RejoinReply,
+  type RejoinRequest,
   type SnapshotChunk,
   type SnapshotRequest,
   STREAM_KINDS,
@@ -32,6 +34,9 @@ export interface Greeter {
   greet(request: GreetRequest): GreetReply;
   form(request: FormRequest): Promise<FormReply>;
 }
+
+/** Answers a member that has lost data; `from` is its address, for the log. */
+export type AnswerRejoin = (request: RejoinRequest, from: string) => Promise<RejoinReply>;
 
 /** A stream as a member opened it: not yet judged, nothing read. */
 export type InboundCall = grpc.ServerReadableStream<Buffer, object>;
@@ -69,6 +74,7 @@ export class BusServer {
   #port = 0;
   #greeter: Greeter | undefined;
   #acceptors: Acceptors | undefined;
+  #answerRejoin: AnswerRejoin | undefined;
   #closed = false;
 
   private constructor(options: ListenOptions) {
@@ -116,6 +122,11 @@ export class BusServer {
     this.#acceptors = acceptors;
   }
 
+  /** From now on `answer` is asked; undefined: they are refused as "try again". */
+  answerRejoins(answer: AnswerRejoin | undefined): void {
+    this.#answerRejoin = answer;
+  }
+
   /** Ends every connection at once. Streams have no end of their own that one could wait for. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -138,6 +149,12 @@ export class BusServer {
       },
       form: (call: UnaryCall<FormRequest>, callback: Answer<FormReply>) => {
         void answer(callback, () => this.#greeterOrThrow().form(call.request));
+      },
+      rejoin: (call: UnaryCall<RejoinRequest>, callback: Answer<RejoinReply>) => {
+        void answer(callback, async () => {
+          if (this.#answerRejoin === undefined) throw new NotReady(NOT_READY);
+          return this.#answerRejoin(call.request, call.getPeer());
+        });
       },
     };
     for (const kind of STREAM_KINDS) {

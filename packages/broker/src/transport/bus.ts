@@ -25,7 +25,7 @@ import { AddressBook } from "./address-book.ts";
 import type { BusServer } from "./bus-server.ts";
 import { encodeEnvelope, encodeForwardReplies, encodeForwards, streamOf } from "./codec.ts";
 import type { DialOptions } from "./dial.ts";
-import { Doorkeeper } from "./doorkeeper.ts";
+import { Doorkeeper, type PeerStarts, saysRolledBack } from "./doorkeeper.ts";
 import { type Hello, type Party, PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts";
 import { Inbound } from "./inbound.ts";
 import { FRAME_BYTES, MESSAGE_BYTES_MAX, SNAPSHOT_IDLE_MS } from "./limits.ts";
@@ -49,6 +49,10 @@ export interface BusOptions {
   readonly log: Logger;
   readonly dial?: DialOptions;
   readonly versions?: VersionRange;
+  /** See `DoorkeeperOptions`. */
+  readonly starts?: PeerStarts;
+  /** Another member has seen a later start of this node than this one. */
+  readonly onRolledBack?: (reason: string) => void;
   /** Uniform in [0, 1): jitter. */
   readonly random?: () => number;
   /** A snapshot of which nothing moves for this long is given up. */
@@ -77,6 +81,9 @@ export function startBus(options: BusOptions): PeerBus {
   return new GrpcBus(options);
 }
 
+/** In this version of the bus protocol. */
+type Encode = (version: number) => Uint8Array;
+
 interface Peer {
   readonly member: Member;
   readonly control: Link;
@@ -100,11 +107,14 @@ class GrpcBus implements PeerBus {
   constructor(options: BusOptions) {
     const { identity, formation, listener, log, server, peers, dial = {} } = options;
     const { nodeId, incarnation, boots } = identity;
-    const self = { clusterId: formation.clusterId, nodeId, incarnation, boot: boots };
+    const { clusterId } = formation;
     const versions = options.versions ?? PROTOCOL_VERSIONS;
     const idleMs = options.snapshotIdleMs ?? SNAPSHOT_IDLE_MS;
     const member = options.member ?? formation.members.find(({ id }) => id === nodeId);
     assert(member !== undefined, `the formation does not list ${nodeId}`);
+    const { versions: supports } = member;
+    const party = { clusterId, nodeId, incarnation, boot: boots };
+    const self: Party = supports === undefined ? party : { ...party, supports };
     this.#options = options;
     this.#self = self;
     this.#versions = versions;
@@ -115,9 +125,11 @@ class GrpcBus implements PeerBus {
     this.#exchange = new RosterExchange({ self: seeker, book, peers, dial, log, onNews });
     const connected = (peer: NodeId) => this.#inbound.connected(peer);
     const onOutdated = () => this.#exchange.outdated();
-    const doorkeeper = new Doorkeeper({ self, versions, book, log, connected, onOutdated });
+    const { starts } = options;
+    const keeping = { self, versions, book, log, connected, onOutdated };
+    const doorkeeper = new Doorkeeper(starts === undefined ? keeping : { ...keeping, starts });
     const onArrival = (peer: NodeId) => this.#nudge(peer);
-    this.#inbound = new Inbound({ self, doorkeeper, listener, log, onArrival });
+    this.#inbound = new Inbound({ self, versions, doorkeeper, listener, log, onArrival });
     this.#served = new SnapshotServer({ self, doorkeeper, listener, log, idleMs });
     this.#fetched = new SnapshotFetches({ self, versions, dial, idleMs });
     this.#follow();
@@ -131,7 +143,7 @@ class GrpcBus implements PeerBus {
     // The address book may have learned of another node of this name before consensus has.
     if (incarnation !== undefined && this.#peers.get(to)?.member.incarnation !== incarnation)
       return;
-    this.#send(to, streamOf(type), () => encodeEnvelope(envelope));
+    this.#send(to, streamOf(type), (version) => encodeEnvelope(envelope, version));
   }
 
   forward(to: NodeId, forwards: readonly Forward[]): void {
@@ -206,12 +218,12 @@ class GrpcBus implements PeerBus {
     return { ...this.#self, versionMin, versionMax, to, revision: this.#book.roster.revision };
   }
 
-  #send(to: NodeId, kind: StreamKind, encode: () => Uint8Array): void {
+  #send(to: NodeId, kind: StreamKind, encode: Encode): void {
     const peer = this.#peers.get(to);
     const link = kind === "control" ? peer?.control : peer?.bulk;
     // Nothing is encoded for a peer that is away.
     if (peer === undefined || link === undefined || !link.up) return;
-    const message = encode();
+    const message = encode(link.version);
     assert(message.length <= MESSAGE_BYTES_MAX, `a bus message of ${message.length} bytes`);
     if (link.send(kind, message) !== "full") return;
     peer.dropped++;
@@ -255,6 +267,7 @@ class GrpcBus implements PeerBus {
       },
       onDown: (address, reason, refused) => {
         if (refused) this.#exchange.refusedAt(address);
+        if (refused && saysRolledBack(reason)) this.#options.onRolledBack?.(reason);
         const key = `${peer} ${address} ${reason}`;
         told.add(key);
         if (!this.#throttle.allows(key)) return;

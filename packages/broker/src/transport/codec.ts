@@ -43,6 +43,9 @@ const WITH_BEACON = 0x80;
 const ENTRY_KINDS: readonly EntryKind[] = ["normal", "empty", "membership"];
 const EFFECT_HASH = /^[0-9a-f]{16}$/;
 const PRIORITY_MAX = 2 ** 31 - 1;
+/** Flags of a beacon, from version 2 of the bus on. */
+const DISK_LOW = 1;
+const INTAKE_CLOSED = 2;
 
 const SMALL_BYTES = 128;
 /** Around the data of each entry or command, at most: numbers, length, seal. */
@@ -53,15 +56,15 @@ export function streamOf(type: MessageType): "control" | "append" {
   return type === "append" || type === "appendReply" ? "append" : "control";
 }
 
-/** One envelope as bytes. */
-export function encodeEnvelope(envelope: Envelope): Buffer {
+/** One envelope as bytes of this version of the bus, on which both ends of the stream agree. */
+export function encodeEnvelope(envelope: Envelope, version = 1): Buffer {
   const { message, beacon } = envelope;
   const size = message.type === "append" ? entriesBytes(message.entries) : 0;
   const writer = new ByteWriter(SMALL_BYTES + size);
   const tag = MESSAGE_TYPES.indexOf(message.type);
   writer.u8(beacon === undefined ? tag : tag | WITH_BEACON);
   writer.varint(message.term);
-  if (beacon !== undefined) writeBeacon(writer, beacon);
+  if (beacon !== undefined) writeBeacon(writer, beacon, version);
   writeFields(writer, message);
   writer.seal();
   if (message.type === "append") writeEntries(writer, message.prev, message.entries);
@@ -105,21 +108,26 @@ export function encodeForwardReplies(replies: readonly ForwardReply[]): Buffer {
  * Everything in one frame's body, in the order it was sent. All or nothing: throws `CodecError`
  * when any of it is not as the protocol says.
  */
-export function decodeBody(body: Uint8Array, from: NodeId, to: NodeId): readonly Parcel[] {
+export function decodeBody(
+  body: Uint8Array,
+  from: NodeId,
+  to: NodeId,
+  version = 1,
+): readonly Parcel[] {
   const reader = new ByteReader(body);
   const parcels: Parcel[] = [];
-  while (!reader.done) parcels.push(readParcel(reader, from, to));
+  while (!reader.done) parcels.push(readParcel(reader, from, to, version));
   return parcels;
 }
 
-function readParcel(reader: ByteReader, from: NodeId, to: NodeId): Parcel {
+function readParcel(reader: ByteReader, from: NodeId, to: NodeId, version: number): Parcel {
   const tag = reader.u8();
   if (tag === FORWARDS) return { type: "forwards", forwards: readForwards(reader) };
   if (tag === FORWARD_REPLIES) return { type: "forwardReplies", replies: readReplies(reader) };
   const type = MESSAGE_TYPES[tag & ~WITH_BEACON];
   if (type === undefined) throw new CodecError(`no message has type ${tag & ~WITH_BEACON}`);
   const term = reader.varint();
-  const beacon = (tag & WITH_BEACON) === 0 ? undefined : readBeacon(reader);
+  const beacon = (tag & WITH_BEACON) === 0 ? undefined : readBeacon(reader, version);
   const message = readMessage(reader, type, { from, to, term });
   return { type: "envelope", envelope: { message, beacon } };
 }
@@ -130,22 +138,28 @@ function entriesBytes(entries: readonly Entry[]): number {
   return size;
 }
 
-function writeBeacon(writer: ByteWriter, beacon: Beacon): void {
+function writeBeacon(writer: ByteWriter, beacon: Beacon, version: number): void {
   assert(EFFECT_HASH.test(beacon.effectHash), `no effect hash: ${beacon.effectHash}`);
   assert(beacon.priority <= PRIORITY_MAX, `a priority of ${beacon.priority}`);
   writer.varint(beacon.wallMs);
   writer.varint(beacon.applied);
   writer.varint(beacon.priority);
   writer.raw(Buffer.from(beacon.effectHash, "hex"));
+  // A reader of version 1 knows of no room on disks, and takes its sender to have enough.
+  if (version === 1) return;
+  writer.u8((beacon.diskLow ? DISK_LOW : 0) | (beacon.intakeClosed ? INTAKE_CLOSED : 0));
 }
 
-function readBeacon(reader: ByteReader): Beacon {
+function readBeacon(reader: ByteReader, version: number): Beacon {
   const wallMs = reader.varint();
   const applied = reader.varint();
   const priority = reader.varint();
   if (priority > PRIORITY_MAX) throw new CodecError(`a priority of ${priority}`);
   const effectHash = Buffer.from(reader.raw(8)).toString("hex");
-  return { wallMs, applied, priority, effectHash };
+  const flags = version === 1 ? 0 : reader.u8();
+  if (flags > (DISK_LOW | INTAKE_CLOSED)) throw new CodecError(`flags of a beacon: ${flags}`);
+  const diskLow = (flags & DISK_LOW) !== 0;
+  return { wallMs, applied, priority, effectHash, diskLow, intakeClosed: flags >= INTAKE_CLOSED };
 }
 
 function writeId(writer: ByteWriter, id: EntryId): void {

@@ -2,10 +2,16 @@
  * A formation that another node has sent, checked before anything is believed: it says whom this
  * node will dial and let in.
  */
-import type { ClusterMember, Formation, Member } from "../ports.ts";
+import type { ClusterMember, Formation, Member, VersionRange } from "../ports.ts";
 import { MEMBERS_MAX, NODE_ID_BYTES_MAX } from "./limits.ts";
 import { isHostPort } from "./peers.ts";
 import type { FormationDocument } from "./raft-service.ts";
+
+/** That of every cluster that says nothing of it, and all that a node knows that says nothing. */
+export const FIRST_VERSION = 1;
+
+/** What is absent may come as null. */
+type MemberFromWire = Omit<Member, "versions"> & { readonly versions?: VersionRange | null };
 
 /** The document makes no sense; the message says what of it. */
 export class DocumentError extends Error {
@@ -14,7 +20,7 @@ export class DocumentError extends Error {
 
 /** The formation with its members in the order of their ids. Throws `DocumentError`. */
 export function readFormation(document: FormationDocument): Formation {
-  const { clusterId, revision, members } = document;
+  const { clusterId, revision, members, clusterVersion = 0 } = document;
   if (clusterId === "") throw new DocumentError("a document without a cluster id");
   if (!Number.isSafeInteger(revision)) throw new DocumentError(`a document of no revision`);
   if (members.length < 1 || members.length > MEMBERS_MAX) {
@@ -24,7 +30,15 @@ export function readFormation(document: FormationDocument): Formation {
   read.forEach(({ id }, i) => {
     if (read[i + 1]?.id === id) throw new DocumentError(`a document that lists ${id} twice`);
   });
-  return { clusterId, revision, members: read };
+  return formationOf({ clusterId, revision, members: read }, clusterVersion);
+}
+
+/** As it is written where it tells of no version: the first one is not named. */
+export function formationOf(
+  plain: Omit<Formation, "clusterVersion">,
+  clusterVersion: number,
+): Formation {
+  return clusterVersion > FIRST_VERSION ? { ...plain, clusterVersion } : plain;
 }
 
 /** The order in which members are listed, everywhere. */
@@ -37,7 +51,8 @@ function readClusterMember(member: ClusterMember): ClusterMember {
 }
 
 /** A node as another one names it. Throws `DocumentError`. */
-export function readMember({ id, incarnation, bus, address }: Member): Member {
+export function readMember(named: MemberFromWire): Member {
+  const { id, incarnation, bus, address, versions } = named;
   const name = JSON.stringify(id.slice(0, NODE_ID_BYTES_MAX));
   if (id === "" || Buffer.byteLength(id) > NODE_ID_BYTES_MAX) {
     throw new DocumentError(`${name} is no node id`);
@@ -46,5 +61,11 @@ export function readMember({ id, incarnation, bus, address }: Member): Member {
   for (const [what, text] of Object.entries({ bus, address })) {
     if (!isHostPort(text)) throw new DocumentError(`the ${what} of member ${name} is no host:port`);
   }
-  return { id, incarnation, bus, address };
+  const member = { id, incarnation, bus, address };
+  if (versions == null) return member;
+  const { min, max } = versions;
+  if (!(min >= FIRST_VERSION && min <= max)) {
+    throw new DocumentError(`member ${name} knows versions ${min} to ${max}`);
+  }
+  return { ...member, versions: { min, max } };
 }

@@ -11,6 +11,13 @@ import { type Hello, judgeHello, type Party, type VersionRange } from "./handsha
 import type { Logger } from "./logger.ts";
 import { decodeHello, encodeWelcome, HELLO_KEY, WELCOME_KEY } from "./raft-service.ts";
 
+/** How often each member had started when it was last let in. */
+export interface PeerStarts {
+  /** 0: nothing is known of this incarnation. */
+  newest(nodeId: NodeId, incarnation: string): number;
+  note(nodeId: NodeId, incarnation: string, start: number): void;
+}
+
 export interface DoorkeeperOptions {
   readonly self: Party;
   readonly versions: VersionRange;
@@ -20,20 +27,30 @@ export interface DoorkeeperOptions {
   readonly connected: (peer: NodeId) => boolean;
   /** Somebody knows a newer roster than this node. */
   readonly onOutdated: () => void;
+  /** Kept in memory by default, so that a restart forgets them. */
+  readonly starts?: PeerStarts;
 }
 
 export type Admission =
   | { readonly ok: true; readonly hello: Hello; readonly welcome: grpc.Metadata }
   | { readonly ok: false; readonly code: grpc.status; readonly details: string };
 
+/** How the refusal of an earlier start begins: whoever reads it must not go on as it is. */
+const ROLLED_BACK = "rolled back: ";
+
+/** Whether this reason of a refusal says that this node has an older directory than it once had. */
+export function saysRolledBack(reason: string): boolean {
+  return reason.startsWith(ROLLED_BACK);
+}
+
 export class Doorkeeper {
   readonly #options: DoorkeeperOptions;
   readonly #throttle = new Throttle();
-  /** Of each incarnation that was let in, the newest start. */
-  readonly #bootMax = new Map<string, number>();
+  readonly #starts: PeerStarts;
 
   constructor(options: DoorkeeperOptions) {
     this.#options = options;
+    this.#starts = options.starts ?? new RememberedStarts();
   }
 
   /** Judges a call by its metadata; `from` is its address, for the log. */
@@ -67,25 +84,32 @@ export class Doorkeeper {
   }
 
   /**
-   * A running member does not start again, so that an earlier start beside it is a second process
-   * on a copy of its data. While the newer one is not connected, an older start is let in with a
-   * warning: the data directory was rolled back, and what to do then is not for the bus to decide.
+   * Starts are counted on disk before anything is said under them. So an earlier one than was seen
+   * comes from a directory that is older than what its node has promised: it was rolled back, or is
+   * a copy. Such a node may have forgotten its vote and acknowledged entries; it is never let in.
    */
-  #olderStart(hello: Hello): string | undefined {
-    const key = `${hello.nodeId} ${hello.incarnation}`;
-    const known = this.#bootMax.get(key) ?? 0;
-    this.#bootMax.set(key, Math.max(known, hello.boot));
-    if (hello.boot >= known) return undefined;
-    const words = `start ${hello.boot} of ${hello.nodeId} after start ${known} was seen`;
-    if (this.#options.connected(hello.nodeId)) {
-      return `${words} and is connected: is a copy of its data directory running?`;
+  #olderStart({ nodeId, incarnation, boot }: Hello): string | undefined {
+    const known = this.#starts.newest(nodeId, incarnation);
+    if (boot >= known) {
+      this.#starts.note(nodeId, incarnation, boot);
+      return undefined;
     }
-    this.#bootMax.set(key, hello.boot);
-    this.#options.log.warn(
-      { peer: hello.nodeId, boot: hello.boot, known },
-      `${words}: its data directory is a copy, or was rolled back`,
-    );
-    return undefined;
+    const words = `${ROLLED_BACK}start ${boot} of ${nodeId} after start ${known} was seen`;
+    return this.#options.connected(nodeId)
+      ? `${words} and is connected: is a copy of its data directory running?`
+      : `${words}: its data directory is an older one than it had`;
+  }
+}
+
+class RememberedStarts implements PeerStarts {
+  readonly #known = new Map<string, number>();
+
+  newest(nodeId: NodeId, incarnation: string): number {
+    return this.#known.get(`${nodeId} ${incarnation}`) ?? 0;
+  }
+
+  note(nodeId: NodeId, incarnation: string, start: number): void {
+    this.#known.set(`${nodeId} ${incarnation}`, start);
   }
 }
 

@@ -14,7 +14,14 @@ import type { Formation, Identity, Member } from "../ports.ts";
 import type { BusServer, Greeter } from "./bus-server.ts";
 import { type DialOptions, dialClient, troubleOf } from "./dial.ts";
 import { readFormation } from "./document.ts";
-import { announce, decide, judgeForm, type PeerView, type Seeker } from "./formation.ts";
+import {
+  announce,
+  decide,
+  foundingOf,
+  judgeForm,
+  type PeerView,
+  type Seeker,
+} from "./formation.ts";
 import { ask, greet } from "./greet.ts";
 import { memberGreeter, replyTo } from "./greeter.ts";
 import { PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts";
@@ -171,7 +178,7 @@ class Search implements Greeter {
     const clusterId = randomBytes(16).toString("hex");
     const ids = decision.members.map(({ id }) => id);
     log.info({ clusterId, members: ids }, `${member.id} founds the cluster of ${ids.join(", ")}`);
-    this.#settle({ clusterId, revision: 0, members: decision.members }).catch(() => {});
+    this.#settle(foundingOf(clusterId, decision.members)).catch(() => {});
   }
 
   /** Saves the first document that comes here and no other; what it returns is on disk. */

@@ -20,7 +20,7 @@
  */
 import type { NodeId } from "task-queue-raft";
 import type { ClusterMember, Formation, Member, Roster } from "../ports.ts";
-import { byId } from "./document.ts";
+import { byId, FIRST_VERSION, formationOf } from "./document.ts";
 import {
   commonVersion,
   lists,
@@ -71,7 +71,8 @@ export function decide(self: Seeker, peers: readonly PeerView[]): Decision {
   const formation = newest(own);
   if (formation !== undefined && own.every((other) => other.clusterId === formation.clusterId)) {
     const strangers = metStrangers(others, formation);
-    if (strangers.length === 0) return { type: "adopt", formation };
+    const isFit = versionFault(self, formation) === undefined;
+    if (strangers.length === 0 && isFit) return { type: "adopt", formation };
   }
   const waiting: string[] = [];
   const wrong = [...adoptionFaults(self, others, own), ...duplicates(others)];
@@ -81,10 +82,49 @@ export function decide(self: Seeker, peers: readonly PeerView[]): Decision {
   else for (const peer of others) compareEarly(self, others, peer, wrong);
   if (waiting.length > 0 || wrong.length > 0) return { type: "wait", waiting, wrong };
   const founders = [self.member, ...others.map(({ answer }) => answer!.from.member)];
+  if (versionOf(founders) === undefined) {
+    return { type: "wait", waiting, wrong: [noVersionInCommon(founders)] };
+  }
   const members = founders.map((member) => ({ ...member, voter: true })).sort(byId);
   const founder = members[0]!.id;
   if (founder === self.member.id) return { type: "found", members };
   return { type: "wait", waiting: [`${founder} to found the cluster`], wrong };
+}
+
+/** The founders' document: the cluster begins with the highest version that all of them know. */
+export function foundingOf(clusterId: string, members: readonly ClusterMember[]): Formation {
+  const version = versionOf(members) ?? FIRST_VERSION;
+  return formationOf({ clusterId, revision: 0, members }, version);
+}
+
+/** undefined: they know none in common. */
+function versionOf(members: readonly Member[]): number | undefined {
+  const ranges = members.map(knownTo);
+  const version = Math.min(...ranges.map(({ max }) => max));
+  return ranges.every(({ min }) => min <= version) ? version : undefined;
+}
+
+function knownTo({ versions }: Member): VersionRange {
+  return versions ?? { min: FIRST_VERSION, max: FIRST_VERSION };
+}
+
+function noVersionInCommon(members: readonly Member[]): string {
+  const known = members.map((member) => {
+    const { min, max } = knownTo(member);
+    return `${member.id} knows ${min} to ${max}`;
+  });
+  return `no common version of the cluster: ${known.join(", ")}; upgrade the older ones`;
+}
+
+/** Why this node cannot belong to such a cluster. */
+function versionFault({ member }: Seeker, formation: Formation): string | undefined {
+  const { clusterVersion = FIRST_VERSION, clusterId } = formation;
+  const { min, max } = knownTo(member);
+  if (min <= clusterVersion && clusterVersion <= max) return undefined;
+  return (
+    `cluster ${clusterId} works with version ${clusterVersion}, this tq-broker knows ` +
+    `${min} to ${max}: start ${clusterVersion > max ? "a newer" : "an older"} tq-broker`
+  );
 }
 
 /** What this node says of itself. */
@@ -118,6 +158,8 @@ export function judgeForm(
   if (!lists(offered, self.member)) {
     return { verdict: "REFUSED", reason: `${name} as it is now is not in the document` };
   }
+  const fault = versionFault(self, offered);
+  if (fault !== undefined) return { verdict: "REFUSED", reason: fault };
   const others = peers.filter((peer) => !isSelf(self, peer));
   const unmet = others.filter((peer) => peer.answer === undefined);
   if (unmet.length > 0) {
@@ -210,6 +252,8 @@ function adoptionFaults(
     return [`${self.member.id} is a member of more than one cluster: ${clusters.join(", ")}`];
   }
   const formation = newest(offered);
+  const fault = formation && versionFault(self, formation);
+  if (fault !== undefined) return [fault];
   const strangers = formation === undefined ? [] : metStrangers(others, formation);
   if (strangers.length === 0) return [];
   const list = strangers.map((member) => member.id).join(", ");

@@ -105,8 +105,7 @@ export async function greetMember(peer: PeerAddress, self: Greeting): Promise<Me
   });
   const trouble = newcomerTrouble(peer, self, versions, answer);
   if (trouble !== undefined) throw new GreetError(trouble);
-  const { id, incarnation, bus, address } = answer.from.member;
-  return { id, incarnation, bus, address };
+  return answer.from.member;
 }
 
 /** Again and again, with a connection of its own each time. */

@@ -3,17 +3,14 @@
  * Each returns what is wrong in words for a person, or what was agreed. The same words go into the
  * refused call's status and so into the logs of both sides.
  */
+import { ok as assert } from "node:assert/strict";
 import type { NodeId } from "task-queue-raft";
-import type { Member, Roster } from "../ports.ts";
+import type { Member, Roster, VersionRange } from "../ports.ts";
 
-/** Versions of the bus protocol, both ends included. */
-export interface VersionRange {
-  readonly min: number;
-  readonly max: number;
-}
+export type { VersionRange } from "../ports.ts";
 
-/** What this build speaks. */
-export const PROTOCOL_VERSIONS: VersionRange = { min: 1, max: 1 };
+/** Versions of the bus protocol that this build speaks. */
+export const PROTOCOL_VERSIONS: VersionRange = { min: 1, max: 2 };
 
 /** One end of a stream: a node of a cluster, as it is now. */
 export interface Party {
@@ -22,6 +19,8 @@ export interface Party {
   readonly incarnation: string;
   /** Number of starts so far. */
   readonly boot: number;
+  /** Versions of the cluster that its binary can work with; absent: it is older than that. */
+  readonly supports?: VersionRange;
 }
 
 export interface Hello extends Party {
@@ -46,6 +45,13 @@ export type Judgement =
 export function commonVersion(one: VersionRange, other: VersionRange): number | undefined {
   const version = Math.min(one.max, other.max);
   return version >= Math.max(one.min, other.min) ? version : undefined;
+}
+
+/** In which the messages of a stream are whose Hello was judged good. */
+export function agreedVersion({ versionMin, versionMax }: Hello, versions: VersionRange): number {
+  const version = commonVersion(versions, { min: versionMin, max: versionMax });
+  assert(version !== undefined, "a hello without a common version was let in");
+  return version;
 }
 
 /** `node1 speaks bus protocol 1 to 1, node2 3 to 4: ...`, in both greeting and handshake. */

@@ -13,12 +13,13 @@ import type { AcceptStream, EndCall, InboundCall } from "./bus-server.ts";
 import { CodecError } from "./bytes.ts";
 import { decodeBody, type Parcel, streamOf } from "./codec.ts";
 import type { Doorkeeper } from "./doorkeeper.ts";
-import type { Hello, Party } from "./handshake.ts";
+import { agreedVersion, type Hello, type Party, type VersionRange } from "./handshake.ts";
 import type { Logger } from "./logger.ts";
 import { type StreamKind, unpackFrame } from "./raft-service.ts";
 
 export interface InboundOptions {
   readonly self: Party;
+  readonly versions: VersionRange;
   readonly doorkeeper: Doorkeeper;
   readonly listener: BusListener;
   readonly log: Logger;
@@ -31,6 +32,8 @@ interface InboundStream {
   readonly peer: NodeId;
   readonly incarnation: string;
   readonly boot: number;
+  /** Of the bus protocol, in which its messages are. */
+  readonly version: number;
   readonly end: EndCall;
   /** It is the one in the map; false once replaced or ended, and then for ever. */
   live: boolean;
@@ -79,9 +82,10 @@ export class Inbound {
 
   #open(kind: StreamKind, call: InboundCall, end: EndCall, hello: Hello): void {
     const peer = hello.nodeId;
-    const { incarnation, boot } = hello;
-    const stream: InboundStream = { kind, peer, incarnation, boot, end, live: true };
-    this.#replaceBy(stream);
+    const { incarnation, boot, supports } = hello;
+    const version = agreedVersion(hello, this.#options.versions);
+    const stream: InboundStream = { kind, peer, incarnation, boot, version, end, live: true };
+    this.#replaceBy(stream, supports);
     call.on("data", (frame: Buffer) => this.#receive(stream, frame));
     call.on("end", () => this.#endWith(stream, grpc.status.OK, ""));
     call.on("cancelled", () => this.#drop(stream));
@@ -92,7 +96,7 @@ export class Inbound {
    * The newer stream takes the place of the one of its kind, and of all that an earlier start of
    * the member has left behind. The listener hears of it only if the member was away in between.
    */
-  #replaceBy(stream: InboundStream): void {
+  #replaceBy(stream: InboundStream, supports: VersionRange | undefined): void {
     const { peer, kind } = stream;
     const status = { code: grpc.status.ABORTED, details: "replaced by a newer stream" };
     const streams = this.#streams.get(peer) ?? new Map<StreamKind, InboundStream>();
@@ -108,14 +112,15 @@ export class Inbound {
     const known = streams.has(kind);
     this.#streams.set(peer, streams);
     streams.set(kind, stream);
-    if (kind === "control" && !known) this.#options.listener.onPeer(peer, true);
+    if (kind === "control" && !known) this.#options.listener.onPeer(peer, true, supports);
   }
 
   #receive(stream: InboundStream, frame: Buffer): void {
     if (!stream.live) return;
     let parcels: readonly Parcel[];
     try {
-      parcels = decodeBody(unpackFrame(frame), stream.peer, this.#options.self.nodeId);
+      const { peer, version } = stream;
+      parcels = decodeBody(unpackFrame(frame), peer, this.#options.self.nodeId, version);
       for (const parcel of parcels) assertBelongs(parcel, stream.kind);
     } catch (error) {
       if (!(error instanceof CodecError)) throw error;

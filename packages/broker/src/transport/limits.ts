@@ -55,6 +55,9 @@ export const REFUSED_RETRY_MAX_MS = 60_000;
 /** One attempt to greet a peer, before formation. */
 export const GREET_TIMEOUT_MS = 2000;
 
+/** One question of a member that has lost data: two changes of members may come of it. */
+export const REJOIN_TIMEOUT_MS = 15_000;
+
 /** How long a node that is to be added may take to come up. */
 export const NEWCOMER_PATIENCE_MS = 10_000;
 

@@ -58,6 +58,8 @@ interface Attempt {
   readonly calls: grpc.ClientWritableStream<readonly Uint8Array[]>[];
   readonly outboxes: Map<StreamKind, Outbox>;
   readonly timer: NodeJS.Timeout;
+  /** Of the bus protocol, as the peer has chosen it; the same for all streams. */
+  version: number;
 }
 
 export class Link {
@@ -77,6 +79,11 @@ export class Link {
   /** All streams are open. */
   get up(): boolean {
     return this.#attempt?.outboxes.size === this.#options.kinds.length;
+  }
+
+  /** Of the bus protocol, in which messages must be while it is up. */
+  get version(): number {
+    return this.#attempt?.version ?? this.#options.versions.min;
   }
 
   /** Where the peer was reached, or will be tried next. */
@@ -124,6 +131,7 @@ export class Link {
       timer: setTimeout(() => {
         this.#fail(attempt, `no welcome within ${HANDSHAKE_TIMEOUT_MS} ms`, false);
       }, HANDSHAKE_TIMEOUT_MS),
+      version: this.#options.versions.min,
     };
     this.#attempt = attempt;
     for (const kind of kinds) attempt.calls.push(this.#openStream(attempt, kind));
@@ -168,6 +176,7 @@ export class Link {
     const write = (parts: readonly Uint8Array[], written: () => void) => {
       call.write(parts, written);
     };
+    attempt.version = judgement.version;
     attempt.outboxes.set(kind, new Outbox(write, OUTBOX_BYTES_MAX[kind], FRAME_BYTES));
     if (attempt.outboxes.size < kinds.length) return;
     clearTimeout(attempt.timer);

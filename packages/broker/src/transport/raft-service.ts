@@ -13,7 +13,7 @@ import {
   type PackageDefinition,
   type ServiceDefinition,
 } from "@grpc/proto-loader";
-import type { Formation, Member } from "../ports.ts";
+import type { Formation, Member, VersionRange } from "../ports.ts";
 import { CodecError } from "./bytes.ts";
 import type { Hello, Welcome } from "./handshake.ts";
 
@@ -64,6 +64,23 @@ export interface FormReply {
   readonly reason: string;
 }
 
+/** See `proto/raft.proto`. */
+export interface RejoinRequest {
+  readonly clusterId: string;
+  readonly formerIncarnation: string;
+  readonly member: Member | null;
+  readonly wantsVote: boolean;
+  readonly confirmed: boolean;
+}
+
+export interface RejoinReply {
+  readonly verdict: "DONE" | "WAIT" | "ASK" | "CONFIRM" | "REFUSED" | "UNSPECIFIED";
+  readonly reason: string;
+  readonly leaderBus: string;
+  readonly wasVoter: boolean;
+  readonly formation: FormationDocument | null;
+}
+
 /** What a member wants of a snapshot; the bytes mean something to the layer above only. */
 export interface SnapshotRequest {
   readonly request: Uint8Array;
@@ -93,6 +110,7 @@ export interface RaftService {
   readonly snapshot: MethodDefinition<SnapshotRequest, SnapshotChunk>;
   readonly greet: MethodDefinition<GreetRequest, GreetReply>;
   readonly form: MethodDefinition<FormRequest, FormReply>;
+  readonly rejoin: MethodDefinition<RejoinRequest, RejoinReply>;
 }
 
 /** The metadata keys of the handshake. */
@@ -111,6 +129,7 @@ export const RAFT_SERVICE: RaftService = {
   snapshot: methods["Snapshot"] as unknown as RaftService["snapshot"],
   greet: methods["Greet"] as unknown as RaftService["greet"],
   form: methods["Form"] as unknown as RaftService["form"],
+  rejoin: methods["Rejoin"] as unknown as RaftService["rejoin"],
 };
 
 export function encodeHello(value: Hello): Buffer {
@@ -119,7 +138,7 @@ export function encodeHello(value: Hello): Buffer {
 
 /** Throws on bytes that are no Hello. */
 export function decodeHello(bytes: Buffer): Hello {
-  return hello.deserialize(bytes) as Hello;
+  return withoutNull(hello.deserialize(bytes) as FromWire<Hello>);
 }
 
 export function encodeWelcome(value: Welcome): Buffer {
@@ -128,7 +147,15 @@ export function encodeWelcome(value: Welcome): Buffer {
 
 /** Throws on bytes that are no Welcome. */
 export function decodeWelcome(bytes: Buffer): Welcome {
-  return welcome.deserialize(bytes) as Welcome;
+  return withoutNull(welcome.deserialize(bytes) as FromWire<Welcome>);
+}
+
+/** What is absent comes as null. */
+type FromWire<T> = Omit<T, "supports"> & { readonly supports: VersionRange | null };
+
+function withoutNull<T extends { readonly supports?: VersionRange }>(found: FromWire<T>): T {
+  const { supports, ...rest } = found;
+  return (supports === null ? rest : found) as unknown as T;
 }
 
 const BODY_TAG = 0x0a;

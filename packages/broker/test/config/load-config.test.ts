@@ -46,6 +46,7 @@ describe("without any source", () => {
   test("a single node that keeps its data in ./data", () => {
     expect(loadConfig({ argv: [], env: {} })).toEqual({
       file: undefined,
+      acceptRestoredData: false,
       broker: {
         host: "127.0.0.1",
         port: 6379,
@@ -58,6 +59,7 @@ describe("without any source", () => {
         dataDir: resolve("data"),
         walSyncIntervalMs: 0,
         writeBufferBytes: 32 * 1024 ** 2,
+        minFreeDiskBytes: 512 * 1024 ** 2,
       },
       raft: {
         enabled: false,

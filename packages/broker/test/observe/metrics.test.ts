@@ -43,7 +43,9 @@ describe("the figures", () => {
     for (let i = 0; i < 3; i++) await submitTask(broker, { type: "mail" }, SETTINGS);
     broker.lease("mail");
     const follower = { id: "n2", address: "b:1", role: "follower", healthy: true } as const;
-    broker.state = { members: [{ ...follower, matchIndex: 3, lag: 4, version: "" }] };
+    broker.state = {
+      members: [{ ...follower, matchIndex: 3, lag: 4, version: "", supports: undefined }],
+    };
     const snapshots = { sent: 2, received: 1, receivedBytes: 5_000, lastDurationMs: 1_500 };
     const metrics = metricsOf(broker, {
       snapshots: () => snapshots,
@@ -75,6 +77,18 @@ describe("the figures", () => {
       tq_workers_connected: 1,
       'tq_queue_depth{queue="default"}': 3,
     });
+  });
+
+  test("of the disk are there once they are known", async () => {
+    const seen: { freeBytes: number; totalBytes: number }[] = [];
+    const metrics = metricsOf(new FakeBroker(), { diskSpace: () => seen[0] });
+    expect(Object.keys(await scrape(metrics)).filter((name) => /disk/.test(name))).toEqual([]);
+    seen.push({ freeBytes: 3_000_000_000, totalBytes: 9_000_000_000 });
+    const expected = { tq_disk_free_bytes: 3_000_000_000, tq_disk_total_bytes: 9_000_000_000 };
+    expect(await scrape(metrics)).toMatchObject(expected);
+    expect(faultsByPromtool(await metrics.render())).toBeUndefined();
+    seen[0] = { freeBytes: 1, totalBytes: 9_000_000_000 };
+    expect(await scrape(metrics)).toMatchObject({ tq_disk_free_bytes: 1 });
   });
 
   test("of the process are there too", async () => {

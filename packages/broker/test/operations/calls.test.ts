@@ -83,12 +83,16 @@ describe("calls", () => {
     expect(await call("remove_member", { id: "n4", force: true })).toMatchObject(cluster);
     expect(await call("transfer_leadership", { to: "n2" })).toMatchObject(cluster);
     expect(await call("transfer_leadership")).toMatchObject(cluster);
+    expect(await call("raise_version", { to: 2 })).toMatchObject(cluster);
+    expect(await call("raise_version")).toMatchObject(cluster);
     expect(broker.changes).toEqual([
       ["addMember", "n4@[::1]:6379/7000"],
       ["promoteMember", "n4", false],
       ["removeMember", "n4", true],
       ["transferLeadership", "n2"],
       ["transferLeadership", undefined],
+      ["raiseVersion", 2],
+      ["raiseVersion", undefined],
     ]);
     broker.change = async () => {
       throw new TqError("no_leader", "n2 leads, at 10.0.0.2:6379");
@@ -134,6 +138,10 @@ describe("calls", () => {
     ["promote_member", { id: "n4", force: "yes" }, "invalid_request force"],
     ["remove_member", { id: "n 4" }, "invalid_request id"],
     ["transfer_leadership", { to: "n4@x" }, "invalid_request to"],
+    ["raise_version", { to: 0 }, "invalid_request to"],
+    ["raise_version", { to: 1.5 }, "invalid_request to"],
+    ["raise_version", { to: "2" }, "invalid_request to"],
+    ["raise_version", { too: 2 }, "unknown_field too"],
   ])("%s %j is refused", async (verb, params, expected) => {
     expect(await refusal(verb, params)).toBe(expected);
     expect(broker.commands).toEqual([]);

@@ -71,6 +71,7 @@ export class FakeBroker implements Broker {
           lag: 0,
           healthy: true,
           version: "0.1.0",
+          supports: { min: 1, max: 2 },
         },
       ],
       ...this.state,
@@ -220,6 +221,10 @@ export class FakeBroker implements Broker {
 
   transferLeadership(to: string | undefined): Promise<void> {
     return this.#change("transferLeadership", to);
+  }
+
+  raiseVersion(to: number | undefined): Promise<void> {
+    return this.#change("raiseVersion", to);
   }
 
   #change(name: string, ...given: unknown[]): Promise<void> {

@@ -49,7 +49,8 @@ export class Driver {
   readonly store = new MemoryStore();
   machine = new QueueMachine(this.store, 0);
   now = START;
-  readonly #log: Uint8Array[] = [];
+  /** Batches; a number stands for an entry that raises the version of the cluster to it. */
+  readonly #log: (Uint8Array | number)[] = [];
   #unwritten: Flush | undefined;
 
   apply(...commands: Command[]): Reply[] {
@@ -58,6 +59,12 @@ export class Driver {
     const replies = this.machine.apply(this.#log.length, decodeBatch(bytes));
     this.machine.checkInvariants();
     return replies;
+  }
+
+  /** From now on in the way of this version of the cluster. */
+  raise(version: number): void {
+    this.#log.push(version);
+    replay(this.machine, this.#log.length, version);
   }
 
   one(command: Command): Reply {
@@ -102,12 +109,21 @@ export class Driver {
     machine.loaded();
     machine.checkInvariants();
     for (let index = machine.applied + 1; index <= this.#log.length; index++) {
-      machine.apply(index, decodeBatch(this.#log[index - 1]!));
+      replay(machine, index, this.#log[index - 1]!);
     }
     machine.events.splice(0);
     machine.checkInvariants();
     this.machine = machine;
   }
+}
+
+function replay(machine: QueueMachine, index: number, entry: Uint8Array | number): void {
+  if (typeof entry !== "number") {
+    machine.apply(index, decodeBatch(entry));
+    return;
+  }
+  machine.skip(index);
+  machine.raise(entry);
 }
 
 /** Id number `serial`, minted at `at`. */

@@ -50,8 +50,10 @@ class Duel {
   readonly model = new NaiveModel();
   readonly ids: TaskId[] = [];
 
-  play(steps: readonly Step[]): void {
-    for (const given of steps) {
+  /** Begins with the first version, and goes over to `version` after the step number `raiseAt`. */
+  play(steps: readonly Step[], version: number, raiseAt: number): void {
+    for (const [place, given] of steps.entries()) {
+      if (place === raiseAt && version > 1) this.driver.raise(version);
       this.#act(given);
       if (given.kind % 7 === 0) this.compare();
     }
@@ -113,6 +115,7 @@ class Duel {
     const before = this.driver.machine;
     this.driver.restart();
     expect(this.driver.machine.effectHash).toBe(before.effectHash);
+    expect(this.driver.machine.version).toBe(before.version);
     expect(this.driver.machine.nextDeadline()).toBe(before.nextDeadline());
   }
 
@@ -216,12 +219,12 @@ function plain(reply: Reply): unknown {
   return { ...reply, id: reply.id === undefined ? undefined : hex(reply.id) };
 }
 
-describe("machine and naive model", () => {
+describe.each([1, 2])("machine and naive model at version %i", (version) => {
   test("agree on every reply, task and counter", () => {
     const steps = fc.array(step, { minLength: 20, maxLength: 200, size: "max" });
     fc.assert(
-      fc.property(steps, (given) => new Duel().play(given)),
-      { numRuns: 60 },
+      fc.property(steps, fc.nat(40), (given, at) => new Duel().play(given, version, at)),
+      { numRuns: 40 },
     );
   });
 });

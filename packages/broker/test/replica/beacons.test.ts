@@ -3,22 +3,31 @@ import { describe, expect, test } from "vitest";
 import { Agreement } from "../../src/replica/agreement.ts";
 import { Beacons } from "../../src/replica/beacons.ts";
 import { ClusterClock } from "../../src/replica/clock.ts";
+import { Intake } from "../../src/replica/intake.ts";
 
 const WALL = 1_000_000;
 
 /** This node has applied entry 5, with hash `own`. */
 function setup(role: Raft["role"]) {
-  const raft = { role, term: 4, leader: role === "leader" ? "a" : "b" } as Raft;
+  const leader = role === "leader" ? "a" : "b";
+  const membership = { voters: ["a", "b", "c"], learners: [] };
+  const raft = { id: "a", role, term: 4, leader, membership } as Partial<Raft> as Raft;
   const agreement = new Agreement({ index: 5, effectHash: "own" }, 1_000, () => ["a", "b", "c"]);
   const wishes: [string, number][] = [];
   let now = 0;
-  const beacons = new Beacons(raft, new ClusterClock(0, WALL), agreement, {
-    wish: 2,
-    heard: (id, wish) => wishes.push([id, wish]),
-  });
+  const handover = { wish: 2, heard: (id: string, wish: number) => wishes.push([id, wish]) };
+  const clock = new ClusterClock(0, WALL);
+  const beacons = new Beacons(raft, clock, agreement, handover, new Intake(raft));
   const hear = (type: "heartbeat" | "heartbeatReply", from: string, term: number, hash: string) => {
     const message = { type, from, to: "a", term, round: 1, commit: 5 } as Message;
-    const beacon = { wallMs: WALL, applied: 5, effectHash: hash, priority: 7 };
+    const beacon = {
+      wallMs: WALL,
+      applied: 5,
+      effectHash: hash,
+      priority: 7,
+      diskLow: false,
+      intakeClosed: false,
+    };
     return beacons.heard(from, message, beacon, now);
   };
   const elapse = (ms: number) => {

@@ -4,6 +4,7 @@ import { judge, type Standing } from "../../src/replica/change-rules.ts";
 import { LEARNERS_MAX, QUORUM_LAG_ENTRIES, VOTERS_MAX } from "../../src/replica/limits.ts";
 import type { ClusterMember } from "../../src/replica/members.ts";
 import type { MemberChange } from "../../src/replica/output.ts";
+import { SUPPORTED } from "../../src/replica/versions.ts";
 import { memberOf } from "./harness.ts";
 
 const NOW = 50_000;
@@ -30,6 +31,8 @@ function standing(
     lastIndex: LAST,
     now: NOW,
     electionTimeoutMs: 1_000,
+    clusterVersion: 1,
+    supports: SUPPORTED,
   };
 }
 

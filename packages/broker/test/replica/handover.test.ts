@@ -10,6 +10,7 @@ import { makeId, registerOf, submitOf } from "../queue/harness.ts";
 import { Cluster } from "./cluster.ts";
 import { memberOf, type NodeOptions, type TestNode, WALL } from "./harness.ts";
 
+const STOPPING = "it is stopping, or its disk does not answer";
 let serial = 0;
 const submit = () => submitOf(makeId(++serial, WALL));
 
@@ -151,7 +152,7 @@ describe("a transfer", () => {
     cluster.elapse(200);
     const outcomes = leader.transfer(next.id);
     cluster.settle();
-    const message = `${next.id} is stopping and takes no office; name another voter, or none`;
+    const message = `${next.id} takes no office: ${STOPPING}; name another voter, or none`;
     expect(outcomes).toEqual([{ kind: "refused", code: "state_conflict", message }]);
   });
 
@@ -266,7 +267,7 @@ describe("a node that drains", () => {
   test("tries another one when one that is heard does not take over", () => {
     const { cluster, leader, next, third } = elected();
     // It has stopped campaigning and says nothing of it.
-    next.input((replica) => replica.raft.stopCampaigning());
+    next.input((replica) => replica.raft.setCampaigning(false));
     leader.input((replica) => replica.drain());
     cluster.elapse(3_000);
     expect(cluster.leader.id).toBe(third.id);

@@ -21,6 +21,8 @@ import {
   type Outcome,
   Replica,
   type Roster,
+  SUPPORTED,
+  type VersionRange,
 } from "../../src/replica/index.ts";
 import { MemoryStore, RETRY } from "../queue/harness.ts";
 import type { Cluster } from "./cluster.ts";
@@ -47,6 +49,8 @@ export interface NodeOptions {
   readonly joinedAt?: number;
   /** Of a node that joins; usually the same as its name. */
   readonly incarnation?: string;
+  /** What its binary can work with; usually all that there is. */
+  readonly supports?: VersionRange;
   /** Where it is reached now, if its record says something else. */
   readonly address?: string;
 }
@@ -122,6 +126,7 @@ export class TestNode {
         snapshotEntries: options.snapshotEntries ?? 10_000,
         priority: options.priority ?? 0,
       },
+      supports: options.supports ?? SUPPORTED,
       self: { ...self, address: options.address ?? self.address },
       ...(options.joinedAt === undefined ? {} : { joinedAt: options.joinedAt }),
       logBytes: 0,
@@ -178,6 +183,14 @@ export class TestNode {
     const batches = this.unwritten;
     this.unwritten = [];
     this.#written(batches, true);
+  }
+
+  /** The disk that was slow, or held flushes, does all it was asked to, and is instant again. */
+  resume(): void {
+    this.disk = "instant";
+    this.write();
+    this.holdFlushes = false;
+    if (this.isFlushing) this.flushed();
   }
 
   sync(): void {
@@ -303,5 +316,6 @@ export class TestNode {
 
 /** A founding voter; what it is made of follows from its name. */
 export function memberOf(id: string): ClusterMember {
-  return { id, incarnation: id, bus: `${id}:1`, address: `${id}:2`, voter: true };
+  const where = { bus: `${id}:1`, address: `${id}:2` };
+  return { id, incarnation: id, ...where, voter: true, versions: SUPPORTED };
 }

@@ -261,7 +261,14 @@ describe("a member that is removed", () => {
     const { term } = leader.replica.raft;
     const from = other.id;
     const reply = { type: "heartbeatReply", from, to: leader.id, term, round: 1 } as const;
-    const beacon = { wallMs: WALL - 3_600_000, applied: 1, effectHash: "", priority: 0 };
+    const beacon = {
+      wallMs: WALL - 3_600_000,
+      applied: 1,
+      effectHash: "",
+      priority: 0,
+      diskLow: false,
+      intakeClosed: false,
+    };
     leader.input((replica) => replica.receive(from, { message: reply, beacon }));
     cluster.lost.add("heartbeatReply");
     leader.change(remove(from, true));
@@ -281,7 +288,14 @@ describe("a member that is removed", () => {
     cluster.elapse(100);
     const { term } = leader.replica.raft;
     const late = { type: "heartbeatReply", from: other.id, to: leader.id, term, round: 1 } as const;
-    const beacon = { wallMs: 0, applied: 2, effectHash: "0".repeat(16), priority: 0 };
+    const beacon = {
+      wallMs: 0,
+      applied: 2,
+      effectHash: "0".repeat(16),
+      priority: 0,
+      diskLow: false,
+      intakeClosed: false,
+    };
     leader.input((replica) => replica.receive(other.id, { message: late, beacon }));
     cluster.settle();
     expect(leader.replica.divergences).toBe(0);

@@ -57,6 +57,15 @@ describe("the bus", () => {
     expect(rosters.takeChange()).toBeUndefined();
   });
 
+  test("is told what the cluster works with, as the newest entry has it", () => {
+    const rosters = founded();
+    const raised = { ...rosterOf(1, "a b"), clusterVersion: 2 };
+    rosters.persisted(batchOf({ entries: [entryOf(5, raised)] }));
+    expect(rosters.takeChange()).toEqual(raised);
+    rosters.persisted(batchOf({ truncateFrom: 5 }));
+    expect(rosters.takeChange()).not.toHaveProperty("clusterVersion");
+  });
+
   test("knows at the start what the log says behind the state", () => {
     const tail = [entryOf(4, rosterOf(0, "a b")), entryOf(5, rosterOf(1, "a b c"))];
     const rosters = new Rosters(rosterOf(0, "a b"), 4, tail, TIMEOUT);

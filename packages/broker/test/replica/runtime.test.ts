@@ -4,7 +4,7 @@ import { LocalBroker } from "../../src/local-broker.ts";
 import type { Outcome, SessionChannel } from "../../src/operations/broker.ts";
 import type { Bus, LogStore } from "../../src/ports.ts";
 import { type Command, QueueMachine } from "../../src/queue/index.ts";
-import { encodeRoster, Replica } from "../../src/replica/index.ts";
+import { encodeRoster, Replica, SUPPORTED } from "../../src/replica/index.ts";
 import { Runtime } from "../../src/runtime.ts";
 import { MemoryIdentityStore } from "../../src/storage/memory-identity-store.ts";
 import { MemoryLogStore } from "../../src/storage/memory-log-store.ts";
@@ -58,7 +58,8 @@ afterEach(async () => {
 function start(walSyncIntervalMs = 0) {
   const log = new Log();
   const state = new State();
-  const member = { id: "a", incarnation: "a", bus: "a:1", address: "a:2" };
+  const where = { bus: "a:1", address: "a:2" };
+  const member = { id: "a", incarnation: "a", ...where, versions: SUPPORTED };
   const hardState = { term: 0, vote: undefined };
   const replica: Runtime["replica"] = new Replica({
     raft: {
@@ -73,6 +74,7 @@ function start(walSyncIntervalMs = 0) {
     applied: { term: 0, index: 0 },
     membership: encodeRoster({ revision: 0, members: [{ ...member, voter: true }] }),
     settings: { retry: RETRY, depthLimit: 0, snapshotEntries: 1000, priority: 0 },
+    supports: SUPPORTED,
     self: member,
     logBytes: 0,
     now: performance.now(),
@@ -94,6 +96,7 @@ function start(walSyncIntervalMs = 0) {
       hardState,
     }),
     bus: SILENT,
+    raiseFormat: async () => {},
     walSyncIntervalMs,
     logger: LOGGER,
     onFatal: (what) => faults.push(what),

@@ -112,12 +112,33 @@ class Transcript {
       this.#wait(id, "change", this.#node(id).change(change as { kind: "remove" } & typeof change));
     },
     transfer: (id, args) => this.#wait(id, "transfer", this.#node(id).transfer(args.get("to"))),
+    /** The disk of these answers no more, neither to the log nor to a flush; `only=log`, `flush`. */
+    hang: (ids, args) => {
+      const only = args.get("only");
+      for (const node of this.#nodes(ids)) {
+        if (only !== "flush") node.disk = "slow";
+        node.holdFlushes = only !== "log";
+      }
+    },
+    resume: (ids) => {
+      for (const node of this.#nodes(ids)) node.resume();
+    },
+    low: (ids) => {
+      for (const node of this.#nodes(ids)) node.input((replica) => replica.diskLow(true));
+    },
+    room: (ids) => {
+      for (const node of this.#nodes(ids)) node.input((replica) => replica.diskLow(false));
+    },
     drain: (id) => this.#node(id).input((replica) => replica.drain()),
     /** Every node: role, applied index, tasks and sessions. */
     show: () => {
       for (const node of this.#cluster.nodes) this.#say(node, describeStanding(node));
     },
   };
+
+  #nodes(ids: string): TestNode[] {
+    return ids.split(",").map((id) => this.#node(id));
+  }
 
   #node(id: string): TestNode {
     return this.#cluster.node(id);

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { encodeCommand, QueueMachine } from "../../src/queue/index.ts";
 import { ClusterClock } from "../../src/replica/clock.ts";
 import type { Compaction } from "../../src/replica/compaction.ts";
+import { Intake } from "../../src/replica/intake.ts";
 import { buildMachinery } from "../../src/replica/machinery.ts";
 import { Requests } from "../../src/replica/requests.ts";
 import { Writes } from "../../src/replica/writes.ts";
@@ -15,8 +16,9 @@ const machinery = buildMachinery(queue, start, new Uint8Array(), new ClusterCloc
 
 function setup(role: Raft["role"], isOverfull: boolean) {
   const requests = new Requests<string>(1);
-  const raft = { role } as Raft;
-  const writes = new Writes(raft, requests, { isOverfull } as Compaction);
+  const membership = { voters: ["a", "b", "c"], learners: [] };
+  const raft = { id: "a", role, membership } as Partial<Raft> as Raft;
+  const writes = new Writes(raft, requests, { isOverfull } as Compaction, new Intake(raft));
   return { requests, writes };
 }
 

@@ -30,7 +30,9 @@ export class Harness {
   readonly logged: { fields: object; message: string }[] = [];
   readonly app: FastifyInstance;
 
-  constructor(options: { readonly metrics?: Metrics } = {}) {
+  constructor(
+    options: { readonly metrics?: Metrics; readonly warning?: () => string | undefined } = {},
+  ) {
     const log = (fields: object, message: string) => {
       this.logged.push({ fields, message });
     };

@@ -66,3 +66,23 @@ describe.each(Object.entries(STATES))("%s", (_name, { state, statuses, reason })
     expect(headers["x-tq-node"]).toBe("n1");
   });
 });
+
+describe("a warning", () => {
+  const h = (warning: string | undefined) => new Harness({ warning: () => warning });
+
+  test("stands on the health page of a node that is healthy all the same", async () => {
+    const { status, body } = await h("the disk is nearly full").get("/health");
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ status: "healthy", warning: "the disk is nearly full" });
+  });
+
+  test("is nowhere when there is nothing to warn of", async () => {
+    expect((await h(undefined).get("/health")).body).not.toHaveProperty("warning");
+  });
+
+  test("keeps no node from being ready, or the leader", async () => {
+    for (const path of ["/readyz", "/leader"]) {
+      expect((await h("the disk is nearly full").get(path)).status).toBe(200);
+    }
+  });
+});

@@ -235,6 +235,7 @@ describe("overview", () => {
           lag: 0,
           healthy: true,
           version: "0.1.0",
+          supports: { min: 1, max: 2 },
         },
       ],
     });

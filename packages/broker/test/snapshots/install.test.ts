@@ -95,6 +95,7 @@ async function start(disk: Disk, leader: FilledNode) {
     replica,
     clusterId: CLUSTER,
     bus,
+    raiseFormat: async () => {},
     walSyncIntervalMs: 0,
     logger: LOGGER,
     onFatal: (_what, error) => faults.push(error),

@@ -4,6 +4,7 @@
  */
 import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { freshIdentity } from "../../../../test/conformance/identity-store.ts";
@@ -21,6 +22,7 @@ import {
   type FileIdentityStore,
   openIdentityStore,
 } from "../../src/storage/identity-store.ts";
+import { DataDirError } from "../../src/storage/storage-error.ts";
 import { scratchDirectory } from "./scratch.ts";
 
 function identityOfTerm(term: number): Identity {
@@ -50,6 +52,15 @@ describe("slots", () => {
       expect(newest).toEqual({ sequence: 4, identity, inode: "123" });
       expect(badPages).toBe(2);
     }
+  });
+
+  test("a page that a newer broker has written is refused, not taken for damage", () => {
+    const file = fileAfter(6);
+    const page = file.subarray(slotOffset(6), slotOffset(6) + PAGE_BYTES);
+    page.writeUInt16BE(2, 8);
+    page.writeUInt32BE(crc32(page.subarray(8)), 4);
+    expect(() => readSlots(file)).toThrow("the identity has format 2, this tq-broker knows 1");
+    expect(() => readSlots(file)).toThrow(DataDirError);
   });
 
   test("the same identity gives the same bytes, whatever the order of its keys", () => {

@@ -133,7 +133,7 @@ describe("boot check", () => {
     const opening = reopened(path);
     await expect(opening).rejects.toBeInstanceOf(StorageDamage);
     await expect(opening).rejects.toThrow(message);
-    await expect(opening).rejects.toThrow(/replace this member/);
+    await expect(opening).rejects.toThrow(/fetches everything from the others/);
   });
 
   test("a missing database is damage, and is not created", async () => {

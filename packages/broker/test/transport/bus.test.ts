@@ -73,7 +73,14 @@ describe("messages", () => {
   test("arrive with their beacons, in order on each stream", async () => {
     const [one, two] = await cluster(2);
     const effectHash = "0123456789abcdef";
-    const beacon = { wallMs: Date.now(), applied: 3, priority: 7, effectHash };
+    const beacon = {
+      wallMs: Date.now(),
+      applied: 3,
+      priority: 7,
+      diskLow: false,
+      intakeClosed: false,
+      effectHash,
+    };
     const beats = Array.from({ length: 500 }, (_, i) => heartbeat(i));
     const appends = Array.from({ length: 200 }, (_, i) => append(i + 1, (i % 7) * 300));
     for (const message of beats) one!.bus.send({ message, beacon });
@@ -310,7 +317,7 @@ describe("a stream that is replaced", () => {
     expect(copy.bus.peers()[0]!.outbound).toBe(false);
     await later.stop();
     track(start({ ...(await listen()), members, id: "node1", boots: 4 }));
-    await two!.log.said(/^warn start 4 of node1 after start 5 was seen: .* rolled back$/);
+    await two!.log.said(/rolled back: start 4 of node1 after start 5 was seen: its data directory/);
   });
 });
 

@@ -67,22 +67,37 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   message("timeoutNow", {}),
 );
 const priority = fc.nat(2 ** 31 - 1);
-const beacon = fc.record({ wallMs: whole, applied: whole, priority, effectHash: hash });
-const anyEnvelope: fc.Arbitrary<Envelope> = fc.record({
-  message: anyMessage,
-  beacon: fc.option(beacon, { nil: undefined }),
-});
+const flag = (version: number) => (version === 1 ? fc.constant(false) : fc.boolean());
+const VERSIONS = [1, 2] as const;
+const version = fc.constantFrom(...VERSIONS);
+/** Such as this version of the bus can carry. */
+const envelopeOf = (version: number): fc.Arbitrary<Envelope> => {
+  const beacon = fc.record({
+    wallMs: whole,
+    applied: whole,
+    priority,
+    effectHash: hash,
+    diskLow: flag(version),
+    intakeClosed: flag(version),
+  });
+  return fc.record({
+    message: anyMessage,
+    beacon: fc.option(beacon, { nil: undefined }),
+  });
+};
+const anyEnvelope = version.chain((of) => fc.tuple(fc.constant(of), envelopeOf(of)));
 const forwards: fc.Arbitrary<Forward[]> = fc.array(fc.record({ requestId: whole, command: bytes }));
 const outcome = fc.option(fc.record({ reply: bytes, index: whole }), { nil: undefined });
 const replies: fc.Arbitrary<ForwardReply[]> = fc.array(fc.record({ requestId: whole, outcome }));
 
 describe("round trips", () => {
-  test("envelopes, several to a body, in order", () => {
+  test.each(VERSIONS)("envelopes, several to a body, in order, in version %i", (version) => {
+    const several = fc.array(envelopeOf(version), { minLength: 1, maxLength: 5 });
     fc.assert(
-      fc.property(fc.array(anyEnvelope, { minLength: 1, maxLength: 5 }), (envelopes) => {
-        const body = Buffer.concat(envelopes.map(encodeEnvelope));
+      fc.property(several, (envelopes) => {
+        const body = Buffer.concat(envelopes.map((each) => encodeEnvelope(each, version)));
         const expected = envelopes.map((envelope) => ({ type: "envelope", envelope }));
-        expect(decodeBody(body, from, to)).toEqual(expected);
+        expect(decodeBody(body, from, to, version)).toEqual(expected);
       }),
       { numRuns: 500 },
     );
@@ -132,11 +147,11 @@ function appendOf(entries: readonly Entry[]): Envelope {
 describe("damage", () => {
   test("any flipped bit of any message is found", () => {
     fc.assert(
-      fc.property(anyEnvelope, fc.nat(), (envelope, at) => {
-        const body = Buffer.from(encodeEnvelope(envelope));
+      fc.property(anyEnvelope, fc.nat(), ([version, envelope], at) => {
+        const body = Buffer.from(encodeEnvelope(envelope, version));
         const bit = at % (body.length * 8);
         body[bit >> 3]! ^= 1 << (bit & 7);
-        expect(() => decodeBody(body, from, to)).toThrow(CodecError);
+        expect(() => decodeBody(body, from, to, version)).toThrow(CodecError);
       }),
       { numRuns: 2000 },
     );
@@ -154,18 +169,19 @@ describe("damage", () => {
 
   test("a body cut anywhere is found", () => {
     fc.assert(
-      fc.property(anyEnvelope, fc.nat(), (envelope, at) => {
-        const body = encodeEnvelope(envelope);
+      fc.property(anyEnvelope, fc.nat(), ([version, envelope], at) => {
+        const body = encodeEnvelope(envelope, version);
         const length = 1 + (at % (body.length - 1));
-        expect(() => decodeBody(body.subarray(0, length), from, to)).toThrow(CodecError);
+        const cut = body.subarray(0, length);
+        expect(() => decodeBody(cut, from, to, version)).toThrow(CodecError);
       }),
     );
   });
 
   test("arbitrary bytes throw a CodecError, never anything else", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), (noise) => {
-        expect(() => decodeBody(noise, from, to)).toThrow(CodecError);
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), version, (noise, version) => {
+        expect(() => decodeBody(noise, from, to, version)).toThrow(CodecError);
       }),
       { numRuns: 5000 },
     );
@@ -210,7 +226,7 @@ describe("damage", () => {
   );
 
   test("a priority beyond its range is a bug, sent, and refused, received", () => {
-    const beacon = { wallMs: 1, applied: 2, priority: 2 ** 31, effectHash: "0".repeat(16) };
+    const beacon = { ...BEACON, priority: 2 ** 31 };
     const envelope = { message: install(5, "n").message, beacon };
     expect(() => encodeEnvelope(envelope)).toThrow("a priority of 2147483648");
     const writer = new ByteWriter(64);
@@ -226,6 +242,58 @@ describe("damage", () => {
       (index): Entry => ({ term: 1, index, kind: "empty", data: new Uint8Array() }),
     );
     expect(() => encodeEnvelope(appendOf(entries))).toThrow(/entry 10 where 9 belongs/);
+  });
+});
+
+const BEACON = {
+  wallMs: 1_700_000_000_000,
+  applied: 300,
+  priority: 8,
+  effectHash: "0123456789abcdef",
+  diskLow: true,
+  intakeClosed: true,
+};
+
+/** Bytes that other binaries have sent and will send: they never change. */
+describe("a heartbeat with a beacon", () => {
+  const message: Message = { type: "heartbeat", from, to, term: 5, commit: 299, round: 12 };
+  const head = "8705" + "80d095ffbc31" + "ac02" + "08" + "0123456789abcdef";
+  const VERSION_1 = `${head}ab020cb9089b95`;
+  const version2 = (flags: string, seal: string) => `${head}${flags}ab020c${seal}`;
+
+  test("of version 1 says nothing of disks", () => {
+    const body = encodeEnvelope({ message, beacon: BEACON });
+    expect(body.toString("hex")).toBe(VERSION_1);
+    const beacon = { ...BEACON, diskLow: false, intakeClosed: false };
+    expect(decodeBody(body, from, to)).toEqual([
+      { type: "envelope", envelope: { message, beacon } },
+    ]);
+  });
+
+  test.each([
+    [false, false, version2("00", "e3e6dcbb")],
+    [true, false, version2("01", "86816003")],
+    [false, true, version2("02", "682ed511")],
+    [true, true, version2("03", "0d4969a9")],
+  ])("of version 2: disk low %s, intake closed %s", (diskLow, intakeClosed, hex) => {
+    const envelope = { message, beacon: { ...BEACON, diskLow, intakeClosed } };
+    expect(encodeEnvelope(envelope, 2).toString("hex")).toBe(hex);
+    const body = Buffer.from(hex, "hex");
+    expect(decodeBody(body, from, to, 2)).toEqual([{ type: "envelope", envelope }]);
+    expect(() => decodeBody(body, from, to, 1)).toThrow(CodecError);
+  });
+
+  test("with flags that nobody knows is refused", () => {
+    const writer = new ByteWriter(64);
+    writer.raw(Buffer.from(version2("04", ""), "hex"));
+    writer.seal();
+    expect(() => decodeBody(writer.finish(), from, to, 2)).toThrow("flags of a beacon: 4");
+  });
+
+  test("is the same without a beacon in both versions", () => {
+    const envelope = { message, beacon: undefined };
+    const [one, two] = VERSIONS.map((version) => encodeEnvelope(envelope, version).toString("hex"));
+    expect(one).toBe(two);
   });
 });
 

@@ -14,6 +14,7 @@ import type {
   Formation,
   Forward,
   ForwardReply,
+  VersionRange,
 } from "../../src/ports.ts";
 import { type BusOptions, type PeerBus, startBus } from "../../src/transport/bus.ts";
 import { BusServer } from "../../src/transport/bus-server.ts";
@@ -56,6 +57,8 @@ export class Recorder implements BusListener {
   readonly replies: ForwardReply[] = [];
   /** `+node1` and `-node1`, in order. */
   readonly peers: string[] = [];
+  /** What members have said of their binaries when they came. */
+  readonly versions = new Map<NodeId, VersionRange | undefined>();
 
   onEnvelope(_from: NodeId, envelope: Envelope): void {
     this.envelopes.push(envelope);
@@ -69,8 +72,9 @@ export class Recorder implements BusListener {
     this.replies.push(...replies);
   }
 
-  onPeer(peer: NodeId, connected: boolean): void {
+  onPeer(peer: NodeId, connected: boolean, versions?: VersionRange): void {
     this.peers.push(`${connected ? "+" : "-"}${peer}`);
+    if (connected) this.versions.set(peer, versions);
   }
 
   onSnapshotRequest(

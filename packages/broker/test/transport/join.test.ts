@@ -185,8 +185,8 @@ describe("greetMember", () => {
     expect(await refusal({ ...peer, id: "node5" })).toBe(
       `the broker at ${at} calls itself node4, not node5: correct one of the two`,
     );
-    expect(await refusal(peer, { versions: { min: 2, max: 3 } })).toBe(
-      "no common bus protocol: node4 speaks 1 to 1, node1 speaks 2 to 3; " +
+    expect(await refusal(peer, { versions: { min: 3, max: 4 } })).toBe(
+      "no common bus protocol: node4 speaks 1 to 2, node1 speaks 3 to 4; " +
         "upgrade the older of the two",
     );
   });

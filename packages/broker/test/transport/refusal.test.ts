@@ -61,8 +61,8 @@ const faults: readonly (readonly [string, Fault])[] = [
   [
     "no common version",
     {
-      versions: { min: 2, max: 3 },
-      words: "no common bus protocol: node1 speaks 2 to 3, node2 speaks 1 to 1; upgrade the older",
+      versions: { min: 3, max: 4 },
+      words: "no common bus protocol: node1 speaks 3 to 4, node2 speaks 1 to 2; upgrade the older",
     },
   ],
   [

@@ -51,6 +51,8 @@ export class FakeCluster {
   readonly learners = new Map<string, { readonly address: string; lag: number }>();
   /** Told of each change of members or leader once it is made; what it throws is the answer. */
   onChange: (name: string) => void | Promise<void> = () => {};
+  /** What it works with. */
+  version = 1;
   #term = 3;
   #index = 0;
   #waiters: Waiter[] = [];
@@ -69,7 +71,7 @@ export class FakeCluster {
   }
 
   get members(): readonly MemberStatus[] {
-    const common = { healthy: true, version: "9.9.9" };
+    const common = { healthy: true, version: "9.9.9", supports: { min: 1, max: 2 } };
     const voters = this.nodes.map(({ nodeId: id, address }): MemberStatus => {
       const role = this.leader?.nodeId === id ? "leader" : "follower";
       return { id, address, role, matchIndex: this.#index, lag: 0, ...common };
@@ -179,7 +181,7 @@ export class FakeNode implements Broker {
     return {
       nodeId: this.nodeId,
       clusterId: "c0ffee",
-      clusterVersion: 1,
+      clusterVersion: this.#cluster.version,
       role: leader === this ? "leader" : "follower",
       term: this.#cluster.term,
       leader: leader === undefined ? undefined : { id: leader.nodeId, address: leader.address },
@@ -293,6 +295,13 @@ export class FakeNode implements Broker {
     return this.#change("transfer", (cluster) => {
       const { nodes } = cluster;
       cluster.elect(nodes.find(({ nodeId }) => (to ? nodeId === to : nodeId !== this.nodeId)));
+    });
+  }
+
+  raiseVersion(to: number | undefined): Promise<void> {
+    return this.#change("raise", (cluster) => {
+      if ((to ?? 2) > 2) throw new TqError("state_conflict", `version ${to} is not known here`);
+      cluster.version = to ?? 2;
     });
   }
 

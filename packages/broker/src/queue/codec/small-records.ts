@@ -6,6 +6,7 @@ import type { Queue } from "../lanes.ts";
 import type { SessionRecord } from "../sessions.ts";
 import type { ClusterTime, TaskId } from "../task.ts";
 import { TASK_STATES } from "../task.ts";
+import { CodecError } from "./codec-error.ts";
 import { readFormat } from "./content.ts";
 import { Reader } from "./reader.ts";
 import { sharedWriter } from "./writer.ts";
@@ -16,8 +17,17 @@ const ID_BYTES = 16;
 /** Value of an index record: the key says it all. */
 export const INDEX_VALUE = Uint8Array.of(FORMAT);
 
+/**
+ * Of a meta record: the plain one is that of a cluster of version 1, byte for byte what the first
+ * binary writes; the other one names the version.
+ */
+const PLAIN_META = 1;
+const VERSIONED_META = 2;
+
 /** What the machine knows beside tasks, queues and sessions. */
 export interface Meta {
+  /** What the cluster works with. */
+  readonly version: number;
   readonly applied: number;
   readonly clock: ClusterTime;
   /** The next place in line, and the next token. */
@@ -32,7 +42,12 @@ export interface Meta {
 export function encodeMeta(meta: Meta): Uint8Array {
   const out = sharedWriter;
   out.begin();
-  out.byte(FORMAT);
+  if (meta.version === 1) {
+    out.byte(PLAIN_META);
+  } else {
+    out.byte(VERSIONED_META);
+    out.uint(meta.version);
+  }
   out.uint(meta.applied);
   out.uint(meta.clock);
   out.uint(meta.nextOrder);
@@ -45,8 +60,12 @@ export function encodeMeta(meta: Meta): Uint8Array {
 
 export function decodeMeta(bytes: Uint8Array): Meta {
   const from = new Reader(bytes);
-  readFormat(from, FORMAT);
+  const format = bytes[0] === VERSIONED_META ? VERSIONED_META : PLAIN_META;
+  readFormat(from, format);
+  const version = format === PLAIN_META ? 1 : from.uint();
+  if (format !== PLAIN_META && version < 2) throw new CodecError(`a state of version ${version}`);
   const meta = {
+    version,
     applied: from.uint(),
     clock: from.uint(),
     nextOrder: from.uint(),

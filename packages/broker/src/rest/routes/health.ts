@@ -1,7 +1,8 @@
 /**
  * What load balancers and supervisors ask. `/healthz`: the process answers. `/health` and
  * `/readyz`: this node serves reads and writes. `/leader`: and it leads. Never a barrier, never a
- * wait.
+ * wait. A disk that is nearly full makes no node unhealthy: reads and work under way go on, and
+ * whoever sent requests elsewhere for it would only fill the others sooner.
  */
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { NodeStatus } from "../../operations/broker.ts";
@@ -10,7 +11,7 @@ import type { RestContext } from "../context.ts";
 /** Load balancers probe with any of these. */
 const PROBES = ["GET", "OPTIONS"];
 
-export function healthRoutes(app: FastifyInstance, { broker }: RestContext): void {
+export function healthRoutes(app: FastifyInstance, { broker, warning }: RestContext): void {
   const probe = (url: string, answer: (status: NodeStatus, reply: FastifyReply) => object) => {
     app.route({
       method: PROBES,
@@ -28,7 +29,7 @@ export function healthRoutes(app: FastifyInstance, { broker }: RestContext): voi
       term: status.term,
       applied_index: status.applied,
     };
-    if (reason === undefined) return { status: "healthy", ...rest };
+    if (reason === undefined) return { status: "healthy", warning: warning?.(), ...rest };
     reply.code(503);
     return { status: "unhealthy", reason, ...rest };
   });
