@@ -10,6 +10,8 @@ import { type Ledger, payloadOf, type Submission } from "./ledger.ts";
 import type { Node, TestCluster } from "./processes.ts";
 
 const BETWEEN_MS = 25;
+/** One that waits for an answer must not be all there is. */
+const READERS_PER_NODE = 3;
 /** Half of the reads are of the newest acknowledged tasks, where mistakes are likeliest. */
 const NEWEST = 50;
 const LIMIT_MS = 3_000;
@@ -20,7 +22,8 @@ export interface Readers {
 
 export function readTasks(cluster: TestCluster, ledger: Ledger): Readers {
   let stopped = false;
-  const loops = cluster.nodes.map(async (node) => {
+  const readers = cluster.nodes.flatMap((node) => Array<Node>(READERS_PER_NODE).fill(node));
+  const loops = readers.map(async (node) => {
     while (!stopped) {
       const submission = pick(ledger.acknowledged);
       if (submission !== undefined) await readOne(node, ledger, submission);

@@ -98,15 +98,18 @@ function oldLeaders(drawn: SimulationOptions): SimulationOptions {
 
 /** Members change all the time, and leaders are cut off with changes that only they have. */
 function lostChanges(drawn: SimulationOptions): SimulationOptions {
+  const { raft } = drawn;
   const world = quiet(drawn);
   return {
     ...world,
     nodes: 3,
+    raft: { ...raft, electionTimeoutMs: 1000, heartbeatIntervalMs: 100 },
+    network: { ...world.network, noticeMs: { min: 0.5, max: 5 } },
     faults: {
       ...world.faults,
       partitionEveryMs: 1500,
-      partitionMs: { min: 800, max: 3000 },
-      leaderShare: 0.9,
+      partitionMs: { min: 900, max: 2500 },
+      leaderShare: 1,
       oneWayShare: 0,
       // Both are for worlds whose members stay the same.
       oddClockShare: undefined,
@@ -115,7 +118,7 @@ function lostChanges(drawn: SimulationOptions): SimulationOptions {
     members: {
       ...world.members,
       spares: 2,
-      everyMs: 600,
+      everyMs: 300,
       procedures: ["grow", "learn", "shrink", "removeLeader"],
     },
   };

@@ -154,6 +154,12 @@ export interface Identity {
   readonly founded: boolean;
   /** Number of starts so far. */
   readonly boots: number;
+  /**
+   * A random name of each of the last `STARTS_KEPT` starts, the newest last; absent in a directory
+   * from before starts had names. Two directories with the same number of starts and other names
+   * have parted: one of them was rolled back or copied.
+   */
+  readonly starts?: readonly string[];
   readonly hardState: HardState;
 }
 

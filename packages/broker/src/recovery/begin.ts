@@ -10,9 +10,11 @@ import { EXIT, StartupError } from "../exit-status.ts";
 import type { Formation, Identity, Roster } from "../ports.ts";
 import { decodeRoster } from "../replica/index.ts";
 import { IDENTITY_FILE } from "../storage/data-dir.ts";
+import { createFormat, NEWEST_FORMAT, openFormat } from "../storage/format-file.ts";
 import { peekIdentity } from "../storage/identity-store.ts";
 import { readStatePointer, stateName } from "../storage/state-pointer.ts";
 import { openStateStore } from "../storage/state-store.ts";
+import { StorageDamage } from "../storage/storage-error.ts";
 import { busOf, parsePeer } from "../transport/peers.ts";
 import type { LostData } from "./lost-data.ts";
 import { type Rejoin, readRejoin, writeRejoin } from "./rejoin-file.ts";
@@ -35,13 +37,17 @@ export async function beginRecovery({ config, lost, log, wallMs }: BeginOptions)
     throw new StartupError(EXIT.damagedData, `${lost.message}. ${why}`, { cause: lost });
   };
   if (!config.raft.enabled) return stayDown(ALONE);
-  const identity = await peekIdentity(join(dataDir, IDENTITY_FILE)).catch(() => undefined);
+  const identity = await peekIdentity(join(dataDir, IDENTITY_FILE)).catch((error) => {
+    if (error instanceof StorageDamage) return undefined;
+    throw error;
+  });
   if (identity === undefined) return stayDown(noIdentity(config));
   const { formation } = identity;
   if (formation === undefined) return stayDown(NO_CLUSTER);
   const roster = newerOf(formation, await salvageRoster(dataDir));
   const buses = busesOf(config, roster);
   if (buses.length === 0) return stayDown(ALONE);
+  await shutOutOlderPrograms(dataDir);
   const before = await readRejoin(dataDir).catch(() => undefined);
   await writeRejoin(dataDir, rejoinOf(identity, formation, lost, { buses, before, wallMs }));
   const words = `${identity.nodeId} must not take part as it was: ${lost.reason}`;
@@ -88,6 +94,15 @@ function rejoinOf(
     wasVoter: known.before?.phase === "joining" && known.before.wasVoter,
     buses: known.buses,
   };
+}
+
+/** They know nothing of the rejoin file, and would go on as the incarnation that is given up. */
+async function shutOutOlderPrograms(dataDir: string): Promise<void> {
+  const format = await openFormat(dataDir).catch((error) => {
+    if (error instanceof StorageDamage) return undefined;
+    throw error;
+  });
+  await (format ?? (await createFormat(dataDir))).raise(NEWEST_FORMAT);
 }
 
 /** Where others may be: as configured, and as the last known members have it. */

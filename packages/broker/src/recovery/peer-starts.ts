@@ -5,7 +5,7 @@
  * restarts all of them must not make them forget.
  *
  *     tq peers 1
- *     <JSON in one line: node id -> [incarnation, start]>
+ *     <JSON in one line: node id -> [incarnation, start, its name]>
  *     <CRC-32 of the lines above>
  *
  * It is a second line of defence, so that a damaged or lost file means "nothing known", not a stop.
@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { writeDurably } from "../storage/durable-file.ts";
 import { StorageFault } from "../storage/storage-error.ts";
-import type { PeerStarts } from "../transport/doorkeeper.ts";
+import { NO_START, type PeerStarts, type Start } from "../transport/doorkeeper.ts";
 
 export const PEER_STARTS_FILE = "peers";
 
@@ -24,7 +24,7 @@ const PEERS_MAX = 64;
 const HEADER = "tq peers 1\n";
 const PATTERN = /^(tq peers 1\n(.*)\n)([0-9a-f]{8})\n$/;
 
-type Known = readonly [incarnation: string, start: number];
+type Known = readonly [incarnation: string, number: number, name?: string];
 
 export interface PeerStartsOptions {
   readonly dataDir: string;
@@ -56,16 +56,17 @@ export class StoredPeerStarts implements PeerStarts {
     this.#onFault = onFault;
   }
 
-  newest(nodeId: string, incarnation: string): number {
-    const [known, start] = this.#known.get(nodeId) ?? ["", 0];
-    return known === incarnation ? start : 0;
+  newest(nodeId: string, incarnation: string): Start {
+    const [known, number, name = ""] = this.#known.get(nodeId) ?? ["", 0];
+    return known === incarnation ? { number, name } : NO_START;
   }
 
   /** In force at once, on disk soon. */
-  note(nodeId: string, incarnation: string, start: number): void {
-    if (this.newest(nodeId, incarnation) === start) return;
+  note(nodeId: string, incarnation: string, { number, name }: Start): void {
+    const known = this.newest(nodeId, incarnation);
+    if (known.number === number && known.name === name) return;
     this.#known.delete(nodeId);
-    this.#known.set(nodeId, [incarnation, start]);
+    this.#known.set(nodeId, [incarnation, number, name]);
     if (this.#known.size > PEERS_MAX) this.#known.delete(this.#known.keys().next().value!);
     this.#isDirty = true;
     this.#writing ??= this.#write();

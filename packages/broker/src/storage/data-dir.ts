@@ -46,6 +46,9 @@ export interface DataDir {
   close(): Promise<void>;
 }
 
+/** Names of starts that are remembered: more than a node makes while another one is away. */
+export const STARTS_KEPT = 64;
+
 export const IDENTITY_FILE = "identity";
 export const LOG_DIRECTORY = "log";
 
@@ -88,7 +91,9 @@ async function openStores(
   if (mode === "create") {
     await syncDirectory(path);
   }
-  await identity.save({ founded: true, boots: identity.identity.boots + 1 });
+  const { boots, starts = [] } = identity.identity;
+  const named = [...starts, randomBytes(4).toString("hex")].slice(-STARTS_KEPT);
+  await identity.save({ founded: true, boots: boots + 1, starts: named });
   await redoReset(log, states.installed);
   const close = async () => {
     await states.close();

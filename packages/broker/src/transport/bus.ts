@@ -39,7 +39,7 @@ import { SnapshotServer } from "./snapshot-server.ts";
 
 export interface BusOptions {
   readonly server: BusServer;
-  readonly identity: Pick<Identity, "nodeId" | "incarnation" | "boots">;
+  readonly identity: Pick<Identity, "nodeId" | "incarnation" | "boots" | "starts">;
   readonly formation: Formation;
   /** This node as it is configured now; by default, as the formation has it. */
   readonly member?: Member;
@@ -123,10 +123,10 @@ class GrpcBus implements PeerBus {
     const onNews = () => this.#follow();
     const seeker = { member, versions };
     this.#exchange = new RosterExchange({ self: seeker, book, peers, dial, log, onNews });
-    const connected = (peer: NodeId) => this.#inbound.connected(peer);
+    const connectedStart = (peer: NodeId) => this.#inbound.connectedStart(peer);
     const onOutdated = () => this.#exchange.outdated();
     const { starts } = options;
-    const keeping = { self, versions, book, log, connected, onOutdated };
+    const keeping = { self, versions, book, log, connectedStart, onOutdated };
     const doorkeeper = new Doorkeeper(starts === undefined ? keeping : { ...keeping, starts });
     const onArrival = (peer: NodeId) => this.#nudge(peer);
     this.#inbound = new Inbound({ self, versions, doorkeeper, listener, log, onArrival });
@@ -215,7 +215,9 @@ class GrpcBus implements PeerBus {
 
   #helloTo(to: NodeId): Hello {
     const { min: versionMin, max: versionMax } = this.#versions;
-    return { ...this.#self, versionMin, versionMax, to, revision: this.#book.roster.revision };
+    const { starts = [] } = this.#options.identity;
+    const { revision } = this.#book.roster;
+    return { ...this.#self, versionMin, versionMax, to, revision, starts };
   }
 
   #send(to: NodeId, kind: StreamKind, encode: Encode): void {

@@ -11,20 +11,29 @@ import { type Hello, judgeHello, type Party, type VersionRange } from "./handsha
 import type { Logger } from "./logger.ts";
 import { decodeHello, encodeWelcome, HELLO_KEY, WELCOME_KEY } from "./raft-service.ts";
 
-/** How often each member had started when it was last let in. */
-export interface PeerStarts {
-  /** 0: nothing is known of this incarnation. */
-  newest(nodeId: NodeId, incarnation: string): number;
-  note(nodeId: NodeId, incarnation: string, start: number): void;
+/** One start of a member. */
+export interface Start {
+  readonly number: number;
+  /** Random; empty: it had none. */
+  readonly name: string;
 }
+
+/** With which start each member was last let in. */
+export interface PeerStarts {
+  /** Number 0: nothing is known of this incarnation. */
+  newest(nodeId: NodeId, incarnation: string): Start;
+  note(nodeId: NodeId, incarnation: string, start: Start): void;
+}
+
+export const NO_START: Start = { number: 0, name: "" };
 
 export interface DoorkeeperOptions {
   readonly self: Party;
   readonly versions: VersionRange;
   readonly book: AddressBook;
   readonly log: Logger;
-  /** Whether the member's control stream is open. */
-  readonly connected: (peer: NodeId) => boolean;
+  /** Under which start the member's control stream is open; undefined: it is not. */
+  readonly connectedStart: (peer: NodeId) => number | undefined;
   /** Somebody knows a newer roster than this node. */
   readonly onOutdated: () => void;
   /** Kept in memory by default, so that a restart forgets them. */
@@ -66,8 +75,10 @@ export class Doorkeeper {
       if (judgement.outdated) onOutdated();
       return this.refuse(from, grpc.status.FAILED_PRECONDITION, judgement.reason);
     }
-    const copy = this.#olderStart(hello);
-    if (copy !== undefined) return this.refuse(from, grpc.status.FAILED_PRECONDITION, copy);
+    const other = this.#otherStart(hello);
+    if (other !== undefined) return this.refuse(from, grpc.status.UNAVAILABLE, other);
+    const older = this.#olderStart(hello);
+    if (older !== undefined) return this.refuse(from, grpc.status.FAILED_PRECONDITION, older);
     const welcome = new grpc.Metadata();
     welcome.set(WELCOME_KEY, encodeWelcome({ ...self, version: judgement.version }));
     return { ok: true, hello, welcome };
@@ -84,31 +95,43 @@ export class Doorkeeper {
   }
 
   /**
-   * Starts are counted on disk before anything is said under them. So an earlier one than was seen
-   * comes from a directory that is older than what its node has promised: it was rolled back, or is
-   * a copy. Such a node may have forgotten its vote and acknowledged entries; it is never let in.
+   * A node starts again only when its former process has ended, and that one's streams with it.
+   * While they are open, a later start is the clone of a running node: it must not take its place.
    */
-  #olderStart({ nodeId, incarnation, boot }: Hello): string | undefined {
+  #otherStart({ nodeId, boot }: Hello): string | undefined {
+    const connected = this.#options.connectedStart(nodeId);
+    if (connected === undefined || boot <= connected) return undefined;
+    return `start ${connected} of ${nodeId} is still connected: try again when it has ended`;
+  }
+
+  /**
+   * Starts are counted and named on disk before anything is said under them. So one that does not
+   * know of the newest start that was seen comes from a directory that is older than what its node
+   * has promised: it was rolled back, restored, or is a copy. Such a node may have forgotten its
+   * vote and acknowledged entries; it is never let in.
+   */
+  #olderStart({ nodeId, incarnation, boot, starts = [] }: Hello): string | undefined {
     const known = this.#starts.newest(nodeId, incarnation);
-    if (boot >= known) {
-      this.#starts.note(nodeId, incarnation, boot);
+    const isNamed = known.name !== "" && boot - known.number < starts.length;
+    if (boot >= known.number && (!isNamed || starts.includes(known.name))) {
+      this.#starts.note(nodeId, incarnation, { number: boot, name: starts.at(-1) ?? "" });
       return undefined;
     }
-    const words = `${ROLLED_BACK}start ${boot} of ${nodeId} after start ${known} was seen`;
-    return this.#options.connected(nodeId)
+    const words = `${ROLLED_BACK}start ${boot} of ${nodeId} after start ${known.number} was seen`;
+    return this.#options.connectedStart(nodeId) !== undefined
       ? `${words} and is connected: is a copy of its data directory running?`
       : `${words}: its data directory is an older one than it had`;
   }
 }
 
 class RememberedStarts implements PeerStarts {
-  readonly #known = new Map<string, number>();
+  readonly #known = new Map<string, Start>();
 
-  newest(nodeId: NodeId, incarnation: string): number {
-    return this.#known.get(`${nodeId} ${incarnation}`) ?? 0;
+  newest(nodeId: NodeId, incarnation: string): Start {
+    return this.#known.get(`${nodeId} ${incarnation}`) ?? NO_START;
   }
 
-  note(nodeId: NodeId, incarnation: string, start: number): void {
+  note(nodeId: NodeId, incarnation: string, start: Start): void {
     this.#known.set(`${nodeId} ${incarnation}`, start);
   }
 }

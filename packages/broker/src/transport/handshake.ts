@@ -30,6 +30,8 @@ export interface Hello extends Party {
   readonly to: NodeId;
   /** Of the newest roster that the dialler knows. */
   readonly revision: number;
+  /** See `Identity.starts`. */
+  readonly starts?: readonly string[];
 }
 
 export interface Welcome extends Party {

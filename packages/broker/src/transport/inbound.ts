@@ -48,7 +48,12 @@ export class Inbound {
   }
 
   connected(peer: NodeId): boolean {
-    return this.#streams.get(peer)?.has("control") ?? false;
+    return this.connectedStart(peer) !== undefined;
+  }
+
+  /** Under which start its control stream is open. */
+  connectedStart(peer: NodeId): number | undefined {
+    return this.#streams.get(peer)?.get("control")?.boot;
   }
 
   /** Streams of all but these members, as they are now, end at once. */

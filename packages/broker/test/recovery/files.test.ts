@@ -101,17 +101,22 @@ describe("the starts of peers", () => {
   test("are remembered beyond a restart, of the newest incarnation of each", async () => {
     const dataDir = await scratchDirectory();
     const starts = await openPeerStarts({ dataDir, onFault: noFault });
-    expect(starts.newest("b", "old")).toBe(0);
-    starts.note("b", "old", 5);
-    starts.note("c", "c1", 2);
+    expect(starts.newest("b", "old").number).toBe(0);
+    starts.note("b", "old", { number: 5, name: "b5" });
+    starts.note("c", "c1", { number: 2, name: "c2" });
     await starts.close();
     const again = await openPeerStarts({ dataDir, onFault: noFault });
-    expect([again.newest("b", "old"), again.newest("c", "c1")]).toEqual([5, 2]);
-    expect(again.newest("b", "new")).toBe(0);
-    again.note("b", "new", 1);
+    const found = [again.newest("b", "old"), again.newest("c", "c1")];
+    expect(found).toEqual([
+      { number: 5, name: "b5" },
+      { number: 2, name: "c2" },
+    ]);
+    expect(again.newest("b", "new").number).toBe(0);
+    again.note("b", "new", { number: 1, name: "b1" });
     await again.close();
     const third = await openPeerStarts({ dataDir, onFault: noFault });
-    expect([third.newest("b", "new"), third.newest("b", "old")]).toEqual([1, 0]);
+    const numbers = [third.newest("b", "new"), third.newest("b", "old")].map((it) => it.number);
+    expect(numbers).toEqual([1, 0]);
     await third.close();
   });
 
@@ -119,11 +124,11 @@ describe("the starts of peers", () => {
     const dataDir = await scratchDirectory();
     await writeFile(join(dataDir, PEER_STARTS_FILE), "tq peers 1\n{}\n00000000\n");
     const starts = await openPeerStarts({ dataDir, onFault: noFault });
-    expect(starts.newest("b", "old")).toBe(0);
-    starts.note("b", "old", 3);
+    expect(starts.newest("b", "old").number).toBe(0);
+    starts.note("b", "old", { number: 3, name: "b3" });
     await starts.close();
     const again = await openPeerStarts({ dataDir, onFault: noFault });
-    expect(again.newest("b", "old")).toBe(3);
+    expect(again.newest("b", "old").number).toBe(3);
     await again.close();
   });
 
@@ -132,7 +137,7 @@ describe("the starts of peers", () => {
     const dataDir = join(await scratchDirectory(), "nowhere");
     const onFault = (_what: string, error: unknown) => faults.push(error);
     const starts = await openPeerStarts({ dataDir, onFault });
-    starts.note("b", "old", 3);
+    starts.note("b", "old", { number: 3, name: "b3" });
     await starts.close();
     expect(faults).toEqual([expect.any(StorageFault)]);
   });

@@ -23,7 +23,7 @@ test("peers remember starts beyond their own restart, and the dialler hears why 
   const { one, two, members, formation } = await nodes();
   const onFault = (what: string) => expect.unreachable(what);
   const before = await openPeerStarts({ dataDir, onFault });
-  before.note("node1", members[0]!.incarnation, 7);
+  before.note("node1", members[0]!.incarnation, { number: 7, name: "" });
   await before.close();
   const starts = await openPeerStarts({ dataDir, onFault });
   const heard = new Recorder();
@@ -64,6 +64,6 @@ test("peers remember starts beyond their own restart, and the dialler hears why 
     await until(() => bus.peers()[0]!.outbound);
     await bus.close();
   }
-  expect(starts.newest("node1", members[0]!.incarnation)).toBe(8);
+  expect(starts.newest("node1", members[0]!.incarnation).number).toBe(8);
   expect(new Set(reasons).size).toBe(1);
 });

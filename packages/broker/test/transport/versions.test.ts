@@ -100,8 +100,10 @@ describe("on the wire", () => {
 
   test("a hello and a welcome carry what the binary knows, or not", () => {
     for (const given of [hello, { ...hello, supports: NEW }]) {
-      expect(decodeHello(encodeHello(given))).toEqual(given);
+      expect(decodeHello(encodeHello(given))).toEqual({ ...given, starts: [] });
     }
+    const named = { ...hello, starts: ["0a0b0c0d", "01020304"] };
+    expect(decodeHello(encodeHello(named))).toEqual(named);
     for (const given of [party, { ...party, supports: NEW }]) {
       const welcome = { ...given, version: 2 };
       expect(decodeWelcome(encodeWelcome(welcome))).toEqual(welcome);
