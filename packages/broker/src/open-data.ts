@@ -30,7 +30,8 @@ export async function openData(
   { acceptRestored = false }: OpenOptions = {},
 ): Promise<DataDir> {
   const path = config.persistence.dataDir;
-  if (await releaseBallast(path)) {
+  // What is wrong with the directory itself is told in better words by the opening.
+  if (await releaseBallast(path).catch(() => false)) {
     log.warn({}, `the disk of ${path} is full: its ballast was given up; make room soon`);
   }
   const options = {

@@ -18,7 +18,8 @@ describe("members in a header", () => {
   test.each<[string, Uint8Array, string]>([
     ["no JSON", bytesOf("x"), "JSON"],
     ["null", text(null), "null"],
-    ["of a newer format", text({ version: 2, revision: 1, members: [one] }), "version 2"],
+    ["of a newer format", text({ version: 3, revision: 1, members: [one] }), "format 3"],
+    ["of format 2 and no version", text({ version: 2, revision: 1, members: [one] }), "format 2"],
     ["without a revision", text({ version: 1, members: [one] }), "no revision"],
     ["that are no list", text({ version: 1, revision: 1, members: {} }), "no list of members"],
     ["of whom one is null", roster(one, null), "no list of members"],

@@ -29,7 +29,7 @@ test("there is a sample of each format", () => {
   expect(Object.keys(SAMPLES).sort()).toEqual(Object.keys(FORMATS).sort());
 });
 
-describe.each(Object.entries(FORMATS))("%s", (name, { again, versionAt }) => {
+describe.each(Object.entries(FORMATS))("%s", (name, { again }) => {
   const hexOf = async (bytes: Buffer) => Buffer.from(await again(bytes)).toString("hex");
 
   test("is read, and written the same", async () => {
@@ -44,12 +44,14 @@ describe.each(Object.entries(FORMATS))("%s", (name, { again, versionAt }) => {
     const read = await hexOf(cut).catch(() => "refused");
     expect(read === "refused" || read !== sampleOf(name).toString("hex")).toBe(true);
   });
+});
 
-  test.runIf(versionAt !== undefined)("of a later version is refused", async () => {
-    const later = sampleOf(name);
-    later[versionAt as number] = 9;
-    await expect((async () => again(later))()).rejects.toThrow(/format|version/);
-  });
+const VERSIONED = Object.entries(FORMATS).filter(([, { versionAt }]) => versionAt !== undefined);
+
+test.each(VERSIONED)("%s of a later version is refused", async (name, { again, versionAt }) => {
+  const later = sampleOf(name);
+  later[versionAt as number] = 9;
+  await expect((async () => again(later))()).rejects.toThrow(/format|version/);
 });
 
 describe("a roster", () => {

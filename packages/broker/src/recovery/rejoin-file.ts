@@ -60,7 +60,8 @@ const PATTERN = /^(tq rejoin 1\n(.*)\n)([0-9a-f]{8})\n$/;
 export async function readRejoin(dataDir: string): Promise<Rejoin | undefined> {
   const where = join(dataDir, REJOIN_FILE);
   const content = await readFile(where, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
+    // A directory that cannot be is told by whoever is to make it.
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw new StorageFault("data directory", `reading ${where}`, error);
   });
   if (content === undefined) return undefined;
