@@ -167,8 +167,9 @@ test("a cluster whose directories were all copied starts when that is accepted",
   timeout: LIMIT_MS,
 }, async () => {
   await cluster.converged();
+  // All of them first: whoever is left would take the others back as new incarnations.
+  for (const node of cluster.nodes) await node.kill("SIGTERM");
   for (const node of cluster.nodes) {
-    await node.kill("SIGTERM");
     await rename(node.dataDir, `${node.dataDir}-moved`);
     await cp(`${node.dataDir}-moved`, node.dataDir, { recursive: true });
     node.start();
