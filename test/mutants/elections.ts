@@ -80,7 +80,6 @@ export const ELECTIONS: readonly Mutant[] = [
       },
     ],
     killers: [
-      { kind: "simulation", profile: "short-offices" },
       suite(
         "packages/raft/test/paper-safety.test.ts",
         "a voter denies its vote to a log that is behind",
@@ -180,7 +179,6 @@ export const ELECTIONS: readonly Mutant[] = [
       },
     ],
     killers: [
-      { kind: "simulation", profile: "short-offices" },
       suite("packages/raft/test/paper-safety.test.ts", "a supporter's term may be lower"),
       raftTranscript("stranded-term.txt"),
     ],

@@ -53,7 +53,7 @@ function quiet(drawn: SimulationOptions): SimulationOptions {
  * one goes before its own first entry is everywhere can a later leader lack what it committed.
  */
 function shortOffices(drawn: SimulationOptions): SimulationOptions {
-  const { raft, workload } = drawn;
+  const { raft } = drawn;
   const world = quiet(drawn);
   return {
     ...world,
@@ -69,7 +69,6 @@ function shortOffices(drawn: SimulationOptions): SimulationOptions {
       leaderShare: 1,
       restartMs: { min: 300, max: 2000 },
     },
-    workload: { ...workload, thinkMs: workload.thinkMs / 4, burstMax: 1 },
   };
 }
 
