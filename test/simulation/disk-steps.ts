@@ -48,6 +48,9 @@ export interface Ambush {
   readonly strike: () => void;
 }
 
+/** The slowest disk ends each step in this time: longer than any patience of a node, and far shorter
+ * than what the end of a run allows for. */
+const SLOW_STEP_MS_MAX = 30_000;
 /** Share of the lost steps that are lost halfway. */
 const TORN_SHARE = 0.5;
 
@@ -171,7 +174,8 @@ export class DiskSteps {
     const { stallRate, stallMs } = this.#options;
     const stalled = this.#random.chance(stallRate) ? this.#random.between(0, stallMs) : 0;
     const factor = this.#time.now < this.#slowUntil ? this.#slowFactor : 1;
-    const takes = this.#random.between(range.min, range.max) * factor + stalled;
+    const slowed = this.#random.between(range.min, range.max) * factor;
+    const takes = Math.min(slowed, SLOW_STEP_MS_MAX) + stalled;
     const delay = Math.max(takes, this.#stalledUntil - this.#time.now);
     this.after(delay, action);
     return delay;
