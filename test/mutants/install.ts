@@ -268,6 +268,11 @@ export const INSTALL: readonly Mutant[] = [
         "if (state === this.#state) this.input((replica) => replica.flushed());",
         "this.input((replica) => replica.flushed());",
       ),
+      broker(
+        "replica/flusher.ts",
+        "const index = this.#flushing;\n    if (index === undefined) return undefined;",
+        "const index = this.#flushing ?? this.#applied.index;",
+      ),
     ],
     killers: [suite(RUNTIME, "ends before its store is closed")],
   },

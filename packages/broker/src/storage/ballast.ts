@@ -41,15 +41,17 @@ export async function releaseBallast(
 }
 
 /**
- * Makes the ballast if it is not there and `freeBytes` leave room for it above `floorBytes`. To be
- * called now and then; one call at a time. Rejects with what the disk says, and leaves nothing.
+ * Makes the ballast if it is not there and `freeBytes` leave room for it above `floorBytes`, and at
+ * least as much again: else a start that has given it up would make it, fill the disk and end, over
+ * and over. To be called now and then; one call at a time. Rejects with what the disk says, and
+ * leaves nothing.
  */
 export async function keepBallast(
   path: string,
   freeBytes: number,
   floorBytes: number,
 ): Promise<void> {
-  if (freeBytes <= floorBytes + BALLAST_BYTES) return;
+  if (freeBytes <= Math.max(floorBytes, BALLAST_BYTES) + BALLAST_BYTES) return;
   if ((await sizeOf(join(path, BALLAST_FILE))) === BALLAST_BYTES) return;
   const unfinished = join(path, UNFINISHED_FILE);
   try {

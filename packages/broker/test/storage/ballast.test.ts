@@ -23,7 +23,7 @@ import { openDataDir } from "../../src/storage/data-dir.ts";
 import { scratchDirectory } from "./scratch.ts";
 import { smallFileSystem } from "./small-file-system.ts";
 
-const FLOOR = 1_000_000;
+const FLOOR = BALLAST_BYTES + 1_000_000;
 const ROOM = FLOOR + BALLAST_BYTES + 1;
 const free = (bytes: number) => async () => bytes;
 
@@ -45,6 +45,14 @@ describe("keeping it", () => {
     const path = await scratchDirectory();
     await keepBallast(path, ROOM - 1, FLOOR);
     expect(readdirSync(path)).toEqual([]);
+  });
+
+  test("leaves as much again behind it, also where there is no floor", async () => {
+    const path = await scratchDirectory();
+    await keepBallast(path, 2 * BALLAST_BYTES, 0);
+    expect(readdirSync(path)).toEqual([]);
+    await keepBallast(path, 2 * BALLAST_BYTES + 1, 0);
+    expect(readdirSync(path)).toEqual([BALLAST_FILE]);
   });
 
   test("leaves one that is there alone, and replaces one that is too small", async () => {
