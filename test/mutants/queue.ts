@@ -205,7 +205,7 @@ export const QUEUE: readonly Mutant[] = [
         "        rest = (rest / 128) >>> 0;",
       ),
     ],
-    killers: [SIMULATOR, suite(`${TESTS}/codec.test.ts`, "round")],
+    killers: [suite(`${TESTS}/codec.test.ts`, "round")],
   },
   {
     id: "lease-in-seconds",

@@ -46,7 +46,7 @@ export const TRANSPORT: readonly Mutant[] = [
     edits: [
       transport("inbound.ts", "if (old.boot !== stream.boot) {", "if (old.boot > stream.boot) {"),
     ],
-    killers: [suite(BUS, "by the peer's next life is heard of once")],
+    killers: [suite(`${TESTS}/inbound.test.ts`, "a new life ends those of the former one")],
   },
   {
     id: "handshake-by-name-alone",

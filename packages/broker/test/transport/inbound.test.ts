@@ -9,7 +9,7 @@ import type { InboundCall } from "../../src/transport/bus-server.ts";
 import { encodeForwards } from "../../src/transport/codec.ts";
 import type { Doorkeeper } from "../../src/transport/doorkeeper.ts";
 import { Inbound } from "../../src/transport/inbound.ts";
-import { packFrame } from "../../src/transport/raft-service.ts";
+import { packFrame, type StreamKind } from "../../src/transport/raft-service.ts";
 import { CLUSTER, Journal, Recorder } from "./harness.ts";
 
 function setup() {
@@ -26,14 +26,14 @@ function setup() {
   const versions = { min: 1, max: 1 };
   const inbound = new Inbound({ self, versions, doorkeeper, listener, log, onArrival: () => {} });
   /** Opens the stream for forwarded writes; `say` has it carry one more. */
-  const open = () => {
+  const open = (kind: StreamKind = "forward") => {
     const ends: number[] = [];
     const call = Object.assign(new EventEmitter(), {
       metadata: new grpc.Metadata(),
       getPeer: () => "127.0.0.1:1",
       sendMetadata: () => {},
     });
-    inbound.accept("forward", call as unknown as InboundCall, ({ code }) => ends.push(code));
+    inbound.accept(kind, call as unknown as InboundCall, ({ code }) => ends.push(code));
     const say = (requestId: number) => {
       const body = encodeForwards([{ requestId, command: new Uint8Array(1) }]);
       call.emit("data", packFrame([body]));
@@ -69,6 +69,16 @@ test("nor is a stream of the member's former life, whenever its words arrive", (
   former.call.emit("end");
   former.say(3);
   expect(heard()).toEqual([2]);
+});
+
+test("and the first stream of a new life ends those of the former one, of whatever kind", () => {
+  const { open, restart, heard } = setup();
+  const former = open("forward");
+  restart();
+  open("control");
+  expect(former.ends).toEqual([grpc.status.ABORTED]);
+  former.say(1);
+  expect(heard()).toEqual([]);
 });
 
 test("nor one that was cancelled", () => {
