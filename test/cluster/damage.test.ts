@@ -15,6 +15,8 @@ const PER_SECOND = 100;
 const CELLS: readonly (readonly [FileKind, DamageKind, readonly Verdict["kind"][]])[] = [
   ["log/*.log", "one bit flipped", ["recovered"]],
   ["log/*.log", "cut to half", ["recovered"]],
+  // The last record, if it was acknowledged: only the leader can know.
+  ["log/*.log", "torn by 10 bytes", ["recovered", "harmless"]],
   ["log/CURRENT", "deleted", ["recovered"]],
   ["state/*.log", "a page zeroed", ["recovered"]],
   ["state/MANIFEST", "cut to half", ["recovered"]],

@@ -37,6 +37,34 @@ export const REPLICATION: readonly Mutant[] = [
     killers: [SIMULATOR],
   },
   {
+    id: "lost-entries-not-told",
+    trap: 35,
+    what: "A follower that lacks what it had vouched for is not told, and counts as having it.",
+    edits: [
+      {
+        file: LEADER,
+        find: '  core.send({ type: "lostEntries", from: core.id, to: message.from, term: core.term, index });\n',
+        replace: "  if (index < 0) core.now = index;\n",
+      },
+    ],
+    killers: [suite("packages/raft/test/lost-entries.test.ts", "tells it")],
+  },
+  {
+    id: "lost-entries-believed",
+    trap: 35,
+    what: "A follower believes that it has lost an entry that it has.",
+    edits: [
+      {
+        file: FOLLOWER,
+        find: "if (core.log.lastIndex < index) core.lost = index;",
+        replace: "core.lost = index;",
+      },
+    ],
+    killers: [
+      suite("packages/raft/test/lost-entries.test.ts", "does not believe it of what it has"),
+    ],
+  },
+  {
     id: "old-write-vouches",
     trap: 5,
     what: "A write confirmed late vouches for entries that have since taken its entries' place.",

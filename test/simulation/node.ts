@@ -263,6 +263,14 @@ export class SimulatedNode implements Station, Host {
     });
   }
 
+  /** The leader knows that this disk had more. */
+  foundLost(): void {
+    const trouble = "the leader knows of entries that were here";
+    this.#around.trace.note(this.id, () => `gives itself up: ${trouble}`);
+    this.#end(false);
+    this.#recover(trouble);
+  }
+
   /** Peers know of a newer start: this disk has been rolled back. */
   foundOutdated(): void {
     if (!this.alive) return;

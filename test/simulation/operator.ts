@@ -134,9 +134,12 @@ export class Operator {
     return node.incarnation === incarnation && !node.health.isHurt;
   }
 
-  /** A change that takes a voter away might need the very one that has lost its disk. */
+  /**
+   * A change that takes a voter away might need the very one that has lost its disk; a learner may
+   * be one by the time that shows.
+   */
   #areAllIntact(): boolean {
-    return this.#voters().every((voter) => this.#isIntact(voter));
+    return this.#options.roster().members.every((member) => this.#isIntact(member));
   }
 
   transfer(to: number | undefined): void {

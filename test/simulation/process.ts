@@ -49,6 +49,8 @@ export interface Host extends Stoppable {
   closeChannels(): void;
   /** The process must end, for good. */
   retire(): void;
+  /** The leader knows that its disk had more. */
+  foundLost(): void;
 }
 
 /** What the operator has configured. */
@@ -255,11 +257,11 @@ export class SimulatedProcess {
   #perform(outputs: SimulatedOutputs): void {
     const { inspector, situations } = this.#around;
     const { channels, disk } = this.#host;
-    if (outputs.diverged !== undefined) {
-      inspector.diverged(this.#host.id, outputs.diverged);
-      this.#host.retire();
-      return;
-    }
+    const { diverged, lost } = outputs;
+    if (diverged !== undefined) inspector.diverged(this.#host.id, diverged);
+    if (diverged !== undefined) this.#host.retire();
+    else if (lost !== undefined) this.#host.foundLost();
+    if (diverged !== undefined || lost !== undefined) return;
     // A worker that registers anew by an answer of this turn has another channel afterwards.
     const told = [...outputs.sessions.values()].map((output) => {
       return { output, channel: channels.get(output.session) };

@@ -209,6 +209,7 @@ function startRuntime(
     logger: log,
     onFatal: onFault,
     onRemoved,
+    onLost: onRolledBack,
   });
   const listener: BusListener = {
     onEnvelope: (from, envelope) => {

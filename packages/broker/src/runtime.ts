@@ -47,6 +47,8 @@ export interface RuntimeOptions {
   readonly logger: RuntimeLogger;
   /** Must not return: called with the first fault after which no promise can be kept. */
   readonly onFatal: (what: string, error: unknown) => void;
+  /** This node has lost what it had vouched for: it has halted, and is to give itself up. */
+  readonly onLost: (reason: string) => void;
   /** This node is no longer a member: the process is to stop. */
   readonly onRemoved: () => void;
 }
@@ -223,6 +225,13 @@ export class Runtime {
 
   #perform(out: NodeOutputs): void {
     const { bus, logger } = this.#options;
+    if (out.lost !== undefined) {
+      this.halt();
+      this.#options.onLost(
+        `the leader knows that entry ${out.lost} was on disk here, and it is not`,
+      );
+      return;
+    }
     // A worker that registers anew by one of the answers below has a new channel then, and hears
     // from its attachment all that it must know: none of this turn's words are for that channel.
     const told = [...out.sessions.values()].map((output) => {

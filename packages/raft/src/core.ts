@@ -67,6 +67,8 @@ export class Core {
   /** Speak for a hard state that is not on disk yet. */
   held: Message[] = [];
   reads: ReadState[] = [];
+  /** The leader knows that our disk had this entry, and it does not. */
+  lost: LogIndex | undefined;
   logReads: LogRead[] = [];
   #nextReadId: number;
 

@@ -67,6 +67,8 @@ function describeBody(message: Message): string {
       return `id=${message.id} index=${message.index}`;
     case "installSnapshot":
       return `index=${message.index} sources=${message.sources.join(",")}`;
+    case "lostEntries":
+      return `index=${message.index}`;
     case "timeoutNow":
       return "";
     default:

@@ -5,7 +5,12 @@
 import { fail, unreachable } from "./assert.ts";
 import { handlePreVote, handlePreVoteReply, handleVote, handleVoteReply } from "./candidate.ts";
 import type { Core } from "./core.ts";
-import { handleAppend, handleHeartbeat, handleReadIndexReply } from "./follower.ts";
+import {
+  handleAppend,
+  handleHeartbeat,
+  handleLostEntries,
+  handleReadIndexReply,
+} from "./follower.ts";
 import { handleAppendReply, handleHeartbeatReply, handleReadIndex } from "./leader.ts";
 import type {
   AppendReply,
@@ -61,6 +66,9 @@ function dispatchInTerm(core: Core, message: Exclude<Message, PreVote | PreVoteR
       break;
     case "timeoutNow":
       handleTimeoutNow(core, message);
+      break;
+    case "lostEntries":
+      handleLostEntries(core, message);
       break;
     case "appendReply":
     case "heartbeatReply":

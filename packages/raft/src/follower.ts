@@ -9,7 +9,7 @@
  */
 import { fail } from "./assert.ts";
 import type { Core } from "./core.ts";
-import type { Append, Heartbeat, ReadIndexReply } from "./message.ts";
+import type { Append, Heartbeat, LostEntries, ReadIndexReply } from "./message.ts";
 import type { Entry, EntryId, LogIndex, NodeId } from "./types.ts";
 
 /** The leader of our term has spoken. */
@@ -28,6 +28,12 @@ export function handleHeartbeat(core: Core, { from, commit, round }: Heartbeat):
   heard(core, from, true);
   learnCommit(core, commit);
   core.send({ type: "heartbeatReply", from: core.id, to: from, term: core.term, round });
+}
+
+/** Late or wrong unless the entry is missing here: what this leader has once seen, it never cuts. */
+export function handleLostEntries(core: Core, { from, index }: LostEntries): void {
+  if (core.role !== "follower" || core.leader !== from) return;
+  if (core.log.lastIndex < index) core.lost = index;
 }
 
 export function handleAppend(core: Core, message: Append): void {

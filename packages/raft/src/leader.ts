@@ -122,7 +122,9 @@ export function handleAppendReply(core: Core, office: Office, message: AppendRep
   // The follower's hint, taken one step further: ours of higher terms cannot be in its log.
   const isKnown = hint.index >= core.log.prev.index;
   const next = isKnown ? core.log.newestWithTermAtMost(hint.index, hint.term) : hint;
-  progress.rejected(prev, next.index, core.options.commitBy === "match");
+  if (!progress.rejected(prev, next.index, core.options.commitBy === "match")) return;
+  const index = progress.durable;
+  core.send({ type: "lostEntries", from: core.id, to: message.from, term: core.term, index });
 }
 
 /** Applies the commit rule. To be called when an acknowledgement or our own disk has moved. */

@@ -97,6 +97,16 @@ export interface TimeoutNow extends Addressed {
   readonly type: "timeoutNow";
 }
 
+/**
+ * The receiver lacks an entry that its disk had, as it told the sender in this term: it may have
+ * forgotten more, and must take part no more as who it is ("protocol-aware recovery", FAST 2018).
+ */
+export interface LostEntries extends Addressed {
+  readonly type: "lostEntries";
+  /** It vouched for everything up to here. */
+  readonly index: LogIndex;
+}
+
 export type Message =
   | PreVote
   | PreVoteReply
@@ -109,6 +119,7 @@ export type Message =
   | ReadIndex
   | ReadIndexReply
   | InstallSnapshot
-  | TimeoutNow;
+  | TimeoutNow
+  | LostEntries;
 
 export type MessageType = Message["type"];

@@ -123,18 +123,18 @@ export class Progress {
    * The follower lacks the entry at `prev`; `hint` is the newest of ours that it may hold. Late and
    * repeated rejections are recognised, or cost no more than a probe. A follower that lost power
    * may have forgotten what it held, but not what it had fsynced; `mayRegress`: not even that
-   * counts, because all of them acknowledge before fsync.
+   * counts, because all of them acknowledge before fsync. True: it lacks what it had fsynced.
    */
-  rejected(prev: LogIndex, hint: LogIndex, mayRegress: boolean): void {
+  rejected(prev: LogIndex, hint: LogIndex, mayRegress: boolean): boolean {
     // Whatever it lacks, the snapshot has it.
-    if (this.state === "snapshot") return;
+    if (this.state === "snapshot") return false;
     if (this.state === "replicate") {
-      if (prev <= this.durable) return;
+      if (prev <= this.durable && !this.#hasJoined) return !mayRegress && hint < prev;
       if (hint < this.match) this.match = this.durable;
       this.#probe(Math.max(this.match, Math.min(hint, prev - 1)) + 1);
-      return;
+      return false;
     }
-    if (prev !== this.next - 1) return;
+    if (prev !== this.next - 1) return false;
     if (hint < this.match) {
       // What a member that was removed and added again had acknowledged the first time is void.
       if (mayRegress || this.#hasJoined) this.durable = 0;
@@ -142,8 +142,9 @@ export class Progress {
     }
     const next = Math.max(this.match, Math.min(hint, prev - 1)) + 1;
     // A follower that lost what it had acknowledged as durable: no going back, and no busy loop.
-    if (next === this.next) return;
+    if (next === this.next) return hint < this.durable;
     this.#probe(next);
+    return false;
   }
 
   /**

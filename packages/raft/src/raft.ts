@@ -268,6 +268,7 @@ export class Raft {
       this.#snapshotFetch !== undefined ||
       core.reads.length > 0 ||
       core.logReads.length > 0 ||
+      core.lost !== undefined ||
       this.#leadershipChanged()
     );
   }
@@ -285,11 +286,13 @@ export class Raft {
       reads: core.reads,
       logReads: core.logReads,
       snapshotFetch: this.#snapshotFetch,
+      lost: core.lost,
       leadership,
     };
     core.messages = [];
     core.reads = [];
     core.logReads = [];
+    core.lost = undefined;
     core.following.snapshotFetch = undefined;
     this.#handedOut = this.#committed;
     // Only what the disk holds may leave memory: a slow follower may still want it.

@@ -75,6 +75,11 @@ export interface Ready {
   readonly logReads: readonly LogRead[];
   /** Repeated as long as the leader sees no progress; one fetch at a time is enough. */
   readonly snapshotFetch: SnapshotFetch | undefined;
+  /**
+   * Present: the disk has lost entries up to here that this node has vouched for, and maybe more.
+   * It must not take part any more as who it is, and do nothing else of what stands here.
+   */
+  readonly lost: LogIndex | undefined;
   /** Present when role, term or known leader changed since the last Ready. */
   readonly leadership: Leadership | undefined;
 }

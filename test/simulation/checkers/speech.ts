@@ -44,6 +44,7 @@ export class SpeechChecker {
       case "heartbeat":
       case "installSnapshot":
       case "timeoutNow":
+      case "lostEntries":
         this.#checkLeads(id, message.term);
         break;
       case "appendReply":

@@ -168,6 +168,10 @@ export interface Outputs<W, R, C = unknown> {
   compact: LogIndex | undefined;
   /** Present: the process must end once this turn's envelopes are sent, and do nothing else. */
   diverged: Divergence | undefined;
+  /**
+   * See `Ready.lost`: this node must do nothing else of what stands here, and give itself up.
+   */
+  lost: LogIndex | undefined;
   /** This node is no longer a member, for ever: the process must end once the rest is performed. */
   removed: boolean;
   readonly flush: { readonly flush: Flush; readonly mark: FlushMark } | undefined;
@@ -191,6 +195,7 @@ export function emptyOutputs<W, R, C>(): Outputs<W, R, C> {
     snapshotFetch: undefined,
     compact: undefined,
     diverged: undefined,
+    lost: undefined,
     removed: false,
     envelopes: [],
     forwards: [],
@@ -218,6 +223,7 @@ export function isRequest({ type }: Message): boolean {
     case "heartbeat":
     case "installSnapshot":
     case "timeoutNow":
+    case "lostEntries":
       return true;
     case "preVoteReply":
     case "voteReply":

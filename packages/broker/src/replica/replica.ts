@@ -325,6 +325,7 @@ export class Replica<W, R, C = unknown> {
       this.#out.logReads.push(...ready.logReads);
       this.#out.snapshotFetch = ready.snapshotFetch ?? this.#out.snapshotFetch;
       this.#reads.confirmed(ready.reads, this.#now);
+      this.#out.lost ??= ready.lost;
       this.#applier.committed(ready.committed);
     }
     this.#applier.run(this.#machinery, this.#now);

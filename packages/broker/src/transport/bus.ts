@@ -23,7 +23,13 @@ import type {
 } from "../ports.ts";
 import { AddressBook } from "./address-book.ts";
 import type { BusServer } from "./bus-server.ts";
-import { encodeEnvelope, encodeForwardReplies, encodeForwards, streamOf } from "./codec.ts";
+import {
+  encodeEnvelope,
+  encodeForwardReplies,
+  encodeForwards,
+  isKnownTo,
+  streamOf,
+} from "./codec.ts";
 import type { DialOptions } from "./dial.ts";
 import { Doorkeeper, type PeerStarts, saysRolledBack } from "./doorkeeper.ts";
 import { type Hello, type Party, PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts";
@@ -81,8 +87,8 @@ export function startBus(options: BusOptions): PeerBus {
   return new GrpcBus(options);
 }
 
-/** In this version of the bus protocol. */
-type Encode = (version: number) => Uint8Array;
+/** In this version of the bus protocol; undefined: it does not know this, and need not be told. */
+type Encode = (version: number) => Uint8Array | undefined;
 
 interface Peer {
   readonly member: Member;
@@ -143,7 +149,9 @@ class GrpcBus implements PeerBus {
     // The address book may have learned of another node of this name before consensus has.
     if (incarnation !== undefined && this.#peers.get(to)?.member.incarnation !== incarnation)
       return;
-    this.#send(to, streamOf(type), (version) => encodeEnvelope(envelope, version));
+    this.#send(to, streamOf(type), (version) => {
+      return isKnownTo(version, type) ? encodeEnvelope(envelope, version) : undefined;
+    });
   }
 
   forward(to: NodeId, forwards: readonly Forward[]): void {
@@ -226,6 +234,7 @@ class GrpcBus implements PeerBus {
     // Nothing is encoded for a peer that is away.
     if (peer === undefined || link === undefined || !link.up) return;
     const message = encode(link.version);
+    if (message === undefined) return;
     assert(message.length <= MESSAGE_BYTES_MAX, `a bus message of ${message.length} bytes`);
     if (link.send(kind, message) !== "full") return;
     peer.dropped++;

@@ -35,7 +35,10 @@ const MESSAGE_TYPES: readonly (MessageType | undefined)[] = [
   undefined,
   "installSnapshot",
   "timeoutNow",
+  "lostEntries",
 ];
+/** What a reader of version 1 does not know: it is not said to it. */
+const LATER_TYPES: ReadonlySet<MessageType> = new Set<MessageType>(["lostEntries"]);
 /** The tags between them: what these carry is no message of Raft's. */
 const FORWARDS = 11;
 const FORWARD_REPLIES = 12;
@@ -54,6 +57,11 @@ const PER_ITEM_BYTES = 32;
 /** Which stream a message travels on: entries and their answers never hold up the rest. */
 export function streamOf(type: MessageType): "control" | "append" {
   return type === "append" || type === "appendReply" ? "append" : "control";
+}
+
+/** False: on a stream of this version it cannot be said, and need not be. */
+export function isKnownTo(version: number, type: MessageType): boolean {
+  return version > 1 || !LATER_TYPES.has(type);
 }
 
 /** One envelope as bytes of this version of the bus, on which both ends of the stream agree. */
@@ -208,6 +216,9 @@ function writeFields(writer: ByteWriter, message: Message): void {
     case "readIndex":
       writer.varint(message.id);
       break;
+    case "lostEntries":
+      writer.varint(message.index);
+      break;
     case "readIndexReply":
       writer.varint(message.id);
       writer.varint(message.index);
@@ -308,6 +319,8 @@ function readFields(
     }
     case "timeoutNow":
       return { type, ...head };
+    case "lostEntries":
+      return { type, ...head, index: reader.varint() };
     default:
       return unreachable(type);
   }

@@ -35,6 +35,7 @@ describe("what one member sends another", () => {
     { ...head, type: "heartbeat", commit: 0, round: 1 },
     { ...head, type: "installSnapshot", index: 1, sources: ["a"] },
     { ...head, type: "timeoutNow" },
+    { ...head, type: "lostEntries", index: 1 },
   ] as const)("a $type is meant for the very node that the roster lists", (message) => {
     const { replica } = new Cluster(2).node("a");
     expect(replica.envelope(message).incarnation).toBe("b");

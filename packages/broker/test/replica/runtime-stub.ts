@@ -48,6 +48,7 @@ export function startWith(deadline: () => number) {
     logger: { info() {}, warn() {} },
     onFatal: (what, error) => faults.push(`${what}: ${error}`),
     onRemoved: () => {},
+    onLost: (reason) => faults.push(`lost: ${reason}`),
   });
   running.push(runtime);
   runtime.start();

@@ -101,6 +101,7 @@ function start(walSyncIntervalMs = 0) {
     logger: LOGGER,
     onFatal: (what) => faults.push(what),
     onRemoved: () => faults.push("removed"),
+    onLost: (reason) => faults.push(reason),
   });
   running.push(runtime);
   const facts = {

@@ -100,6 +100,7 @@ async function start(disk: Disk, leader: FilledNode) {
     logger: LOGGER,
     onFatal: (_what, error) => faults.push(error),
     onRemoved: () => faults.push("removed"),
+    onLost: (reason) => faults.push(reason),
   });
   running.push(runtime);
   runtime.start();

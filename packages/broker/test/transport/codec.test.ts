@@ -65,6 +65,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   message("readIndexReply", { id: whole, index: whole }),
   message("installSnapshot", { index: whole, sources }),
   message("timeoutNow", {}),
+  message("lostEntries", { index: whole }),
 );
 const priority = fc.nat(2 ** 31 - 1);
 const flag = (version: number) => (version === 1 ? fc.constant(false) : fc.boolean());
@@ -323,7 +324,7 @@ describe("frames", () => {
     const types = ["preVote", "preVoteReply", "vote", "voteReply", "append", "appendReply"];
     types.push("heartbeat", "heartbeatReply", "readIndex", "readIndexReply");
     const tags = new Map(types.map((type, i) => [type, i + 1]));
-    tags.set("installSnapshot", 13).set("timeoutNow", 14);
+    tags.set("installSnapshot", 13).set("timeoutNow", 14).set("lostEntries", 15);
     for (const [type, tag] of tags) {
       expect(text).toMatch(new RegExp(`^//\\s+${tag}\\s+${type}\\s`, "m"));
     }
