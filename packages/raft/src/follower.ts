@@ -30,7 +30,7 @@ export function handleHeartbeat(core: Core, { from, commit, round }: Heartbeat):
   core.send({ type: "heartbeatReply", from: core.id, to: from, term: core.term, round });
 }
 
-/** Late or wrong unless the entry is missing here: what this leader has once seen, it never cuts. */
+/** Late or wrong unless the entry is missing here: what a leader has seen, it never cuts. */
 export function handleLostEntries(core: Core, { from, index }: LostEntries): void {
   if (core.role !== "follower" || core.leader !== from) return;
   if (core.log.lastIndex < index) core.lost = index;

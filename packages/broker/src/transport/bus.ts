@@ -23,13 +23,7 @@ import type {
 } from "../ports.ts";
 import { AddressBook } from "./address-book.ts";
 import type { BusServer } from "./bus-server.ts";
-import {
-  encodeEnvelope,
-  encodeForwardReplies,
-  encodeForwards,
-  isKnownTo,
-  streamOf,
-} from "./codec.ts";
+import { encodeEnvelope, encodeForwardReplies, encodeForwards } from "./codec.ts";
 import type { DialOptions } from "./dial.ts";
 import { Doorkeeper, type PeerStarts, saysRolledBack } from "./doorkeeper.ts";
 import { type Hello, type Party, PROTOCOL_VERSIONS, type VersionRange } from "./handshake.ts";
@@ -37,6 +31,7 @@ import { Inbound } from "./inbound.ts";
 import { FRAME_BYTES, MESSAGE_BYTES_MAX, SNAPSHOT_IDLE_MS } from "./limits.ts";
 import { Link, type LinkReport } from "./link.ts";
 import type { Logger } from "./logger.ts";
+import { isKnownTo, streamOf } from "./message-types.ts";
 import { dialAddresses, type PeerAddress } from "./peers.ts";
 import type { StreamKind } from "./raft-service.ts";
 import { RosterExchange } from "./roster-exchange.ts";

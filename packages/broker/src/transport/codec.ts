@@ -12,6 +12,7 @@ import type { Entry, EntryId, EntryKind, Message, MessageType, NodeId } from "ta
 import type { Beacon, Envelope, Forward, ForwardReply } from "../ports.ts";
 import { ByteReader, ByteWriter, CodecError } from "./bytes.ts";
 import { NODE_ID_BYTES_MAX, SNAPSHOT_SOURCES_MAX } from "./limits.ts";
+import { MESSAGE_TYPES } from "./message-types.ts";
 
 /** One thing that a stream carried. */
 export type Parcel =
@@ -19,27 +20,7 @@ export type Parcel =
   | { readonly type: "forwards"; readonly forwards: readonly Forward[] }
   | { readonly type: "forwardReplies"; readonly replies: readonly ForwardReply[] };
 
-const MESSAGE_TYPES: readonly (MessageType | undefined)[] = [
-  undefined,
-  "preVote",
-  "preVoteReply",
-  "vote",
-  "voteReply",
-  "append",
-  "appendReply",
-  "heartbeat",
-  "heartbeatReply",
-  "readIndex",
-  "readIndexReply",
-  undefined,
-  undefined,
-  "installSnapshot",
-  "timeoutNow",
-  "lostEntries",
-];
-/** What a reader of version 1 does not know: it is not said to it. */
-const LATER_TYPES: ReadonlySet<MessageType> = new Set<MessageType>(["lostEntries"]);
-/** The tags between them: what these carry is no message of Raft's. */
+/** Tags between those of the messages: what these carry is none of Raft's. */
 const FORWARDS = 11;
 const FORWARD_REPLIES = 12;
 const WITH_BEACON = 0x80;
@@ -53,16 +34,6 @@ const INTAKE_CLOSED = 2;
 const SMALL_BYTES = 128;
 /** Around the data of each entry or command, at most: numbers, length, seal. */
 const PER_ITEM_BYTES = 32;
-
-/** Which stream a message travels on: entries and their answers never hold up the rest. */
-export function streamOf(type: MessageType): "control" | "append" {
-  return type === "append" || type === "appendReply" ? "append" : "control";
-}
-
-/** False: on a stream of this version it cannot be said, and need not be. */
-export function isKnownTo(version: number, type: MessageType): boolean {
-  return version > 1 || !LATER_TYPES.has(type);
-}
 
 /** One envelope as bytes of this version of the bus, on which both ends of the stream agree. */
 export function encodeEnvelope(envelope: Envelope, version = 1): Buffer {

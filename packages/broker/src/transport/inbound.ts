@@ -11,10 +11,11 @@ import type { NodeId } from "task-queue-raft";
 import type { BusListener, ClusterMember } from "../ports.ts";
 import type { AcceptStream, EndCall, InboundCall } from "./bus-server.ts";
 import { CodecError } from "./bytes.ts";
-import { decodeBody, type Parcel, streamOf } from "./codec.ts";
+import { decodeBody, type Parcel } from "./codec.ts";
 import type { Doorkeeper } from "./doorkeeper.ts";
 import { agreedVersion, type Hello, type Party, type VersionRange } from "./handshake.ts";
 import type { Logger } from "./logger.ts";
+import { streamOf } from "./message-types.ts";
 import { type StreamKind, unpackFrame } from "./raft-service.ts";
 
 export interface InboundOptions {
