@@ -145,7 +145,7 @@ export const TRANSPORT: readonly Mutant[] = [
     what: "Entries travel on the stream of the heartbeats.",
     edits: [
       transport(
-        "codec.ts",
+        "message-types.ts",
         'return type === "append" || type === "appendReply" ? "append" : "control";',
         'return type === "appendReply" ? "append" : "control";',
       ),
