@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { exitOf, freePort, httpGet, waitFor } from "./cluster/processes.ts";
+import { exitOf, freePortsApart, httpGet, waitFor } from "./cluster/processes.ts";
 
 const readme = readFileSync("README.md", "utf8");
 const snippets = [...readme.matchAll(/^```(sh|ts)\n([\s\S]*?)^```$/gm)].map(
@@ -19,6 +19,9 @@ const OUT = resolve("test/out/readme");
 
 let dataDir: string;
 let demo: ChildProcess;
+/** Of `npm start`. */
+const NODES = 3;
+let hasEnded = false;
 let workerPort: number;
 let restPort: number;
 
@@ -59,8 +62,8 @@ async function runTypeScript(name: string, code: string): Promise<Record<string,
 }
 
 beforeAll(async () => {
-  workerPort = await freePort();
-  restPort = (await freePort()) - 400;
+  workerPort = await freePortsApart(1, NODES);
+  restPort = await freePortsApart(100, NODES);
   dataDir = mkdtempSync(join(tmpdir(), "tq-readme-"));
   demo = spawn("npm", ["start", "--", "packages/raft/src"], {
     env: {
@@ -68,7 +71,7 @@ beforeAll(async () => {
       TQ_DATA_DIR: dataDir,
       TQ_WORKER_PORT: `${workerPort}`,
       TQ_REST_PORT: `${restPort}`,
-      TQ_METRICS_PORT: `${(await freePort()) - 400}`,
+      TQ_METRICS_PORT: `${await freePortsApart(100, NODES)}`,
     },
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
@@ -77,12 +80,20 @@ beforeAll(async () => {
   demo.stdout?.on("data", (chunk) => {
     output += chunk;
   });
-  await waitFor("npm start", () => output.includes("tq is running"), 120_000);
+  demo.once("exit", (status) => {
+    hasEnded = true;
+    output += `\nnpm start ended with ${status}`;
+  });
+  const isRunning = () => {
+    if (hasEnded) throw new Error(output);
+    return output.includes("tq is running");
+  };
+  await waitFor("npm start", isRunning, 120_000);
   await waitFor("all nodes", () => isReady(restPort + 200));
 }, 180_000);
 
 afterAll(async () => {
-  if (demo?.pid !== undefined) {
+  if (demo?.pid !== undefined && !hasEnded) {
     const ended = exitOf(demo);
     process.kill(-demo.pid, "SIGTERM");
     await ended;

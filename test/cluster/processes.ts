@@ -323,6 +323,16 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** The first of `count` such ports, each `step` behind the one before. */
+export async function freePortsApart(step: number, count: number): Promise<number> {
+  for (;;) {
+    const first = await freePort();
+    const others = Array.from({ length: count - 1 }, (_, at) => first + step * (at + 1));
+    const areFree = others.flatMap((port) => [isFree(port), isFree(port + 10_000)]);
+    if ((await Promise.all(areFree)).every((each) => each)) return first;
+  }
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();

@@ -3,6 +3,7 @@
  * LevelDB's errors sorted into "in use", "damaged" and "the disk refuses". Opening a directory
  * whose CURRENT file is gone would otherwise start an empty database and delete the old tables.
  */
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ClassicLevel } from "classic-level";
@@ -43,10 +44,7 @@ export async function openLevel(
   mode: OpenMode,
   options: LevelOptions,
 ): Promise<Level> {
-  await requireFiles(store, directory, mode);
-  await refuseInUse(store, directory, mode);
-  await checkWal(store, directory);
-  await checkTables(store, directory);
+  await checkFiles(store, directory, mode);
   const level: Level = new ClassicLevel<Buffer, Buffer>(directory, {
     keyEncoding: "buffer",
     valueEncoding: "buffer",
@@ -62,12 +60,25 @@ export async function openLevel(
   return level;
 }
 
+async function checkFiles(store: StoreName, directory: string, mode: OpenMode): Promise<void> {
+  try {
+    await requireFiles(store, directory, mode);
+    await refuseInUse(store, directory);
+    await checkWal(store, directory);
+    await checkTables(store, directory);
+  } catch (error) {
+    // Another broker may have come in between: then this is what it is writing.
+    if (error instanceof StorageDamage) await refuseInUse(store, directory);
+    throw error;
+  }
+}
+
 /**
  * LevelDB takes its lock before it looks at anything; told to open only what does not exist, it
- * then gives up at once.
+ * then gives up at once. It would make a directory that is not there.
  */
-async function refuseInUse(store: StoreName, directory: string, mode: OpenMode): Promise<void> {
-  if (mode === "create") return;
+async function refuseInUse(store: StoreName, directory: string): Promise<void> {
+  if (!existsSync(directory)) return;
   const probe = new ClassicLevel(directory, { createIfMissing: false, errorIfExists: true });
   const error: unknown = await probe.open().then(
     () => undefined,
