@@ -5,9 +5,12 @@
  * Every command is idempotent: a copy that arrives later, from a client or a forwarding node that
  * did not hear the answer, changes nothing and is answered like the first.
  */
+import type { JobFilter, JobKind } from "./job.ts";
+import type { QueueSettings } from "./queue-settings.ts";
 import type {
   ClusterTime,
   ContentType,
+  LogLine,
   RetryPolicy,
   TaskContent,
   TaskError,
@@ -15,9 +18,8 @@ import type {
   Token,
 } from "./task.ts";
 
-/** Idempotent by task id: same id and same content answers `ok` with `duplicate`. */
-export interface Submit {
-  readonly type: "submit";
+/** One task that is to be made. */
+export interface NewTask {
   readonly id: TaskId;
   readonly content: TaskContent;
   /** Filled in by the leader before the log, so that apply reads no settings of its own. */
@@ -28,6 +30,25 @@ export interface Submit {
    * The canonical encoding of `content`, set by the codec so that apply need not encode it again.
    */
   readonly contentBytes?: Uint8Array;
+  /**
+   * Positions in `content.dependsOn` of parents that had completed when this was proposed: what
+   * has completed stays so, and apply need not look it up again.
+   */
+  readonly ended?: readonly number[];
+}
+
+/** Idempotent by task id: same id and same content answers `ok` with `duplicate`. */
+export interface Submit extends NewTask {
+  readonly type: "submit";
+}
+
+/**
+ * All of them or none, in this order; a later one may depend on an earlier one. Idempotent as each
+ * of them is. At most 1,000.
+ */
+export interface SubmitAll {
+  readonly type: "submitAll";
+  readonly tasks: readonly NewTask[];
 }
 
 /** Give up to `count` pending tasks to this session, most urgent first, then oldest. */
@@ -61,6 +82,8 @@ export interface Complete {
   readonly token: Token;
   readonly result: Uint8Array;
   readonly resultType: ContentType;
+  /** Tasks that begin with it: they are made, all of them, or it is refused. At most 1,000. */
+  readonly children?: readonly NewTask[];
 }
 
 export interface Fail {
@@ -81,7 +104,20 @@ export interface Cancel {
   readonly reason: string;
 }
 
-/** Start a dead or cancelled task again with a fresh retry budget. Idempotent by `requestId`. */
+/**
+ * A waiting task is due at another time: a `scheduled` one, a `retrying` one, or a `pending` one,
+ * which becomes scheduled. In the past means now. Idempotent: it says when, not how much later.
+ */
+export interface Reschedule {
+  readonly type: "reschedule";
+  readonly id: TaskId;
+  readonly runAt: ClusterTime;
+}
+
+/**
+ * Start a dead, cancelled or expired task again with a fresh retry budget. Idempotent by
+ * `requestId`.
+ */
 export interface Retry {
   readonly type: "retry";
   readonly id: TaskId;
@@ -158,8 +194,100 @@ export interface TakeOffice {
   readonly type: "takeOffice";
 }
 
+/** What handlers said of their runs since the last report of their session. */
+export interface Report {
+  readonly type: "report";
+  readonly session: string;
+  readonly runs: readonly RunReport[];
+}
+
+/** Void when the run is over. */
+export interface RunReport {
+  readonly id: TaskId;
+  readonly token: Token;
+  /** JSON text; empty = nothing new. */
+  readonly progress: string;
+  readonly lines: readonly Omit<LogLine, "at">[];
+}
+
+/**
+ * What an operator says of a queue; members that are absent stay as they are. It is made if it is
+ * not there. Idempotent: it says how it is to be, not how it is to change.
+ */
+export interface ConfigureQueue {
+  readonly type: "configureQueue";
+  readonly queue: string;
+  /** Refused unless the queue has this revision; 0 = whatever it has. */
+  readonly ifRevision: number;
+  readonly settings?: QueueSettings;
+  readonly paused?: boolean;
+  readonly draining?: boolean;
+}
+
+/** Refused unless it is empty, of finished tasks as well. */
+export interface DeleteQueue {
+  readonly type: "deleteQueue";
+  readonly queue: string;
+}
+
+/** A change of many tasks, carried out in steps; idempotent by its id. */
+export interface StartJob {
+  readonly type: "startJob";
+  readonly id: TaskId;
+  readonly kind: JobKind;
+  readonly filter: JobFilter;
+  /** It changes nothing, and counts what it would. */
+  readonly dryRun: boolean;
+  /** Tasks a second at most; 0 = as quickly as it goes. */
+  readonly perSecond: number;
+}
+
+/**
+ * The next tasks of a job, found by the leader; each is looked at again. Void unless `step` is the
+ * number of steps so far.
+ */
+export interface StepJob {
+  readonly type: "stepJob";
+  readonly id: TaskId;
+  readonly step: number;
+  /** At most `JOB_STEP_MAX`. */
+  readonly tasks: readonly TaskId[];
+  /** Where the search goes on; empty: there is nothing left, and the job is done. */
+  readonly cursor: Uint8Array;
+}
+
+export interface CancelJob {
+  readonly type: "cancelJob";
+  readonly id: TaskId;
+}
+
+/** Retention: each is looked at again, and passed over when it is not what was found. */
+export interface Expunge {
+  readonly type: "expunge";
+  /** The task as a whole, or only its result or its log lines. */
+  readonly what: "task" | "result" | "log";
+  /** At most `EXPUNGE_MAX`; `finishedAt` tells a task from one that was started again since. */
+  readonly tasks: readonly { readonly id: TaskId; readonly finishedAt: ClusterTime }[];
+}
+
+/**
+ * What stood in for tasks that are no more, and keys whose window is over. At most `FORGET_MAX`.
+ */
+export interface Forget {
+  readonly type: "forget";
+  readonly tombstones: readonly TaskId[];
+  readonly idempotencyKeys: readonly QueueKey[];
+  readonly uniqueKeys: readonly QueueKey[];
+}
+
+export interface QueueKey {
+  readonly queue: string;
+  readonly key: string;
+}
+
 export type Command =
   | Submit
+  | SubmitAll
   | Lease
   | Extend
   | Release
@@ -173,7 +301,16 @@ export type Command =
   | Unregister
   | Lapse
   | Wake
-  | TakeOffice;
+  | TakeOffice
+  | Reschedule
+  | Report
+  | ConfigureQueue
+  | DeleteQueue
+  | StartJob
+  | StepJob
+  | CancelJob
+  | Expunge
+  | Forget;
 
 export type CommandType = Command["type"];
 
@@ -181,4 +318,13 @@ export type CommandType = Command["type"];
 export interface Batch {
   readonly at: ClusterTime;
   readonly commands: readonly Command[];
+}
+
+const NO_TASKS: readonly NewTask[] = Object.freeze([]);
+
+/** The tasks that a command would make. */
+export function newTasksOf(command: Command): readonly NewTask[] {
+  if (command.type === "submit") return [command];
+  if (command.type === "submitAll") return command.tasks;
+  return command.type === "complete" ? (command.children ?? NO_TASKS) : NO_TASKS;
 }

@@ -45,7 +45,7 @@ export function deliverFrom(
     priority: PRIORITIES[table.priority[slot]!]!,
     attempt: table.attempt[slot]!,
     failures: table.failures[slot]!,
-    maxRetries: table.maxRetries[slot]!,
+    maxRetries: table.policy(slot).maxRetries,
     createdAt: table.createdAt[slot]!,
     deadline: leaseDeadline(s, slot),
     timeoutMs: table.timeoutMs[slot]!,

@@ -3,7 +3,7 @@
  * digits, times relative to `base`, payloads by their size only.
  */
 import { unreachable } from "./assert.ts";
-import type { Command } from "./command.ts";
+import type { Command, Complete, Forget } from "./command.ts";
 import type { QueueEvent } from "./event.ts";
 import type { Reply } from "./reply.ts";
 import type { ClusterTime, TaskContent, TaskId, TaskView } from "./task.ts";
@@ -38,7 +38,7 @@ export function describeCommand(command: Command, base: ClusterTime): string {
     case "release":
       return `release ${describeRun(command)}`;
     case "complete":
-      return `complete ${describeRun(command)} result=${command.result.length}B`;
+      return describeComplete(command);
     case "fail":
       return `fail ${describeRun(command)} error=${JSON.stringify(command.error.message)}`;
     case "cancel":
@@ -59,13 +59,61 @@ export function describeCommand(command: Command, base: ClusterTime): string {
     case "takeOffice":
       return "takeOffice";
     default:
+      return describeRare(command, base);
+  }
+}
+
+type RareCommand = Extract<
+  Command,
+  {
+    readonly type:
+      | "submitAll"
+      | "reschedule"
+      | "report"
+      | "configureQueue"
+      | "deleteQueue"
+      | "startJob"
+      | "stepJob"
+      | "cancelJob"
+      | "expunge"
+      | "forget";
+  }
+>;
+
+function describeRare(command: RareCommand, base: ClusterTime): string {
+  switch (command.type) {
+    case "submitAll":
+      return `submitAll ${command.tasks.map(({ id }) => describeId(id)).join(" ")}`;
+    case "reschedule":
+      return `reschedule ${describeId(command.id)} at=${describeTime(command.runAt, base)}`;
+    case "report":
+      return `report ${command.session} ${command.runs.map(describeRun).join(" ")}`;
+    case "configureQueue":
+    case "deleteQueue":
+      return `${command.type} ${command.queue}`;
+    case "startJob":
+      return `startJob ${describeId(command.id)} ${command.kind}${command.dryRun ? " dry" : ""}`;
+    case "stepJob": {
+      const end = command.cursor.length === 0 ? " last" : "";
+      return `stepJob ${describeId(command.id)} ${command.step}: ${command.tasks.length}${end}`;
+    }
+    case "cancelJob":
+      return `cancelJob ${describeId(command.id)}`;
+    case "expunge":
+      return `expunge ${command.what} of ${command.tasks.length}`;
+    case "forget":
+      return describeForget(command);
+    default:
       return unreachable(command);
   }
 }
 
 export function describeReply(reply: Reply): string {
   if (reply.code === "leased") return `leased ${reply.granted} tokens=[${reply.tokens.join(" ")}]`;
-  if (reply.code !== "ok") return `refused ${reply.code}`;
+  if (reply.code === "submitted") return reply.tasks.map(describeReply).join("; ");
+  if (reply.code !== "ok") {
+    return `refused ${reply.code}${reply.at === undefined ? "" : ` at ${reply.at}`}`;
+  }
   const parts = ["ok"];
   if (reply.id !== undefined) parts.push(describeId(reply.id));
   if (reply.state !== undefined) parts.push(reply.state);
@@ -94,7 +142,11 @@ export function describeEvent(event: QueueEvent, laneName: (lane: number) => str
 export function describeTask(task: TaskView, base: ClusterTime): string {
   const parts = [describeId(task.id), task.state, `attempt=${task.attempt}`];
   if (task.failures > 0) parts.push(`failures=${task.failures}`);
+  if (task.progress !== undefined) parts.push(`progress=${task.progress.value}`);
+  if (task.logLines > 0) parts.push(`lines=${task.logLines}`);
+  if (task.waitsFor > 0) parts.push(`waits=${task.waitsFor}`);
   if (task.dueAt > 0) parts.push(`due=${describeTime(task.dueAt, base)}`);
+  if (task.expiresAt > 0) parts.push(`expires=${describeTime(task.expiresAt, base)}`);
   if (task.lease !== undefined) {
     const { session, token, deadline } = task.lease;
     parts.push(`lease=${session}:${token}`, `until=${describeTime(deadline, base)}`);
@@ -107,6 +159,11 @@ export function describeTask(task: TaskView, base: ClusterTime): string {
   return parts.join(" ");
 }
 
+function describeComplete(command: Complete): string {
+  const children = (command.children ?? []).map(({ id }) => ` +${describeId(id)}`).join("");
+  return `complete ${describeRun(command)} result=${command.result.length}B${children}`;
+}
+
 function describeRun(run: { readonly id: TaskId; readonly token: number }): string {
   return `${describeId(run.id)}:${run.token}`;
 }
@@ -117,6 +174,13 @@ function describeContent(content: TaskContent, base: ClusterTime): string {
   if (content.delayMs > 0) parts.push(`delay=${describeDuration(content.delayMs)}`);
   if (content.runAt > 0) parts.push(`at=${describeTime(content.runAt, base)}`);
   if (content.timeoutMs > 0) parts.push(`timeout=${describeDuration(content.timeoutMs)}`);
+  if (content.dependsOn.length > 0) {
+    parts.push(`parents=${content.dependsOn.map(describeId).join(",")}`);
+  }
   if (content.idempotencyKey !== "") parts.push(`key=${JSON.stringify(content.idempotencyKey)}`);
   return parts.join(" ");
+}
+
+function describeForget({ tombstones, idempotencyKeys, uniqueKeys }: Forget): string {
+  return `forget ${tombstones.length} ${idempotencyKeys.length} ${uniqueKeys.length}`;
 }

@@ -3,9 +3,22 @@
  * and hands it over to be written; until `flushed` says that it is on disk, all of it stays
  * readable from memory. What changes in between belongs to the next flush.
  */
+import { encodeBlock } from "./codec/history-records.ts";
 import { encodeLive } from "./codec/live-record.ts";
-import { encodeMeta, encodeQueue, encodeSession } from "./codec/small-records.ts";
-import { CONTENT, LIVE, META_KEY, namedKey, QUEUE, SESSION, taskKey } from "./keys.ts";
+import { encodeQueue } from "./codec/queue-record.ts";
+import { encodeGroup, encodeMeta, encodeSession } from "./codec/small-records.ts";
+import type { Group } from "./group.ts";
+import {
+  blockKey,
+  CONTENT,
+  groupKey,
+  LIVE,
+  META_KEY,
+  namedKey,
+  QUEUE,
+  SESSION,
+  taskKey,
+} from "./keys.ts";
 import { CONTENT_STORED, FREE, LISTED, STORED } from "./live-table.ts";
 import type { Flush } from "./records.ts";
 import type { QueueState } from "./state.ts";
@@ -13,7 +26,8 @@ import { RUNNING } from "./state-number.ts";
 
 /** Records that a flush would write, beside the meta record; an upper bound. */
 export function dirtyCount(s: QueueState): number {
-  return s.overlay.dirtyCount + s.dirtySlots.length + s.dirtyQueues.size + s.dirtySessions.size;
+  const named = s.dirtyQueues.size + s.dirtySessions.size + s.lanes.groups.dirty.size;
+  return s.overlay.dirtyCount + s.dirtySlots.length + named;
 }
 
 export function beginFlush(s: QueueState): Flush {
@@ -23,13 +37,16 @@ export function beginFlush(s: QueueState): Flush {
   }
   s.dirtySlots = [];
   for (const queue of s.dirtyQueues) {
-    s.overlay.put(namedKey(QUEUE, queue.name), encodeQueue(queue));
+    s.overlay.put(namedKey(QUEUE, queue.name), encodeQueue(queue, s.version));
   }
   s.dirtyQueues.clear();
+  for (const group of s.lanes.groups.dirty) writeGroup(s, group);
+  s.lanes.groups.dirty.clear();
   for (const { record } of s.dirtySessions) {
     s.overlay.put(namedKey(SESSION, record.id), encodeSession(record));
   }
   s.dirtySessions.clear();
+  for (const number of s.blocks.takeDirty()) writeBlock(s, number);
   s.overlay.put(META_KEY, writeMeta(s));
   return { applied: s.applied, writes: s.overlay.beginFlush() };
 }
@@ -47,12 +64,25 @@ function writeLive(s: QueueState, slot: number): void {
   const { table, overlay } = s;
   const id = table.id(slot);
   const session = table.state[slot] === RUNNING ? s.sessions.ofSlot(slot).record.id : "";
-  overlay.put(taskKey(LIVE, id), encodeLive(table, slot, s.lanes.laneOf(slot), session));
+  const names = { session, group: s.groupName(slot) };
+  overlay.put(taskKey(LIVE, id), encodeLive(table, slot, s.lanes.laneOf(slot), names, s.version));
   const flags = table.flags[slot]!;
   table.flags[slot] = flags | STORED | CONTENT_STORED;
   if ((flags & CONTENT_STORED) !== 0) return;
   overlay.put(taskKey(CONTENT, id), table.content[slot]!);
   s.flushingSlots.push(slot);
+}
+
+function writeBlock(s: QueueState, number: number): void {
+  const block = s.blocks.record(number);
+  if (block === undefined) s.overlay.delete(blockKey(number));
+  else s.overlay.put(blockKey(number), encodeBlock(block));
+}
+
+function writeGroup(s: QueueState, group: Group): void {
+  const { queue, name, turn } = group;
+  s.overlay.put(groupKey(queue.name, name), encodeGroup({ queue: queue.name, group: name, turn }));
+  group.isStored = true;
 }
 
 function writeMeta(s: QueueState): Uint8Array {
@@ -65,5 +95,7 @@ function writeMeta(s: QueueState): Uint8Array {
     hashHigh: s.hash.high,
     hashLow: s.hash.low,
     tombstones: s.tombstones,
+    queueTurn: s.queueTurn,
+    plainHistoryTo: s.plainHistoryTo,
   });
 }

@@ -1,6 +1,7 @@
 /**
- * A binary heap of slots that can lose any member in O(log n): each slot's position is kept in the
- * table's `heapAt`. A task is in at most one heap, so one column serves all of them.
+ * A binary heap of slots that can lose any member in O(log n): each slot's position is kept in a
+ * column of the table. A task is in at most one heap by `heapAt`, so that column serves all of
+ * them; the heap of those that can expire, which they are in besides, has `expiryAt` of its own.
  *
  * Its order is total (`order` is unique), so two heaps with the same members give the same sequence
  * however they came about: a replica that restarted leases like one that did not.
@@ -11,16 +12,18 @@ import { NONE } from "./live-table.ts";
 
 const SIZE_MIN = 8;
 
+/** Which column comes first; ties, and `order` itself, go by place in line. */
+export type HeapOrder = "order" | "timerAt" | "expiresAt";
+
 export class SlotHeap {
   readonly #table: LiveTable;
-  /** Sort by `timerAt` first; otherwise by `order` alone. */
-  readonly #timed: boolean;
+  readonly #sortedBy: HeapOrder;
   #slots = new Int32Array(SIZE_MIN);
   #size = 0;
 
-  constructor(table: LiveTable, timed: boolean) {
+  constructor(table: LiveTable, sortedBy: HeapOrder) {
     this.#table = table;
-    this.#timed = timed;
+    this.#sortedBy = sortedBy;
   }
 
   get size(): number {
@@ -38,15 +41,16 @@ export class SlotHeap {
   }
 
   push(slot: number): void {
-    assert(this.#table.heapAt[slot] === NONE, "a slot is in one heap at most");
+    assert(this.#positions[slot] === NONE, "a slot is in one heap at most");
     if (this.#size === this.#slots.length) this.#resize(this.#size * 2);
     this.#rise(slot, this.#size++);
   }
 
   remove(slot: number): void {
-    const position = this.#table.heapAt[slot]!;
+    const positions = this.#positions;
+    const position = positions[slot]!;
     assert(this.#slots[position] === slot && position < this.#size, "slot is not in this heap");
-    this.#table.heapAt[slot] = NONE;
+    positions[slot] = NONE;
     const last = this.#slots[--this.#size]!;
     if (position < this.#size) this.#settle(last, position);
     // A queue that was long once should not hold its memory for ever.
@@ -57,18 +61,24 @@ export class SlotHeap {
 
   /** After the slot's key changed. */
   moved(slot: number): void {
-    this.#settle(slot, this.#table.heapAt[slot]!);
+    this.#settle(slot, this.#positions[slot]!);
   }
 
   /** True when `slot` must come before `other`. */
   isBefore(slot: number, other: number): boolean {
     const table = this.#table;
-    if (this.#timed) {
-      const at = table.timerAt[slot]!;
-      const otherAt = table.timerAt[other]!;
+    if (this.#sortedBy !== "order") {
+      const times = this.#sortedBy === "timerAt" ? table.timerAt : table.expiresAt;
+      const at = times[slot]!;
+      const otherAt = times[other]!;
       if (at !== otherAt) return at < otherAt;
     }
     return table.order[slot]! < table.order[other]!;
+  }
+
+  /** To be asked anew after each `add` to the table, which may replace its columns. */
+  get #positions(): Int32Array {
+    return this.#sortedBy === "expiresAt" ? this.#table.expiryAt : this.#table.heapAt;
   }
 
   #settle(slot: number, position: number): void {
@@ -78,7 +88,7 @@ export class SlotHeap {
   }
 
   #rise(slot: number, from: number): void {
-    const heapAt = this.#table.heapAt;
+    const heapAt = this.#positions;
     let position = from;
     while (position > 0) {
       const above = (position - 1) >> 1;
@@ -93,7 +103,7 @@ export class SlotHeap {
   }
 
   #sink(slot: number, from: number): void {
-    const heapAt = this.#table.heapAt;
+    const heapAt = this.#positions;
     let position = from;
     for (;;) {
       let below = position * 2 + 1;

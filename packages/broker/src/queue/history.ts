@@ -4,6 +4,7 @@
  */
 import { decodeContent } from "./codec/content.ts";
 import { decodeFinishedRecord } from "./codec/finished-record.ts";
+import { historyBytes } from "./history-index.ts";
 import { idOfIndexKey, idOfTaskKey } from "./keys.ts";
 import { stateName } from "./state-number.ts";
 import type { TaskId } from "./task.ts";
@@ -13,6 +14,7 @@ import type { FinishedSummary } from "./view.ts";
 /** Key and value as found in a history range. @throws CodecError */
 export function decodeFinished(key: Uint8Array, value: Uint8Array): FinishedSummary {
   const record = decodeFinishedRecord(value);
+  const content = record.content === undefined ? undefined : decodeContent(record.content);
   return {
     id: idOfTaskKey(key).slice(),
     state: stateName(record.state),
@@ -22,7 +24,14 @@ export function decodeFinished(key: Uint8Array, value: Uint8Array): FinishedSumm
     attempt: record.attempt,
     createdAt: record.createdAt,
     finishedAt: record.at,
-    tags: record.content === undefined ? undefined : decodeContent(record.content).tags,
+    tags: content?.tags,
+    group: content?.group,
+    order: record.order,
+    contentBytes: record.contentBytes,
+    historyBytes: record.order === undefined ? 0 : historyBytes(record.contentBytes, record),
+    hasResult: record.result !== undefined,
+    logLines: record.logLines,
+    error: record.error,
   };
 }
 

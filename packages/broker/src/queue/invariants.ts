@@ -4,20 +4,25 @@
  */
 import { assert } from "./assert.ts";
 import type { SlotHeap } from "./heap.ts";
-import type { Lane } from "./lanes.ts";
+import { checkHistory } from "./invariants-history.ts";
+import { checkInLine, checkLanes } from "./invariants-lanes.ts";
+import { checkBlocked, checkLinks } from "./invariants-links.ts";
 import { TIME_MAX } from "./limits.ts";
 import { CONTENT_STORED, FREE, LISTED, NONE } from "./live-table.ts";
+import { checkRunNotes } from "./notes.ts";
 import type { Session } from "./sessions.ts";
 import type { QueueState } from "./state.ts";
-import { LIVE_STATES, PENDING, RUNNING } from "./state-number.ts";
-import { PRIORITIES } from "./task.ts";
+import { BLOCKED, LIVE_STATES, PENDING, RUNNING } from "./state-number.ts";
 
 export function checkInvariants(s: QueueState): void {
   checkSlots(s);
   checkLanes(s);
   checkSessions(s);
   checkCounters(s);
+  checkLinks(s);
   checkHeap(s, s.timers, () => true);
+  checkExpiries(s);
+  checkHistory(s);
 }
 
 function checkSlots(s: QueueState): void {
@@ -34,6 +39,7 @@ function checkSlots(s: QueueState): void {
     live++;
     assert(table.find(table.id(slot)) === slot, "the id table does not find a slot");
     checkPlace(s, slot);
+    checkRunNotes(s, slot);
     const stored = (table.flags[slot]! & CONTENT_STORED) !== 0;
     assert(stored || table.content[slot] !== undefined, "a content is nowhere");
     assert(table.order[slot]! < s.nextOrder, "a place in line was never given");
@@ -50,8 +56,9 @@ function checkPlace(s: QueueState, slot: number): void {
   assert((state === RUNNING) === (table.session[slot] !== NONE), "only a running task is leased");
   const at = table.heapAt[slot]!;
   if (state === PENDING) {
-    const heap = s.lanes.laneOf(slot).heap(table.priority[slot]!);
-    assert(heap.at(at) === slot && at < heap.size, "a pending task is not in line");
+    checkInLine(s, slot);
+  } else if (state === BLOCKED) {
+    checkBlocked(s, slot);
   } else if (state !== RUNNING) {
     assert(LIVE_STATES.includes(state), "a finished task in the live table");
     assert(s.timers.at(at) === slot && at < s.timers.size, "a waiting task has no timer");
@@ -82,34 +89,23 @@ function checkHeap(s: QueueState, heap: SlotHeap, belongs: (slot: number) => boo
   }
 }
 
-function checkLanes(s: QueueState): void {
-  const lanes = [...s.lanes.queues.values()].flatMap((queue) => [...queue.lanes.values()]);
-  let withTasks = 0;
-  for (const lane of lanes) {
-    assert(s.lanes.lane(lane.number) === lane, "a lane number is wrong");
-    if (lane.live > 0) withTasks++;
-    checkReady(s, lane);
+/** Exactly the tasks that wait and have an expiry are in the heap of those. */
+function checkExpiries(s: QueueState): void {
+  const { table, expiries } = s;
+  let watched = 0;
+  for (let slot = 0; slot < table.used; slot++) {
+    if (table.state[slot] === FREE) continue;
+    const waits = table.state[slot] !== RUNNING && table.expiresAt[slot]! > 0;
+    const at = table.expiryAt[slot]!;
+    assert((at !== NONE) === waits, "the expiry of a task is watched, and should not be, or not");
+    if (waits) assert(expiries.at(at) === slot, "a task's expiry is not in the heap");
+    if (waits) watched++;
   }
-  assert(withTasks === s.lanes.liveCount, "the number of lanes with tasks is wrong");
-  const ready = lanes.filter((lane) => lane.readyCount > 0).length;
-  assert(ready === s.lanes.ready.length, "the lanes with pending tasks are wrong");
-}
-
-function checkReady(s: QueueState, lane: Lane): void {
-  let ready = 0;
-  for (let priority = 0; priority < PRIORITIES.length; priority++) {
-    const heap = lane.heap(priority);
-    ready += heap.size;
-    checkHeap(s, heap, (slot) => {
-      const { state, lane: lanes, priority: priorities } = s.table;
-      const isHere = lanes[slot] === lane.number && priorities[slot] === priority;
-      return isHere && state[slot] === PENDING;
-    });
+  assert(watched === expiries.size, "the heap of expiries has tasks too many");
+  for (let at = 1; at < expiries.size; at++) {
+    const inOrder = !expiries.isBefore(expiries.at(at), expiries.at((at - 1) >> 1));
+    assert(inOrder, "the heap of expiries is out of order");
   }
-  assert(ready === lane.readyCount, "a lane's count of pending tasks is wrong");
-  const isListed = lane.readyAt !== NONE;
-  assert(isListed === ready > 0, "a lane is listed as ready, and is not, or is, and is not listed");
-  if (isListed) assert(s.lanes.ready[lane.readyAt] === lane, "a lane's position is wrong");
 }
 
 function checkSessions(s: QueueState): void {

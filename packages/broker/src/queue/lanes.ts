@@ -1,79 +1,21 @@
 /**
- * Queues and their lanes. A lane is the pair (queue, type): the finest thing a worker can be
- * offered or not, so pending tasks wait in one heap per lane and priority, and a lease looks only
- * at the lanes that have some. Lane numbers are local to a replica and never reach a record or a
- * reply.
+ * All queues and lanes, and which of them have something to lease: a queue that is paused or at its
+ * limit is not in `ready`, a lane of which the limits of groups let nothing begin is not in its
+ * queue's `readyLanes`. So what cannot be granted is not looked at again and again.
  */
-import type { ReadyEvent } from "./event.ts";
-import { SlotHeap } from "./heap.ts";
+import { assert } from "./assert.ts";
+import { Groups } from "./groups.ts";
+import { Lane, type LaneKind, laneName } from "./lane.ts";
 import { LANES_MAX } from "./limits.ts";
+import type { Line } from "./line.ts";
 import { type LiveTable, NONE } from "./live-table.ts";
-import { LIVE_STATES } from "./state-number.ts";
-import { PRIORITIES, TASK_STATES } from "./task.ts";
-
-/** A queue and its kept counters, one per state; finished tasks count until they are deleted. */
-export class Queue {
-  readonly name: string;
-  readonly counts = new Float64Array(TASK_STATES.length);
-  readonly lanes = new Map<string, Lane>();
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  /** Tasks that are not finished. */
-  get depth(): number {
-    let depth = 0;
-    for (const state of LIVE_STATES) depth += this.counts[state]!;
-    return depth;
-  }
-}
-
-export class Lane {
-  readonly number: number;
-  readonly queue: Queue;
-  readonly type: string;
-  /** One object for all: a million tasks that become ready make no garbage. */
-  readonly readyEvent: ReadyEvent;
-  /** Live tasks, whatever their state. */
-  live = 0;
-  /** Pending tasks. */
-  readyCount = 0;
-  /** Position among the lanes with pending tasks, or NONE. */
-  readyAt = NONE;
-  readonly #table: LiveTable;
-  readonly #heaps: (SlotHeap | undefined)[] = PRIORITIES.map(() => undefined);
-
-  constructor(number: number, queue: Queue, type: string, table: LiveTable) {
-    this.number = number;
-    this.queue = queue;
-    this.type = type;
-    this.readyEvent = { type: "ready", lane: number };
-    this.#table = table;
-  }
-
-  heap(priority: number): SlotHeap {
-    const known = this.#heaps[priority];
-    if (known !== undefined) return known;
-    const heap = new SlotHeap(this.#table, false);
-    this.#heaps[priority] = heap;
-    return heap;
-  }
-
-  /** The most urgent, then oldest pending task, or NONE. */
-  get top(): number {
-    for (let priority = PRIORITIES.length - 1; priority >= 0; priority--) {
-      const heap = this.#heaps[priority];
-      if (heap !== undefined && heap.size > 0) return heap.top;
-    }
-    return NONE;
-  }
-}
+import { Queue } from "./queue.ts";
 
 export class Lanes {
   readonly queues = new Map<string, Queue>();
-  /** Lanes with pending tasks, in no particular order. */
-  readonly ready: Lane[] = [];
+  readonly groups: Groups;
+  /** Queues of which something can be leased now, in no particular order. */
+  readonly ready: Queue[] = [];
   /** Lanes with live tasks: what LANES_MAX bounds, the same on every replica. */
   liveCount = 0;
   readonly #table: LiveTable;
@@ -83,6 +25,7 @@ export class Lanes {
 
   constructor(table: LiveTable) {
     this.#table = table;
+    this.groups = new Groups(table);
   }
 
   lane(number: number): Lane | undefined {
@@ -101,23 +44,24 @@ export class Lanes {
     return queue;
   }
 
-  /** False when one more task of this type would go beyond LANES_MAX. */
-  hasRoomFor(queue: Queue | undefined, type: string): boolean {
-    if (this.liveCount < LANES_MAX) return true;
-    const lane = queue?.lanes.get(type);
+  /** False when one more task of this kind, behind `more` new lanes, would be too much. */
+  hasRoomFor(queue: Queue | undefined, kind: LaneKind, more = 0): boolean {
+    if (this.liveCount + more < LANES_MAX) return true;
+    const lane = queue?.lanes.get(laneName(kind));
     return lane !== undefined && lane.live > 0;
   }
 
   /** The lane for a task about to be added. */
-  open(queue: Queue, type: string): Lane {
-    const known = queue.lanes.get(type);
+  open(queue: Queue, kind: LaneKind): Lane {
+    const name = laneName(kind);
+    const known = queue.lanes.get(name);
     if (known !== undefined) return known;
     if (this.#count >= LANES_MAX * 2) this.#dropEmpty();
     const number = this.#free.pop() ?? this.#lanes.length;
-    const lane = new Lane(number, queue, type, this.#table);
+    const lane = new Lane(number, queue, kind, this.#table);
     this.#lanes[number] = lane;
     this.#count++;
-    queue.lanes.set(type, lane);
+    queue.lanes.set(name, lane);
     return lane;
   }
 
@@ -131,41 +75,109 @@ export class Lanes {
 
   addReady(slot: number): Lane {
     const lane = this.laneOf(slot);
-    lane.heap(this.#table.priority[slot]!).push(slot);
-    if (lane.readyCount++ === 0) {
-      lane.readyAt = this.ready.length;
-      this.ready.push(lane);
+    if (this.#table.group[slot] === NONE) {
+      lane.plain.push(slot);
+      this.#ready(lane, 1);
+    } else {
+      const group = this.groups.ofSlot(slot, lane.queue);
+      this.#recount(lane.grouped.push(group, slot));
     }
     return lane;
   }
 
   removeReady(slot: number): void {
     const lane = this.laneOf(slot);
-    lane.heap(this.#table.priority[slot]!).remove(slot);
-    if (--lane.readyCount > 0) return;
-    const last = this.ready.pop()!;
-    if (last !== lane) {
-      this.ready[lane.readyAt] = last;
-      last.readyAt = lane.readyAt;
+    if (this.#table.group[slot] === NONE) {
+      lane.plain.remove(slot);
+      this.#ready(lane, -1);
+    } else {
+      const group = this.groups.ofSlot(slot, lane.queue);
+      this.#recount(lane.grouped.remove(group, slot));
     }
-    lane.readyAt = NONE;
   }
 
-  /** True when `slot` goes before `other`: more urgent, or as urgent and earlier in line. */
-  isBefore(slot: number, other: number): boolean {
-    const table = this.#table;
-    const urgency = table.priority[slot]! - table.priority[other]!;
-    return urgency !== 0 ? urgency > 0 : table.order[slot]! < table.order[other]!;
+  /** A running task more (1) or less (-1): what its limits let begin has changed. */
+  countRun(slot: number, change: 1 | -1): void {
+    const { queue } = this.laneOf(slot);
+    queue.running += change;
+    if (queue.settings.concurrency > 0) this.relist(queue);
+    if (this.#table.group[slot] === NONE) return;
+    const group = this.groups.ofSlot(slot, queue);
+    group.running += change;
+    if (queue.settings.groupConcurrency > 0) this.recountGroup(group.lines.values());
+  }
+
+  /** The limit of their group, or what runs of it, has changed. */
+  recountGroup(lines: Iterable<Line>): void {
+    for (const line of lines) this.#recount(line);
+  }
+
+  /** Takes the queue in among the ready ones, or out of them, as its state says. */
+  relist(queue: Queue): void {
+    const isReady = queue.readyLanes.length > 0 && queue.room > 0;
+    if (isReady === (queue.readyAt !== NONE)) return;
+    if (isReady) enlist(this.ready, queue);
+    else delist(this.ready, queue);
+  }
+
+  /** The queue, which has no live tasks, goes with all its lanes. */
+  drop(queue: Queue): void {
+    assert(queue.groups.size === 0 && queue.readyAt === NONE, "a queue that goes has tasks");
+    for (const lane of queue.lanes.values()) this.#forget(lane);
+    queue.lanes.clear();
+    this.queues.delete(queue.name);
+  }
+
+  #recount(line: Line): void {
+    const open = Math.min(line.count, line.group.room);
+    const change = open - line.open;
+    if (change === 0) return;
+    // Between none and some the line itself comes and goes.
+    if (line.count > 0 && (open === 0 || line.open === 0)) line.lane.grouped.changed(line);
+    line.open = open;
+    this.#ready(line.lane, change);
+  }
+
+  #ready(lane: Lane, change: number): void {
+    const { queue } = lane;
+    lane.readyCount += change;
+    if (lane.readyCount > 0 === (lane.readyAt !== NONE)) return;
+    if (lane.readyCount > 0) enlist(queue.readyLanes, lane);
+    else delist(queue.readyLanes, lane);
+    this.relist(queue);
+  }
+
+  #forget(lane: Lane): void {
+    assert(lane.live === 0, "a lane that goes has tasks");
+    this.#lanes[lane.number] = undefined;
+    this.#free.push(lane.number);
+    this.#count--;
   }
 
   /** Types come and go; a lane without tasks is only a cache of names. */
   #dropEmpty(): void {
     for (const lane of this.#lanes) {
       if (lane === undefined || lane.live > 0) continue;
-      this.#lanes[lane.number] = undefined;
-      this.#free.push(lane.number);
-      this.#count--;
-      lane.queue.lanes.delete(lane.type);
+      this.#forget(lane);
+      lane.queue.lanes.delete(laneName(lane));
     }
   }
+}
+
+interface Listed {
+  readyAt: number;
+}
+
+function enlist<T extends Listed>(list: T[], member: T): void {
+  member.readyAt = list.length;
+  list.push(member);
+}
+
+function delist<T extends Listed>(list: T[], member: T): void {
+  const last = list.pop()!;
+  if (last !== member) {
+    list[member.readyAt] = last;
+    last.readyAt = member.readyAt;
+  }
+  member.readyAt = NONE;
 }

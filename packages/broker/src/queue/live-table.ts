@@ -7,6 +7,7 @@
  * through the table each time, never keep one across `add`.
  */
 import { assert } from "./assert.ts";
+import { Policies } from "./policies.ts";
 import type { RetryPolicy, TaskId } from "./task.ts";
 
 /** "No slot", "no session", "in no heap". */
@@ -20,6 +21,8 @@ export const LISTED = 1;
 export const STORED = 2;
 /** The content is under its own key, written or in the flush under way. */
 export const CONTENT_STORED = 4;
+/** There is a record of its progress. */
+export const HAS_PROGRESS = 8;
 
 const CAPACITY_MIN = 1024;
 
@@ -40,14 +43,28 @@ export class LiveTable {
   attempt = new Uint32Array(CAPACITY_MIN);
   deliveries = new Uint32Array(CAPACITY_MIN);
   failures = new Uint32Array(CAPACITY_MIN);
-  maxRetries = new Uint32Array(CAPACITY_MIN);
+  /** Number in `policies`. */
+  #policy = new Int32Array(CAPACITY_MIN);
+  /** Number of the group in its queue, or NONE. */
+  group = new Int32Array(CAPACITY_MIN);
+  /** Parents that a blocked task still waits for. */
+  waitsFor = new Uint32Array(CAPACITY_MIN);
+  /** What a blocked task is to become as soon as time allows: position in FATES. */
+  fate = new Uint8Array(CAPACITY_MIN);
+  /** First link to a child and to a parent, in `links`, or NONE. */
+  firstChild = new Int32Array(CAPACITY_MIN);
+  firstParent = new Int32Array(CAPACITY_MIN);
+  /** Blocked tasks that wait for this one. */
+  childCount = new Uint32Array(CAPACITY_MIN);
+  /** Bytes of the content. */
+  contentBytes = new Uint32Array(CAPACITY_MIN);
+  /** Lines that its handlers have logged. */
+  logLines = new Uint32Array(CAPACITY_MIN);
+  /** Position in the heap of those that can expire, or NONE. */
+  expiryAt = new Int32Array(CAPACITY_MIN);
   /** Fingerprint of the request that restarted the task; 0, 0 = none did. */
   requestHigh = new Uint32Array(CAPACITY_MIN);
   requestLow = new Uint32Array(CAPACITY_MIN);
-  initialDelayMs = new Float64Array(CAPACITY_MIN);
-  multiplier = new Float64Array(CAPACITY_MIN);
-  maxDelayMs = new Float64Array(CAPACITY_MIN);
-  jitter = new Float64Array(CAPACITY_MIN);
   /** Place in line: the submit counter. Kept for life, so a returned task takes its old place. */
   order = new Float64Array(CAPACITY_MIN);
   dueAt = new Float64Array(CAPACITY_MIN);
@@ -57,6 +74,8 @@ export class LiveTable {
   updatedAt = new Float64Array(CAPACITY_MIN);
   startedAt = new Float64Array(CAPACITY_MIN);
   timeoutMs = new Float64Array(CAPACITY_MIN);
+  /** Not begun by then it expires; 0 = never. */
+  expiresAt = new Float64Array(CAPACITY_MIN);
   /** The lease holds until here at least, whatever becomes of the session; 0 = never extended. */
   extendedTo = new Float64Array(CAPACITY_MIN);
   /** Of the run under way; 0 = none. */
@@ -66,6 +85,7 @@ export class LiveTable {
   /** Canonical content bytes until they are flushed, and for a while after. */
   readonly content: (Uint8Array | undefined)[] = [];
 
+  readonly #policies = new Policies();
   #ids = new Uint32Array(CAPACITY_MIN * 4);
   #buckets = new Int32Array(CAPACITY_MIN * 2).fill(NONE);
   #mask = CAPACITY_MIN * 2 - 1;
@@ -114,7 +134,9 @@ export class LiveTable {
   remove(slot: number): void {
     assert(this.state[slot] !== FREE, "slot removed twice");
     assert(this.heapAt[slot] === NONE, "a removed task is still in a heap");
+    assert(this.expiryAt[slot] === NONE, "a removed task could still expire");
     this.#unbind(slot);
+    if (this.#policy[slot] !== NONE) this.#policies.drop(this.#policy[slot]!);
     this.state[slot] = FREE;
     this.content[slot] = undefined;
     this.flags[slot]! &= LISTED;
@@ -156,22 +178,13 @@ export class LiveTable {
     return this.compareId(slot, this.#ids, other * 4);
   }
 
+  /** To be called once for each task. */
   setPolicy(slot: number, policy: RetryPolicy): void {
-    this.maxRetries[slot] = Math.min(policy.maxRetries, 0xffff_ffff);
-    this.initialDelayMs[slot] = policy.initialDelayMs;
-    this.multiplier[slot] = policy.multiplier;
-    this.maxDelayMs[slot] = policy.maxDelayMs;
-    this.jitter[slot] = policy.jitter;
+    this.#policy[slot] = this.#policies.take(policy);
   }
 
   policy(slot: number): RetryPolicy {
-    return {
-      maxRetries: this.maxRetries[slot]!,
-      initialDelayMs: this.initialDelayMs[slot]!,
-      multiplier: this.multiplier[slot]!,
-      maxDelayMs: this.maxDelayMs[slot]!,
-      jitter: this.jitter[slot]!,
-    };
+    return this.#policies.get(this.#policy[slot]!);
   }
 
   #takeSlot(): number {
@@ -190,6 +203,16 @@ export class LiveTable {
     this.attempt[slot] = 0;
     this.deliveries[slot] = 0;
     this.failures[slot] = 0;
+    this.#policy[slot] = NONE;
+    this.group[slot] = NONE;
+    this.waitsFor[slot] = 0;
+    this.fate[slot] = 0;
+    this.firstChild[slot] = NONE;
+    this.firstParent[slot] = NONE;
+    this.childCount[slot] = 0;
+    this.logLines[slot] = 0;
+    this.expiryAt[slot] = NONE;
+    this.expiresAt[slot] = 0;
     this.requestHigh[slot] = 0;
     this.requestLow[slot] = 0;
     this.dueAt[slot] = 0;
@@ -245,13 +268,18 @@ export class LiveTable {
     this.attempt = enlarge(this.attempt, capacity);
     this.deliveries = enlarge(this.deliveries, capacity);
     this.failures = enlarge(this.failures, capacity);
-    this.maxRetries = enlarge(this.maxRetries, capacity);
+    this.#policy = enlarge(this.#policy, capacity);
+    this.group = enlarge(this.group, capacity);
+    this.waitsFor = enlarge(this.waitsFor, capacity);
+    this.fate = enlarge(this.fate, capacity);
+    this.firstChild = enlarge(this.firstChild, capacity);
+    this.firstParent = enlarge(this.firstParent, capacity);
+    this.childCount = enlarge(this.childCount, capacity);
+    this.contentBytes = enlarge(this.contentBytes, capacity);
+    this.logLines = enlarge(this.logLines, capacity);
+    this.expiryAt = enlarge(this.expiryAt, capacity);
     this.requestHigh = enlarge(this.requestHigh, capacity);
     this.requestLow = enlarge(this.requestLow, capacity);
-    this.initialDelayMs = enlarge(this.initialDelayMs, capacity);
-    this.multiplier = enlarge(this.multiplier, capacity);
-    this.maxDelayMs = enlarge(this.maxDelayMs, capacity);
-    this.jitter = enlarge(this.jitter, capacity);
     this.order = enlarge(this.order, capacity);
     this.dueAt = enlarge(this.dueAt, capacity);
     this.timerAt = enlarge(this.timerAt, capacity);
@@ -259,6 +287,7 @@ export class LiveTable {
     this.updatedAt = enlarge(this.updatedAt, capacity);
     this.startedAt = enlarge(this.startedAt, capacity);
     this.timeoutMs = enlarge(this.timeoutMs, capacity);
+    this.expiresAt = enlarge(this.expiresAt, capacity);
     this.extendedTo = enlarge(this.extendedTo, capacity);
     this.token = enlarge(this.token, capacity);
     this.endedToken = enlarge(this.endedToken, capacity);

@@ -5,15 +5,36 @@
  * from its peers.
  */
 import { assert } from "./assert.ts";
+import { decodeBlock } from "./codec/history-records.ts";
+import { decodeJob } from "./codec/job-record.ts";
 import type { LiveRecord } from "./codec/live-record.ts";
 import { decodeLive } from "./codec/live-record.ts";
-import { decodeMeta, decodeQueue, decodeSession } from "./codec/small-records.ts";
+import type { Culprit, ParentRecord } from "./codec/parent-record.ts";
+import { decodeCulprit, decodeParents } from "./codec/parent-record.ts";
+import { decodeQueue } from "./codec/queue-record.ts";
+import type { GroupRecord } from "./codec/small-records.ts";
+import { decodeGroup, decodeMeta, decodeSession } from "./codec/small-records.ts";
 import { EffectHash } from "./effect-hash.ts";
-import { idOfTaskKey, LIVE, META, QUEUE, SESSION } from "./keys.ts";
-import { CONTENT_STORED, FREE, NONE, STORED } from "./live-table.ts";
+import { watchExpiry } from "./expiry.ts";
+import {
+  BLOCK,
+  CULPRIT,
+  GROUP,
+  idOfTaskKey,
+  JOB,
+  LIVE,
+  META,
+  numberOfBlockKey,
+  PARENTS,
+  QUEUE,
+  SESSION,
+} from "./keys.ts";
+import { isTied, relink } from "./links.ts";
+import { CONTENT_STORED, FREE, HAS_PROGRESS, NONE, STORED } from "./live-table.ts";
 import type { QueueState } from "./state.ts";
-import { LIVE_STATES, PENDING, RUNNING } from "./state-number.ts";
+import { BLOCKED, LIVE_STATES, PENDING, RUNNING } from "./state-number.ts";
 import { setRunTimer } from "./transitions.ts";
+import { uuidText } from "./uuid-text.ts";
 
 type Entry = readonly [Uint8Array, Uint8Array];
 
@@ -27,6 +48,9 @@ const RESERVED_MAX = 2 ** 22;
 
 export class Loader {
   readonly #s: QueueState;
+  /** Of blocked tasks, by their keys. */
+  readonly #parents: (readonly [Uint8Array, ParentRecord])[] = [];
+  readonly #culprits: (readonly [Uint8Array, Culprit])[] = [];
   /** Session ids of running tasks, by slot. */
   readonly #runs: { readonly slot: number; readonly session: string }[] = [];
 
@@ -50,9 +74,11 @@ export class Loader {
       const session = s.sessions.byId.get(id);
       assert(session !== undefined, "a running task's session is missing from the store");
       s.sessions.addLease(session, slot);
+      s.lanes.countRun(slot, 1);
       setRunTimer(s, slot);
     }
     yield;
+    yield* this.#link();
     const found = new Float64Array(s.counts.length);
     for (let slot = 0; slot < s.table.used; slot++) {
       const state = s.table.state[slot]!;
@@ -61,6 +87,7 @@ export class Loader {
       if (slot % SETTLE_SLOTS === SETTLE_SLOTS - 1) yield;
     }
     this.#checkCounts(found);
+    this.#checkGroups();
   }
 
   #loadOne(key: Uint8Array, value: Uint8Array): void {
@@ -68,7 +95,12 @@ export class Loader {
     const kind = key[0];
     if (kind === META) this.#loadMeta(value);
     else if (kind === QUEUE) this.#loadQueue(value);
+    else if (kind === GROUP) this.#loadGroup(decodeGroup(value));
     else if (kind === LIVE) this.#loadLive(key, decodeLive(value));
+    else if (kind === BLOCK) s.blocks.load(numberOfBlockKey(key), decodeBlock(value));
+    else if (kind === JOB) s.jobs.set(uuidText(idOfTaskKey(key)), decodeJob(value));
+    else if (kind === PARENTS) this.#parents.push([key, decodeParents(value)]);
+    else if (kind === CULPRIT) this.#culprits.push([key, decodeCulprit(value)]);
     else {
       assert(kind === SESSION, "this record is not for a boot");
       s.sessions.add(decodeSession(value));
@@ -84,27 +116,40 @@ export class Loader {
     s.nextOrder = meta.nextOrder;
     s.nextToken = meta.nextToken;
     s.tombstones = meta.tombstones;
+    s.queueTurn = meta.queueTurn;
+    s.plainHistoryTo = meta.plainHistoryTo;
     s.hash = new EffectHash(meta.hashHigh, meta.hashLow);
   }
 
   #loadQueue(value: Uint8Array): void {
     const s = this.#s;
-    const { name, counts } = decodeQueue(value);
-    const queue = s.lanes.queue(name);
-    for (const [state, count] of counts.entries()) {
-      queue.counts[state] = count;
-      s.counts[state]! += count;
+    const { name, counts, ...said } = decodeQueue(value);
+    const queue = Object.assign(s.lanes.queue(name), said);
+    for (let state = 0; state < counts.length; state++) {
+      queue.counts[state] = counts[state]!;
+      s.counts[state]! += counts[state]!;
     }
+  }
+
+  #loadGroup({ queue: name, group, turn }: GroupRecord): void {
+    const { lanes } = this.#s;
+    const queue = lanes.queue(name);
+    const found = group === "" ? queue.ungrouped : lanes.groups.open(queue, group);
+    found.turn = turn;
+    found.isStored = true;
   }
 
   #loadLive(key: Uint8Array, record: LiveRecord): void {
     const s = this.#s;
     const { table } = s;
     if (table.used === 0) this.#reserve();
-    const lane = s.lanes.open(s.lanes.queue(record.queue), record.type);
+    const lane = s.lanes.open(s.lanes.queue(record.queue), record);
     const slot = table.add(idOfTaskKey(key));
     s.lanes.enter(lane);
     table.lane[slot] = lane.number;
+    if (record.group !== "") {
+      s.lanes.groups.enter(slot, s.lanes.groups.open(lane.queue, record.group));
+    }
     table.flags[slot]! |= STORED | CONTENT_STORED;
     table.content[slot] = undefined;
     table.state[slot] = record.state;
@@ -125,7 +170,32 @@ export class Loader {
     table.endedOutcome[slot] = record.endedOutcome;
     table.requestHigh[slot] = record.requestHigh;
     table.requestLow[slot] = record.requestLow;
+    table.expiresAt[slot] = record.expiresAt;
+    table.contentBytes[slot] = record.contentBytes;
+    table.logLines[slot] = record.logLines;
+    if (record.hasProgress) table.flags[slot]! |= HAS_PROGRESS;
+    table.waitsFor[slot] = record.waitsFor;
+    table.fate[slot] = record.fate;
     if (record.state === RUNNING) this.#runs.push({ slot, session: record.session });
+  }
+
+  /** In the order of the submits: that of a parent's children. */
+  *#link(): Generator<void, void> {
+    const s = this.#s;
+    const waiting = this.#parents.map(([key, record]) => ({ slot: this.#blocked(key), record }));
+    waiting.sort((a, b) => s.table.order[a.slot]! - s.table.order[b.slot]!);
+    for (const [at, { slot, record }] of waiting.entries()) {
+      relink(s, slot, record);
+      if (at % SETTLE_SLOTS === SETTLE_SLOTS - 1) yield;
+    }
+    for (const [key, culprit] of this.#culprits) s.doomed.set(this.#blocked(key), culprit);
+  }
+
+  #blocked(key: Uint8Array): number {
+    const { table } = this.#s;
+    const slot = table.find(idOfTaskKey(key));
+    assert(slot !== NONE && table.state[slot] === BLOCKED, "parents of a task that is not blocked");
+    return slot;
   }
 
   /** A table that grows while it is filled is copied and hashed anew time and again. */
@@ -140,11 +210,22 @@ export class Loader {
     const { table, lanes, timers } = this.#s;
     if (state === FREE || state === RUNNING) return;
     assert(table.heapAt[slot] === NONE, "a task is loaded twice");
+    if (state === BLOCKED) assert(isTied(this.#s, slot), "a blocked task's parents are missing");
     if (state === PENDING) {
       lanes.addReady(slot);
-    } else {
+    } else if (state !== BLOCKED || table.fate[slot]! > 0) {
       table.timerAt[slot] = table.dueAt[slot]!;
       timers.push(slot);
+    }
+    watchExpiry(this.#s, slot);
+  }
+
+  /** So are groups and their tasks. */
+  #checkGroups(): void {
+    for (const queue of this.#s.lanes.queues.values()) {
+      for (const group of queue.groups.values()) {
+        assert(group.isStored && group.live > 0, "the store's groups disagree with its tasks");
+      }
     }
   }
 

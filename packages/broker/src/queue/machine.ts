@@ -8,21 +8,39 @@
  * exception from here is a bug or a damaged store, and ends the process.
  */
 import { assert } from "./assert.ts";
-import { REFUSAL_CODES } from "./codec/reply.ts";
+import type { Claims } from "./claims.ts";
 import type { Batch, Command } from "./command.ts";
 import { applyCommand } from "./commands/registry.ts";
 import { deliver, deliverFrom } from "./deliver.ts";
 import type { QueueEvent } from "./event.ts";
+import { nextExpiry } from "./expiry.ts";
+import type { FeedReader } from "./feed.ts";
 import { beginFlush, dirtyCount, flushed } from "./flush.ts";
+import { graphNode, graphOf } from "./graph.ts";
+import { closePlainHistory, skipTo } from "./history-index.ts";
 import { checkInvariants } from "./invariants.ts";
-import { BOOT_RANGES, finishedRecordRange, indexRange } from "./keys.ts";
-import { HOT_CONTENTS_MAX, LAPSES_MAX, TIME_MAX, WAKE_MAX } from "./limits.ts";
+import type { JobView } from "./job.ts";
+import { findJob, listJobs } from "./jobs.ts";
+import {
+  BOOT_RANGES,
+  childrenRange,
+  errorGroupRange,
+  errorRange,
+  finishedRecordRange,
+  type IndexedState,
+  indexRange,
+  tagRange,
+} from "./keys.ts";
+import { FEED_BYTES_MAX, HOT_CONTENTS_MAX, LAPSES_MAX, TIME_MAX, WAKE_MAX } from "./limits.ts";
 import { listLive } from "./live-list.ts";
 import { NONE } from "./live-table.ts";
 import { Loader } from "./load.ts";
+import { type LogPage, readLogLines } from "./notes.ts";
+import { couldHave, countReady } from "./offers.ts";
 import { viewCounts, viewLeases, viewQueue, viewSession } from "./overview.ts";
 import type { Flush, RecordReader, RecordWrite } from "./records.ts";
 import type { Reply } from "./reply.ts";
+import { replyNumber } from "./reply-number.ts";
 import type { Session } from "./sessions.ts";
 import { QueueState } from "./state.ts";
 import type { ClusterTime, TaskId, TaskView, Token } from "./task.ts";
@@ -30,6 +48,8 @@ import { viewTask } from "./task-view.ts";
 import type {
   ColdDelivery,
   Delivery,
+  GraphNode,
+  HistoryFilter,
   KeyRange,
   LeaseView,
   LiveFilter,
@@ -37,6 +57,7 @@ import type {
   QueueView,
   SessionView,
   StateCounts,
+  TaskGraph,
 } from "./view.ts";
 
 export class QueueMachine {
@@ -46,9 +67,16 @@ export class QueueMachine {
   readonly #s: QueueState;
   #loader: Loader | undefined;
 
-  /** `hotContentsMax`: contents kept in memory after their flush; it changes no reply. */
-  constructor(reader: RecordReader, hotContentsMax = HOT_CONTENTS_MAX) {
-    this.#s = new QueueState(reader, hotContentsMax);
+  /**
+   * `hotContentsMax`: contents kept in memory after their flush; `feedBytesMax`: memory for the
+   * newest events of the feed. They change no reply.
+   */
+  constructor(
+    reader: RecordReader,
+    hotContentsMax = HOT_CONTENTS_MAX,
+    feedBytesMax = FEED_BYTES_MAX,
+  ) {
+    this.#s = new QueueState(reader, hotContentsMax, feedBytesMax);
   }
 
   /** Index of the last entry applied or skipped. */
@@ -75,6 +103,11 @@ export class QueueMachine {
     return this.#s.events;
   }
 
+  /** What happened to tasks since this machine began, as far back as memory goes; see `feed.ts`. */
+  get feed(): FeedReader {
+    return this.#s.feed;
+  }
+
   /** Applies one entry's batch; replies in the order of its commands. */
   apply(index: number, batch: Batch): Reply[] {
     const s = this.#s;
@@ -98,6 +131,7 @@ export class QueueMachine {
   raise(version: number): void {
     const s = this.#s;
     assert(version > s.version, "the version of the cluster is never lowered");
+    if (s.version < 3 && version >= 3) closePlainHistory(s);
     s.version = version;
     s.hash.number(version);
   }
@@ -125,22 +159,13 @@ export class QueueMachine {
   }
 
   /**
-   * How many pending tasks a lease could give this session, counted up to `max`. With `claimed`, by
-   * lane, only tasks that nobody has claimed yet; they are claimed by this.
+   * How many pending tasks a lease could give this session, counted up to `max`: as the limits of
+   * queues and groups are now. With `claims`, only tasks that nobody has claimed yet; they are
+   * claimed by this.
    */
-  readyFor(session: string, max: number, claimed?: Map<number, number>): number {
+  readyFor(session: string, max: number, claims?: Claims): number {
     const found = this.#openSession(session);
-    if (found === undefined) return 0;
-    let ready = 0;
-    for (const lane of this.#s.lanes.ready) {
-      if (!found.takes(lane.queue.name, lane.type)) continue;
-      const taken = claimed?.get(lane.number) ?? 0;
-      const share = Math.min(lane.readyCount - taken, max - ready);
-      if (share > 0) claimed?.set(lane.number, taken + share);
-      ready += share;
-      if (ready === max) break;
-    }
-    return ready;
+    return found === undefined ? 0 : countReady(this.#s, found, max, claims);
   }
 
   /** Whether this session takes tasks of this lane. */
@@ -148,17 +173,19 @@ export class QueueMachine {
     const found = this.#openSession(session);
     const wanted = this.#s.lanes.lane(lane);
     if (found === undefined || wanted === undefined) return false;
-    return found.takes(wanted.queue.name, wanted.type);
+    return found.takes(wanted.queue.name, wanted);
   }
 
-  /** Whether a task of this queue and type could be leased to this session. */
-  accepts(session: string, queue: string, type: string): boolean {
-    return this.#openSession(session)?.takes(queue, type) ?? false;
+  /** Whether a new task like this could be leased to this session at once. */
+  accepts(session: string, content: Parameters<typeof couldHave>[2]): boolean {
+    const found = this.#openSession(session);
+    return found !== undefined && couldHave(this.#s, found, content);
   }
 
-  /** Pending tasks of a lane. */
+  /** Pending tasks of a lane that may begin to run now, as the limits are. */
   laneDepth(lane: number): number {
-    return this.#s.lanes.lane(lane)?.readyCount ?? 0;
+    const found = this.#s.lanes.lane(lane);
+    return found === undefined ? 0 : Math.min(found.readyCount, found.queue.room);
   }
 
   /** How many leases a session holds. */
@@ -203,11 +230,20 @@ export class QueueMachine {
   *settle(): Generator<void, void> {
     if (this.#loader !== undefined) yield* this.#loader.finish();
     this.#loader = undefined;
+    this.#s.feed.begin(this.#s.applied);
   }
 
   /** Everything about one task, finished ones included; may read from the store. */
   task(id: TaskId): TaskView | undefined {
     return viewTask(this.#s, id);
+  }
+
+  /**
+   * Log lines of a task behind number `after` (0: from the oldest kept), at most `limit`; undefined
+   * = there is no such task. May read from the store.
+   */
+  logLines(id: TaskId, after: number, limit: number): LogPage | undefined {
+    return readLogLines(this.#s, id, after, limit);
   }
 
   /** In no particular order. */
@@ -269,14 +305,66 @@ export class QueueMachine {
     return listLive(this.#s, filter, after, limit, workMax);
   }
 
+  /** The tasks around this one, nearest first, up to `limit`; may read that many from the store. */
+  graphOf(id: TaskId, limit: number): TaskGraph | undefined {
+    return graphOf(this.#s, id, limit);
+  }
+
+  /** One of them. */
+  graphNode(id: TaskId): GraphNode | undefined {
+    return graphNode(this.#s, id);
+  }
+
+  /**
+   * Keys of all children of a task that something is left of; `idOfFinishedKey` reads the child.
+   */
+  childrenRange(parent: TaskId): KeyRange {
+    return childrenRange(parent);
+  }
+
   /** Keys of the finished tasks beyond `after`, in id order; `decodeFinished` reads the values. */
   historyRange(after: TaskId | undefined): KeyRange {
     return finishedRecordRange(after);
   }
 
-  /** Keys of the index of dead or cancelled tasks beyond `after`; the id is at their end. */
-  finishedRange(state: "dead" | "cancelled", after: TaskId | undefined): KeyRange {
+  /**
+   * Keys of the index of dead, cancelled or expired tasks beyond `after`; the id is at their end.
+   */
+  finishedRange(state: IndexedState, after: TaskId | undefined): KeyRange {
     return indexRange(state, after);
+  }
+
+  /** The same of all tasks, live and finished, that have this tag and are of version 3 or later. */
+  tagRange(tag: string, after: TaskId | undefined): KeyRange {
+    return tagRange(tag, after);
+  }
+
+  /** The same of dead tasks with this error, which have died since version 3. */
+  errorRange(fingerprint: string, after: TaskId | undefined): KeyRange {
+    return errorRange(fingerprint, after);
+  }
+
+  /** Keys of the groups of errors beyond a fingerprint; `decodeErrorGroup` reads the values. */
+  errorGroupRange(after: string | undefined): KeyRange {
+    return errorGroupRange(after);
+  }
+
+  /**
+   * For a reader of the history in id order: the smallest id from `after` on that may be that of a
+   * finished task which passes the filter; undefined: there is none. Looks at each block of the
+   * history once: a tenth of a millisecond for ten million tasks.
+   */
+  skipTo(after: TaskId, filter: HistoryFilter): TaskId | undefined {
+    return skipTo(this.#s, after, filter);
+  }
+
+  /** In the order of their ids. */
+  jobs(): JobView[] {
+    return listJobs(this.#s);
+  }
+
+  job(id: TaskId): JobView | undefined {
+    return findJob(this.#s, id);
   }
 
   /** What the store does not have yet of a range, in key order, to be laid over a scan of it. */
@@ -293,21 +381,18 @@ export class QueueMachine {
     const s = this.#s;
     assert(index > s.applied, "entries are applied once, in order");
     s.applied = index;
+    s.feed.entry(index);
     s.hash.number(index);
   }
 
   #nextTimer(): ClusterTime {
     const { timers, table } = this.#s;
-    return timers.top === NONE ? Number.POSITIVE_INFINITY : table.timerAt[timers.top]!;
+    const expiry = nextExpiry(this.#s);
+    return timers.top === NONE ? expiry : Math.min(expiry, table.timerAt[timers.top]!);
   }
 
   #openSession(id: string): Session | undefined {
     const session = this.#s.sessions.byId.get(id);
     return session?.record.lapsed ? undefined : session;
   }
-}
-
-function replyNumber(reply: Reply): number {
-  if (reply.code === "ok") return reply.duplicate ? 1 : 0;
-  return reply.code === "leased" ? 2 : 3 + REFUSAL_CODES.indexOf(reply.code);
 }

@@ -1,7 +1,8 @@
 /** Views of queues, sessions and their leases. */
 
-import type { Queue } from "./lanes.ts";
+import type { Line } from "./line.ts";
 import { NONE } from "./live-table.ts";
+import type { Queue } from "./queue.ts";
 import type { Session } from "./sessions.ts";
 import type { QueueState } from "./state.ts";
 import type { ClusterTime, TaskState } from "./task.ts";
@@ -20,6 +21,12 @@ export function viewQueue(s: QueueState, queue: Queue): QueueView {
     name: queue.name,
     counts: viewCounts(queue.counts),
     oldestPendingAt: oldestPendingAt(s, queue),
+    settings: queue.settings,
+    revision: queue.revision,
+    paused: queue.paused,
+    draining: queue.draining,
+    running: queue.running,
+    finishedBytes: queue.finishedBytes,
   };
 }
 
@@ -39,18 +46,23 @@ export function viewLeases(s: QueueState, session: Session): LeaseView[] {
 }
 
 /**
- * The first in line of each lane and priority waits longest there, but for tasks that came back.
+ * The first in line of each lane, group and priority waits longest there, but for tasks that came
+ * back.
  */
 function oldestPendingAt(s: QueueState, queue: Queue): ClusterTime {
   let oldest = 0;
-  for (const lane of queue.lanes.values()) {
-    if (lane.readyCount === 0) continue;
+  for (const line of linesOf(queue)) {
     for (let priority = 0; priority < PRIORITIES.length; priority++) {
-      const slot = lane.heap(priority).top;
+      const slot = line.heap(priority)?.top ?? NONE;
       if (slot === NONE) continue;
       const since = s.table.updatedAt[slot]!;
       if (oldest === 0 || since < oldest) oldest = since;
     }
   }
   return oldest;
+}
+
+function* linesOf(queue: Queue): Generator<Line, void> {
+  for (const lane of queue.lanes.values()) if (lane.plain.count > 0) yield lane.plain;
+  for (const group of queue.groups.values()) yield* group.lines.values();
 }

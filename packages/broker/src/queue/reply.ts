@@ -28,6 +28,8 @@ export interface Refused {
   readonly code: RefusalCode;
   /** One sentence for a person: what was wrong, and what to do. */
   readonly message: string;
+  /** Of several tasks in one command: the position of the one that was to blame. */
+  readonly at?: number;
 }
 
 /** Answer to `lease`: how many of the tasks asked for were given. */
@@ -37,4 +39,10 @@ export interface Leased {
   readonly tokens: readonly Token[];
 }
 
-export type Reply = Accepted | Refused | Leased;
+/** Answer to `submitAll`: one for each task, in their order. */
+export interface Submitted {
+  readonly code: "submitted";
+  readonly tasks: readonly Accepted[];
+}
+
+export type Reply = Accepted | Refused | Leased | Submitted;

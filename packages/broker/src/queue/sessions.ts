@@ -3,6 +3,7 @@
  * keeps all its leases. The leases of a session are a list through the live table, oldest grant
  * first, so that a lapse ends them in the same order on every replica, restarted or not.
  */
+import type { LaneKind } from "./lane.ts";
 import { type LiveTable, NONE } from "./live-table.ts";
 import type { ClusterTime } from "./task.ts";
 
@@ -33,6 +34,7 @@ export class Session {
   leaseCount = 0;
   #queues = new Set<string>();
   #types = new Set<string>();
+  #labels = new Set<string>();
 
   constructor(number: number, record: SessionRecord) {
     this.number = number;
@@ -40,14 +42,17 @@ export class Session {
     this.namesChanged();
   }
 
-  /** After queues or types of the record were replaced. */
+  /** After queues, types or labels of the record were replaced. */
   namesChanged(): void {
     this.#queues = new Set(this.record.queues);
     this.#types = new Set(this.record.types);
+    this.#labels = new Set(this.record.labels);
   }
 
-  takes(queue: string, type: string): boolean {
-    return this.#types.has(type) && (this.#queues.size === 0 || this.#queues.has(queue));
+  takes(queue: string, { type, requires }: LaneKind): boolean {
+    if (!this.#types.has(type)) return false;
+    if (this.#queues.size > 0 && !this.#queues.has(queue)) return false;
+    return requires.length === 0 || requires.every((label) => this.#labels.has(label));
   }
 }
 

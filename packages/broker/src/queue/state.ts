@@ -3,15 +3,21 @@
  * counters, what changed since the last flush, and the replicated numbers. Commands change it
  * only through `transitions.ts`, which keeps the parts in step.
  */
+
+import { BlockSummaries } from "./block-summaries.ts";
+import type { Culprit } from "./codec/parent-record.ts";
 import { EffectHash } from "./effect-hash.ts";
 import type { QueueEvent } from "./event.ts";
+import { EventFeed } from "./feed.ts";
 import { SlotHeap } from "./heap.ts";
 import { HotContents } from "./hot-contents.ts";
-import type { Queue } from "./lanes.ts";
+import type { JobView } from "./job.ts";
 import { Lanes } from "./lanes.ts";
 import { TIME_MAX } from "./limits.ts";
+import { LinkTable } from "./link-table.ts";
 import { LISTED, LiveTable } from "./live-table.ts";
 import { Overlay } from "./overlay.ts";
+import type { Queue } from "./queue.ts";
 import type { RecordReader } from "./records.ts";
 import type { Session } from "./sessions.ts";
 import { Sessions } from "./sessions.ts";
@@ -23,11 +29,22 @@ export class QueueState {
   readonly hotContents: HotContents;
   readonly lanes = new Lanes(this.table);
   readonly sessions = new Sessions(this.table);
-  /** Scheduled and retrying tasks until they are due; running ones with an end of their own. */
-  readonly timers = new SlotHeap(this.table, true);
+  /** Which blocked tasks wait for which others; see `links.ts`. */
+  readonly links = new LinkTable(this.table);
+  /** Blocked tasks whose end is decided, by slot, and the parent that failed them. */
+  readonly doomed = new Map<number, Culprit>();
+  /**
+   * Scheduled and retrying tasks until they are due; running ones with an end of their own; blocked
+   * ones that a parent has failed.
+   */
+  readonly timers = new SlotHeap(this.table, "timerAt");
+  /** Waiting tasks that can expire, whatever they wait for; see `expiry.ts`. */
+  readonly expiries = new SlotHeap(this.table, "expiresAt");
   /** Tasks per state, over all queues. */
   readonly counts = new Float64Array(TASK_STATES.length);
   readonly events: QueueEvent[] = [];
+  /** What watchers hear; see `feed.ts`. */
+  readonly feed: EventFeed;
   readonly overlay: Overlay;
   hash = new EffectHash(0, 0);
   /** How commands are carried out: each change of behaviour asks for it, and for nothing else. */
@@ -37,6 +54,14 @@ export class QueueState {
   nextOrder = 1;
   nextToken: Token = 1;
   tombstones = 0;
+  /** What ended since version 3, in blocks. */
+  readonly blocks = new BlockSummaries();
+  /** By the text of their ids. */
+  readonly jobs = new Map<string, JobView>();
+  /** See `Meta`. */
+  plainHistoryTo: ClusterTime = 0;
+  /** Turn of the queue that was served last; see `turns.ts`. */
+  queueTurn = 0;
 
   /** Slots whose record is out of date; a slot is in it once, however often its tasks change. */
   dirtySlots: number[] = [];
@@ -45,8 +70,9 @@ export class QueueState {
   /** Slots whose content the flush under way is writing. */
   flushingSlots: number[] = [];
 
-  constructor(reader: RecordReader, hotContentsMax: number) {
+  constructor(reader: RecordReader, hotContentsMax: number, feedBytesMax: number) {
     this.overlay = new Overlay(reader);
+    this.feed = new EventFeed(feedBytesMax);
     this.hotContents = new HotContents(this.table, hotContentsMax);
   }
 
@@ -62,6 +88,11 @@ export class QueueState {
     queue.counts[state]! += change;
     this.counts[state]! += change;
     this.dirtyQueues.add(queue);
+  }
+
+  /** Empty = none. */
+  groupName(slot: number): string {
+    return this.lanes.groups.nameOf(slot);
   }
 
   /** An instant `delayMs` from now. */

@@ -5,8 +5,9 @@ import { decodeContent } from "./codec/content.ts";
 import type { FinishedRecord } from "./codec/finished-record.ts";
 import { attemptKey } from "./keys.ts";
 import { ATTEMPTS_KEPT } from "./limits.ts";
-import { NONE } from "./live-table.ts";
+import { HAS_PROGRESS, NONE } from "./live-table.ts";
 import { findFinished, finishedContent, liveContent } from "./lookup.ts";
+import { readProgress } from "./notes.ts";
 import type { QueueState } from "./state.ts";
 import { RETRYING, RUNNING, SCHEDULED, stateName } from "./state-number.ts";
 import type { Attempt, ClusterTime, TaskContent, TaskError, TaskId, TaskView } from "./task.ts";
@@ -30,6 +31,7 @@ export function viewLive(s: QueueState, slot: number, content: TaskContent): Tas
   return {
     id,
     content,
+    queue: s.lanes.laneOf(slot).queue.name,
     retry: table.policy(slot),
     state: stateName(state),
     attempt,
@@ -39,6 +41,10 @@ export function viewLive(s: QueueState, slot: number, content: TaskContent): Tas
     result: undefined,
     error,
     dueAt: state === SCHEDULED || state === RETRYING ? table.dueAt[slot]! : 0,
+    expiresAt: table.expiresAt[slot]!,
+    waitsFor: table.waitsFor[slot]!,
+    progress: readProgress(s, id, (table.flags[slot]! & HAS_PROGRESS) !== 0),
+    logLines: table.logLines[slot]!,
     createdAt: table.createdAt[slot]!,
     updatedAt: table.updatedAt[slot]!,
     startedAt: table.startedAt[slot]!,
@@ -91,6 +97,7 @@ function viewFinished(s: QueueState, id: TaskId, record: FinishedRecord): TaskVi
   return {
     id,
     content: decodeContent(finishedContent(s, id, record)),
+    queue: record.queue,
     retry: record.policy,
     state: stateName(record.state),
     attempt,
@@ -100,6 +107,10 @@ function viewFinished(s: QueueState, id: TaskId, record: FinishedRecord): TaskVi
     result: record.result,
     error: record.error,
     dueAt: 0,
+    expiresAt: 0,
+    waitsFor: 0,
+    progress: readProgress(s, id, record.hasProgress),
+    logLines: record.logLines,
     createdAt: record.createdAt,
     updatedAt: record.at,
     startedAt: record.startedAt,

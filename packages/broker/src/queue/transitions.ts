@@ -8,17 +8,30 @@ import { assert } from "./assert.ts";
 import { encodeAttempt } from "./codec/attempt-record.ts";
 import type { Ending, FinalRun } from "./codec/finished-record.ts";
 import { encodeFinished } from "./codec/finished-record.ts";
-import { INDEX_VALUE } from "./codec/small-records.ts";
-import { attemptKey, FINISHED, indexKey, LIVE, namedKey, SESSION, taskKey } from "./keys.ts";
-import type { Lane } from "./lanes.ts";
+import { deadLetterLane, moveToDeadLetters } from "./dead-letters.ts";
+import { hasExpired, unwatchExpiry, watchExpiry } from "./expiry.ts";
+import { enterHistory } from "./history-index.ts";
+import { attemptKey, FINISHED, LIVE, namedKey, SESSION, taskKey } from "./keys.ts";
+import type { Lane } from "./lane.ts";
 import { ATTEMPTS_KEPT, DELIVERY_LIMIT, TIME_MAX } from "./limits.ts";
-import { CONTENT_STORED, NONE, STORED } from "./live-table.ts";
+import { forget, parentEnds, unlink } from "./links.ts";
+import { CONTENT_STORED, FREE, NONE, STORED } from "./live-table.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import type { Session } from "./sessions.ts";
 import type { QueueState } from "./state.ts";
-import { CANCELLED, DEAD, PENDING, RETRYING, RUNNING, stateName } from "./state-number.ts";
+import {
+  BLOCKED,
+  DEAD,
+  EXPIRED,
+  PENDING,
+  RETRYING,
+  RUNNING,
+  SCHEDULED,
+  stateName,
+} from "./state-number.ts";
 import type { AttemptOutcome, ClusterTime, TaskError, TaskId } from "./task.ts";
 import { ATTEMPT_OUTCOMES } from "./task.ts";
+import { leaveGroup, runBegins, runEnds } from "./turns.ts";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
@@ -36,9 +49,8 @@ export function admit(s: QueueState, id: TaskId, lane: Lane, content: Uint8Array
 
 /** First place of a new or restarted task. `dueAt` in the future = scheduled. */
 export function place(s: QueueState, slot: number, state: number, dueAt: ClusterTime): void {
-  s.count(s.lanes.laneOf(slot).queue, state, 1);
-  s.table.state[slot] = state;
   if (state === PENDING) becomePending(s, slot);
+  else if (state === BLOCKED) becomeBlocked(s, slot, dueAt);
   else becomeWaiting(s, slot, state, dueAt);
 }
 
@@ -46,6 +58,7 @@ export function place(s: QueueState, slot: number, state: number, dueAt: Cluster
 export function becomePending(s: QueueState, slot: number): void {
   s.table.dueAt[slot] = 0;
   setState(s, slot, PENDING, s.table.endedToken[slot]!);
+  watchExpiry(s, slot);
   s.events.push(s.lanes.addReady(slot).readyEvent);
 }
 
@@ -54,13 +67,29 @@ export function becomeWaiting(s: QueueState, slot: number, state: number, dueAt:
   s.table.dueAt[slot] = dueAt;
   s.table.timerAt[slot] = dueAt;
   setState(s, slot, state, s.table.endedToken[slot]!);
+  watchExpiry(s, slot);
   s.timers.push(slot);
 }
 
-/** Takes a pending or waiting task out of its heap. */
+/** Waits for its parents, and then until `dueAt`; a doomed one is among the timers already. */
+function becomeBlocked(s: QueueState, slot: number, dueAt: ClusterTime): void {
+  if (s.table.fate[slot] === 0) s.table.dueAt[slot] = dueAt > s.clock ? dueAt : 0;
+  setState(s, slot, BLOCKED, s.table.endedToken[slot]!);
+  watchExpiry(s, slot);
+}
+
+/** A blocked task waits for nobody any more. */
+function unblock(s: QueueState, slot: number): void {
+  forget(s, slot);
+  const dueAt = s.table.dueAt[slot]!;
+  if (dueAt > s.clock) becomeWaiting(s, slot, SCHEDULED, dueAt);
+  else becomePending(s, slot);
+}
+
+/** Takes a task that does not run out of its heap; a blocked one is in none before it is doomed. */
 export function withdraw(s: QueueState, slot: number): void {
   if (s.table.state[slot] === PENDING) s.lanes.removeReady(slot);
-  else s.timers.remove(slot);
+  else if (s.table.heapAt[slot] !== NONE) s.timers.remove(slot);
 }
 
 /** Gives a pending task to a session. */
@@ -75,7 +104,9 @@ export function grant(s: QueueState, slot: number, session: Session): number {
   table.extendedTo[slot] = 0;
   table.token[slot] = token;
   s.sessions.addLease(session, slot);
+  unwatchExpiry(s, slot);
   setState(s, slot, RUNNING, token);
+  runBegins(s, slot);
   setRunTimer(s, slot);
   const id = table.id(slot);
   if (attempt > ATTEMPTS_KEPT) s.overlay.delete(attemptKey(id, attempt - ATTEMPTS_KEPT));
@@ -108,20 +139,33 @@ export function timeoutAt(s: QueueState, slot: number): number {
   return timeoutMs === 0 ? FOREVER : Math.min(s.table.startedAt[slot]! + timeoutMs, TIME_MAX);
 }
 
-/** A run failed: the next attempt waits, or the task is dead. */
+/** A waiting task has not begun to run in time. */
+export function expire(s: QueueState, slot: number): void {
+  withdraw(s, slot);
+  const nothing = { final: undefined, error: undefined, result: undefined };
+  finish(s, slot, { state: EXPIRED, at: s.clock, ...nothing });
+}
+
+/**
+ * A run failed: the next attempt waits, or the task is dead, or its time is over. Returns its
+ * state.
+ */
 export function failRun(
   s: QueueState,
   slot: number,
   outcome: "failed" | "timeout",
   error: TaskError,
   retry: { readonly allowed: boolean; readonly afterMs: number },
-): void {
+): number {
   const { table } = s;
   const run = endRun(s, slot, outcome);
   const failures = ++table.failures[slot]!;
-  if (!retry.allowed || failures > table.maxRetries[slot]!) {
-    finish(s, slot, { state: DEAD, at: s.clock, final: run, error, result: undefined });
-    return;
+  if (!retry.allowed || failures > table.policy(slot).maxRetries) {
+    return giveUp(s, slot, run, outcome, error);
+  }
+  if (hasExpired(s, slot)) {
+    finish(s, slot, { state: EXPIRED, at: s.clock, final: run, error, result: undefined });
+    return EXPIRED;
   }
   const id = table.id(slot);
   const attempt = table.attempt[slot]!;
@@ -130,6 +174,7 @@ export function failRun(
   const dueAt = s.after(delayMs);
   if (dueAt > s.clock) becomeWaiting(s, slot, RETRYING, dueAt);
   else becomePending(s, slot);
+  return table.state[slot]!;
 }
 
 /** A lease ran out: back in line without using a retry, unless it happened too often. */
@@ -143,8 +188,26 @@ export function lapseRun(s: QueueState, slot: number): void {
     return;
   }
   const message = `delivered ${deliveries} times, and the last worker vanished without a report`;
-  const error = { message, stack: "" };
-  finish(s, slot, { state: DEAD, at: s.clock, final: run, error, result: undefined });
+  giveUp(s, slot, run, "lapsed", { message, stack: "" });
+}
+
+/** The last run that the task had has ended: it goes on as a dead letter, or is dead. */
+function giveUp(
+  s: QueueState,
+  slot: number,
+  run: FinalRun,
+  outcome: AttemptOutcome,
+  error: TaskError,
+): number {
+  const lane = deadLetterLane(s, slot);
+  if (lane === undefined) {
+    finish(s, slot, { state: DEAD, at: s.clock, final: run, error, result: undefined });
+    return DEAD;
+  }
+  keepAttempt(s, slot, run, outcome, error);
+  moveToDeadLetters(s, slot, lane);
+  becomePending(s, slot);
+  return PENDING;
 }
 
 /**
@@ -172,6 +235,10 @@ export function loseLease(
 export function endRun(s: QueueState, slot: number, outcome: AttemptOutcome): FinalRun {
   const { table } = s;
   if (table.heapAt[slot] !== NONE) s.timers.remove(slot);
+  runEnds(s, slot);
+  if (outcome !== "completed" && outcome !== "cancelled") {
+    s.feed.runEnded(table, slot, s.lanes.laneOf(slot), outcome, s.clock);
+  }
   const session = s.sessions.removeLease(slot);
   table.endedToken[slot] = table.token[slot]!;
   table.endedOutcome[slot] = ATTEMPT_OUTCOMES.indexOf(outcome);
@@ -190,13 +257,18 @@ export function finish(s: QueueState, slot: number, ending: Ending): void {
   const content = (flags & CONTENT_STORED) === 0 ? table.content[slot] : undefined;
   const id = table.id(slot);
   setState(s, slot, ending.state, table.endedToken[slot]!);
-  s.overlay.put(taskKey(FINISHED, id), encodeFinished(table, slot, lane, ending, content));
-  if (ending.state === DEAD) s.overlay.put(indexKey("dead", id), INDEX_VALUE);
-  if (ending.state === CANCELLED) s.overlay.put(indexKey("cancelled", id), INDEX_VALUE);
+  const record = encodeFinished(table, slot, lane, ending, content, s.version);
+  s.overlay.put(taskKey(FINISHED, id), record);
+  enterHistory(s, slot, id, ending);
+  unwatchExpiry(s, slot);
+  const freed = parentEnds(s, slot, ending.state);
+  unlink(s, slot);
   if ((flags & STORED) !== 0) s.overlay.delete(taskKey(LIVE, id));
   s.lanes.leave(lane);
+  leaveGroup(s, slot);
   table.remove(slot);
   s.events.push({ type: "finished", id, state: stateName(ending.state) });
+  for (const child of freed) unblock(s, child);
 }
 
 /** Forgets a session that holds no lease. */
@@ -237,13 +309,14 @@ function extensionEnd(s: QueueState, slot: number): number {
 function setState(s: QueueState, slot: number, state: number, token: number): void {
   const { table } = s;
   const before = table.state[slot]!;
+  const lane = s.lanes.laneOf(slot);
   if (before !== state) {
-    const { queue } = s.lanes.laneOf(slot);
-    s.count(queue, before, -1);
-    s.count(queue, state, 1);
+    if (before !== FREE) s.count(lane.queue, before, -1);
+    s.count(lane.queue, state, 1);
     table.state[slot] = state;
   }
   table.updatedAt[slot] = s.clock;
+  s.feed.moved(table, slot, lane, before, s.clock);
   s.hash.transition(table, slot, state, token);
   s.touch(slot);
 }

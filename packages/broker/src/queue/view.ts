@@ -2,10 +2,12 @@
  * What readers of the machine get to see beside a TaskView: queues, sessions, leases, deliveries
  * and pages of lists. All of it is a copy: nothing here moves when the next batch is applied.
  */
+import type { QueueSettings } from "./queue-settings.ts";
 import type {
   ClusterTime,
   ContentType,
   Priority,
+  TaskError,
   TaskId,
   TaskState,
   TaskView,
@@ -20,6 +22,17 @@ export interface QueueView {
   readonly counts: StateCounts;
   /** Since when the first task in line has been pending; 0 = none is. */
   readonly oldestPendingAt: ClusterTime;
+  readonly settings: QueueSettings;
+  /** Raised by each change of settings, pause or drain; 0 = nobody has said anything of it. */
+  readonly revision: number;
+  /** Nothing of it is leased. */
+  readonly paused: boolean;
+  /** Nothing is taken in. */
+  readonly draining: boolean;
+  /** Running tasks, which `settings.concurrency` bounds. */
+  readonly running: number;
+  /** Of the finished tasks' records, dead ones not counted. */
+  readonly finishedBytes: number;
 }
 
 export interface SessionView {
@@ -96,10 +109,51 @@ export interface LivePage {
   readonly next: TaskId | undefined;
 }
 
+/** One task in a graph of dependencies. */
+export interface GraphNode {
+  readonly id: TaskId;
+  readonly state: TaskState;
+  readonly type: string;
+  readonly queue: string;
+  /** Its parents, as its submit named them; they may have been deleted since. */
+  readonly dependsOn: readonly TaskId[];
+}
+
+/** Ancestors of a task, and descendants as far as they wait; the task itself comes first. */
+export interface TaskGraph {
+  readonly nodes: readonly GraphNode[];
+  /** false = there was no room for all. */
+  readonly isWhole: boolean;
+}
+
 /** Half open: `gte` belongs to it, `lt` does not. */
 export interface KeyRange {
   readonly gte: Uint8Array;
   readonly lt: Uint8Array;
+}
+
+/** Which finished tasks a reader of the history is after; what is absent, empty or 0 is any. */
+export interface HistoryFilter {
+  readonly states?: readonly TaskState[] | undefined;
+  readonly queue?: string | undefined;
+  readonly type?: string | undefined;
+  /** When they ended; half open. */
+  readonly finishedFrom?: ClusterTime | undefined;
+  readonly finishedTo?: ClusterTime | undefined;
+}
+
+/** Dead tasks of one type whose errors say the same but for numbers, ids and names in them. */
+export interface ErrorGroup {
+  /** 16 hexadecimal digits, of the type and the message without what is particular in it. */
+  readonly fingerprint: string;
+  readonly type: string;
+  /** That of the first of them, at most 1 KiB. */
+  readonly message: string;
+  /** How many are dead now. */
+  readonly count: number;
+  /** When the first and the last one died, of all that were in the group since it was made. */
+  readonly firstAt: ClusterTime;
+  readonly lastAt: ClusterTime;
 }
 
 /** What a finished record says without its content, for filtering while the history is scanned. */
@@ -114,4 +168,15 @@ export interface FinishedSummary {
   readonly finishedAt: ClusterTime;
   /** Present when the content is inside the record, else under its own key. */
   readonly tags: readonly string[] | undefined;
+  /** The same; empty = none. */
+  readonly group: string | undefined;
+  /** Place in line; undefined = it ended before version 3 of the cluster. */
+  readonly order: number | undefined;
+  /** Bytes of its content, wherever that is; 0 = not known, it is older than version 3. */
+  readonly contentBytes: number;
+  /** Its share of its queue's `finishedBytes`. */
+  readonly historyBytes: number;
+  readonly hasResult: boolean;
+  readonly logLines: number;
+  readonly error: TaskError | undefined;
 }

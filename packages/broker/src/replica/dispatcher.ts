@@ -7,7 +7,15 @@
  * what it holds in applied state; a completion on its way frees its credit at once, so that the
  * next lease rides in the same entry.
  */
-import type { Command, Lease, LeaseView, QueueMachine, Submit } from "../queue/index.ts";
+import {
+  Claims,
+  type Command,
+  type Lease,
+  type LeaseView,
+  newTasksOf,
+  type QueueMachine,
+  type TaskContent,
+} from "../queue/index.ts";
 
 interface Attached {
   /** Tells this attachment from earlier ones of the same session. */
@@ -98,11 +106,11 @@ export class Dispatcher {
     if (this.#awake.size + this.#parked.size === 0) return leases;
     this.#wakeParked();
     const demand = demandOf(batch);
-    const claimed = new Map<number, number>();
+    const claims = new Claims();
     for (const [session, attached] of this.#awake) {
       const credit = this.#credit(session, attached);
       if (credit <= 0) continue;
-      const waiting = this.#queue.readyFor(session, credit, claimed);
+      const waiting = this.#queue.readyFor(session, credit, claims);
       const count = waiting + this.#take(demand, session, credit - waiting);
       if (count > 0) leases.push({ type: "lease", session, count });
       else if (this.#queue.readyFor(session, 1) === 0) this.#park(session);
@@ -159,7 +167,7 @@ export class Dispatcher {
     let taken = 0;
     for (const each of demand) {
       if (taken >= max) break;
-      if (each.count === 0 || !this.#queue.accepts(session, each.queue, each.type)) continue;
+      if (each.count === 0 || !this.#queue.accepts(session, each.content)) continue;
       const share = Math.min(each.count, max - taken);
       each.count -= share;
       taken += share;
@@ -175,8 +183,8 @@ export function unknownLeases(all: readonly LeaseView[], held: readonly number[]
 }
 
 interface Demand {
-  readonly queue: string;
-  readonly type: string;
+  /** Of the first of them; the others are of the same queue, type and labels. */
+  readonly content: TaskContent;
   count: number;
 }
 
@@ -185,20 +193,31 @@ function demandOf(batch: readonly Command[]): Demand[] {
   const demand: Demand[] = [];
   let newest: Demand | undefined;
   for (const command of batch) {
-    if (command.type !== "submit" || isDelayed(command)) continue;
-    const { queue, type } = command.content;
-    if (newest?.queue !== queue || newest.type !== type) {
-      newest = demand.find((each) => each.queue === queue && each.type === type);
-      if (newest === undefined) {
-        newest = { queue, type, count: 0 };
-        demand.push(newest);
+    for (const { content } of newTasksOf(command)) {
+      if (mustWait(content)) continue;
+      if (newest === undefined || !isAlike(newest.content, content)) {
+        newest = demand.find((each) => isAlike(each.content, content));
+        if (newest === undefined) {
+          newest = { content, count: 0 };
+          demand.push(newest);
+        }
       }
+      newest.count++;
     }
-    newest.count++;
   }
   return demand;
 }
 
-function isDelayed(submit: Submit): boolean {
-  return submit.content.delayMs > 0 || submit.content.runAt > 0;
+function isAlike(one: TaskContent, other: TaskContent): boolean {
+  if (one.queue !== other.queue || one.type !== other.type) return false;
+  const { requires } = other;
+  return (
+    one.requires.length === requires.length &&
+    one.requires.every((label, at) => label === requires[at])
+  );
+}
+
+/** Should its parents have ended, its own event will tell. */
+function mustWait({ delayMs, runAt, dependsOn }: TaskContent): boolean {
+  return delayMs > 0 || runAt > 0 || dependsOn.length > 0;
 }

@@ -4,11 +4,12 @@
  * quorum. Each member tells with its beacons how its disk is, and believes what the leader of its
  * term says of the intake, so a caller is refused at once wherever it asks.
  *
- * Only `submit` is refused: it alone brings payloads. Leases, reports, cancellations and the like
- * go on, for they end tasks and write little; so does `retry`, whose task and payload are here.
+ * Only what makes tasks is refused: it alone brings payloads. Leases, reports, cancellations and
+ * the like go on, for they end tasks and write little; so does `retry`, whose task and payload are
+ * here. A `complete` with children makes tasks: its run stays under way until there is room.
  */
 import { type Message, type NodeId, quorumSize, type Raft } from "task-queue-raft";
-import type { Command } from "../queue/index.ts";
+import { type Command, newTasksOf } from "../queue/index.ts";
 import type { Beacon } from "./output.ts";
 
 /** What the leader of one term said. */
@@ -50,7 +51,7 @@ export class Intake {
 
   /** Is this a command that must wait for room? */
   refuses(command: Command): boolean {
-    return command.type === "submit" && this.isClosed;
+    return this.isClosed && newTasksOf(command).length > 0;
   }
 
   diskLow(isLow: boolean): void {

@@ -34,6 +34,8 @@ export interface ReplicaOptions {
 /** What this node, while it leads, fills into commands that leave it open. */
 export interface ReplicaSettings {
   readonly retry: RetryPolicy;
+  /** By task type; goes before `retry`. None of it by default. */
+  readonly retryOfTypes?: ReadonlyMap<string, Partial<RetryPolicy>>;
   /** Unfinished tasks a queue may hold; 0 = no limit. */
   readonly depthLimit: number;
   /** Entries kept in the log behind the flushed state, for members that were away for a moment. */

@@ -4,7 +4,14 @@
  * being handed over they wait here, and go to the new leader once there is one.
  */
 import type { EntryId, Raft } from "task-queue-raft";
-import { type Command, encodeBatch } from "../queue/index.ts";
+import {
+  type Command,
+  encodeBatch,
+  type NewTask,
+  PLAIN_BACKOFF,
+  type RetryPolicy,
+  withWish,
+} from "../queue/index.ts";
 import type { ClusterClock } from "./clock.ts";
 import { ENTRIES_UNCOMMITTED_MAX } from "./limits.ts";
 import type { Machinery } from "./machinery.ts";
@@ -35,14 +42,16 @@ export class Proposer<W> {
    * Whether an entry was proposed. Only on the leader, while it may, and no earlier one is being
    * written.
    */
-  propose({ office, dispatcher }: Machinery, now: number): boolean {
+  propose({ queue, office, dispatcher }: Machinery, now: number): boolean {
     if (office.mustOpen) {
       const id = this.#proposeBatch([{ type: "takeOffice" }]);
       if (id !== undefined) office.opened();
       return id !== undefined;
     }
     const requests = this.#requests.queued.slice(0, entryLength(this.#requests.queued));
-    const commands: Command[] = requests.map((request) => this.#complete(request.command));
+    const commands: Command[] = requests.map((request) =>
+      this.#complete(request.command, queue.version),
+    );
     const demands = office.demands(now);
     commands.push(...demands);
     commands.push(...dispatcher.leases(commands));
@@ -68,9 +77,25 @@ export class Proposer<W> {
   }
 
   /** Fills in what the leader decides, so that apply reads no settings of its own. */
-  #complete(command: Command): Command {
-    if (command.type !== "submit") return command;
-    const { retry, depthLimit } = this.#settings;
-    return { ...command, retry: { ...retry, ...command.content.retry }, depthLimit };
+  #complete(command: Command, version: number): Command {
+    const complete = <T extends NewTask>(task: T): T => this.#completeTask(task, version);
+    if (command.type === "submit") return complete(command);
+    if (command.type === "submitAll") return { ...command, tasks: command.tasks.map(complete) };
+    if (command.type !== "complete" || command.children === undefined) return command;
+    return { ...command, children: command.children.map(complete) };
+  }
+
+  #completeTask<T extends NewTask>(task: T, version: number): T {
+    const { content } = task;
+    const retry = withWish(this.#policyOf(content.type, version), content.retry);
+    return { ...task, retry, depthLimit: this.#settings.depthLimit };
+  }
+
+  #policyOf(type: string, version: number): RetryPolicy {
+    const { retry, retryOfTypes } = this.#settings;
+    const wish = retryOfTypes?.get(type);
+    if (wish === undefined) return retry;
+    // Programs before version 3 could not read another backoff.
+    return version >= 3 ? withWish(retry, wish) : { ...retry, ...wish, ...PLAIN_BACKOFF };
   }
 }

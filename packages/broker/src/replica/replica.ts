@@ -199,7 +199,7 @@ export class Replica<W, R, C = unknown> {
 
   /** Writes that another node took and this node, as leader, is asked to propose. */
   forwards(from: NodeId, forwards: readonly Forward[]): void {
-    this.#writes.forwards(from, forwards, this.#now);
+    this.#writes.forwards(this.#machinery, from, forwards, this.#now);
   }
 
   forwardReplies(replies: readonly ForwardReply[]): void {

@@ -13,8 +13,10 @@ import {
   decodeReply,
   encodeCommand,
   type Fail,
+  type NewTask,
   type Release,
   type Reply,
+  type RunReport,
 } from "../queue/index.ts";
 import {
   ENTRY_BYTES_MAX,
@@ -257,9 +259,11 @@ function outcomeAtDeadline(sent: boolean): Outcome {
 export function sizeOf(command: Command): number {
   switch (command.type) {
     case "submit":
-      return sizeOfSubmit(command.content);
+      return sizeOfTask(command);
+    case "submitAll":
+      return 64 + sizeOfTasks(command.tasks);
     case "complete":
-      return 64 + command.result.length;
+      return 64 + command.result.length + sizeOfTasks(command.children ?? []);
     case "fail":
       return 64 + textBytes(command.error.message) + textBytes(command.error.stack);
     case "cancel":
@@ -269,6 +273,8 @@ export function sizeOf(command: Command): number {
       const texts = [session, name, version, ...queues, ...types, ...labels];
       return 64 + secret.length + textsBytes(texts);
     }
+    case "report":
+      return 64 + textBytes(command.session) + sizeOfRuns(command.runs);
     case "renew":
       return 64 + textsBytes(command.sessions);
     case "unregister":
@@ -280,11 +286,31 @@ export function sizeOf(command: Command): number {
   }
 }
 
-function sizeOfSubmit(content: Extract<Command, { type: "submit" }>["content"]): number {
+function sizeOfRuns(runs: readonly RunReport[]): number {
+  let bytes = 0;
+  for (const { progress, lines } of runs) {
+    bytes += 64 + textBytes(progress);
+    for (const { text } of lines) bytes += 2 + textBytes(text);
+  }
+  return bytes;
+}
+
+function sizeOfTasks(tasks: readonly NewTask[]): number {
+  let bytes = 0;
+  for (const task of tasks) bytes += sizeOfTask(task);
+  return bytes;
+}
+
+function sizeOfTask({ content, retry, ended }: NewTask): number {
   const { type, queue, payload, idempotencyKey, tags, metadata, traceparent } = content;
+  const { unique, group, requires, dependsOn } = content;
   const names = type.length + queue.length + idempotencyKey.length + traceparent.length;
-  // Content and policy have some twenty numbers of at most ten bytes each.
-  return 256 + payload.length + 3 * (names + metadata.length) + textsBytes(tags);
+  const keys = group.length + (unique?.key.length ?? 0);
+  const numbers = retry.delaysMs.length + (content.retry.delaysMs?.length ?? 0);
+  const links = dependsOn.length * 16 + (ended?.length ?? 0) * 10;
+  // Content and policy have some twenty-five other numbers of at most ten bytes each.
+  const rest = 320 + payload.length + 10 * numbers + links;
+  return rest + 3 * (names + keys + metadata.length) + textsBytes(tags) + textsBytes(requires);
 }
 
 /** A UTF-16 unit takes at most three bytes of UTF-8; the length before it, at most ten. */

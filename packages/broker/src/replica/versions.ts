@@ -3,6 +3,7 @@
  * of its roster, so it changes by an entry of the log, at the same place on every node. Until then
  * everything that is written and said is what the older binary knows, and going back is possible.
  */
+import { type Command, type Refused, versionNeededBy } from "../queue/index.ts";
 
 /** Both ends included. */
 export interface VersionRange {
@@ -11,7 +12,7 @@ export interface VersionRange {
 }
 
 /** What this build can work with; `CHANGELOG.md` and `docs/upgrades.md` say what each brought. */
-export const SUPPORTED: VersionRange = { min: 1, max: 2 };
+export const SUPPORTED: VersionRange = { min: 1, max: 3 };
 
 /** Of a binary that says nothing of versions: it is from before they were announced. */
 export const UNANNOUNCED: VersionRange = { min: 1, max: 1 };
@@ -70,4 +71,18 @@ export function refuseTooNew(
   if (version > supports.max) {
     throw new TooNew(`the cluster works with version ${version} by now`, supports);
   }
+}
+
+/**
+ * The answer to a command that nobody may propose yet; undefined = it may be. Asked where it comes
+ * in and again where it is forwarded to, because an older binary could read neither it nor its
+ * entry.
+ */
+export function refuseTooEarly(command: Command, version: number): Refused | undefined {
+  const needed = versionNeededBy(command);
+  if (needed <= version) return undefined;
+  const message =
+    `this needs version ${needed} of the cluster, which works with ${version}: ` +
+    "tq-admin upgrade finalize";
+  return { code: "state_conflict", message };
 }

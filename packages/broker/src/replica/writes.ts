@@ -3,13 +3,20 @@
  * answers: to the callers here, or back to the nodes that forwarded them.
  */
 import type { EntryId, NodeId, Raft } from "task-queue-raft";
-import { type Command, decodeCommand, type Reply } from "../queue/index.ts";
+import {
+  type Command,
+  decodeCommand,
+  encodeReply,
+  type Refused,
+  type Reply,
+} from "../queue/index.ts";
 import { sortAnswers } from "./answers.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Intake } from "./intake.ts";
 import type { Machinery } from "./machinery.ts";
 import type { Forward, ForwardReply, Outcome } from "./output.ts";
 import { type Answer, endsLease, type Origin, type Requests } from "./requests.ts";
+import { refuseTooEarly } from "./versions.ts";
 
 interface Told<W> {
   readonly outcomes: { readonly waiter: W; readonly outcome: Outcome }[];
@@ -62,6 +69,11 @@ export class Writes<W> {
       session !== undefined && endsLease(command) && queue.holds(session, command.id, command.token)
         ? session
         : undefined;
+    const early = refuseTooEarly(command, queue.version);
+    if (early !== undefined) {
+      this.#told.outcomes.push({ waiter, outcome: repliedHere(early, queue.applied) });
+      return;
+    }
     if (this.#intake.refuses(command)) {
       this.#told.outcomes.push({ waiter, outcome: DISK_FULL });
       return;
@@ -85,14 +97,21 @@ export class Writes<W> {
    * by that its sender knows that nothing was done. So nothing is said of a repetition: the first
    * copy may have been taken.
    */
-  forwards(from: NodeId, forwards: readonly Forward[], now: number): void {
+  forwards({ queue }: Machinery, from: NodeId, forwards: readonly Forward[], now: number): void {
     const refused: ForwardReply[] = [];
     const takes = this.#raft.role === "leader" && !this.#isFull;
-    for (const { requestId, command } of forwards) {
+    for (const { requestId, command: bytes } of forwards) {
       const origin = { kind: "remote", peer: from, requestId } as const;
-      const isTaken = takes && this.#takeForward(origin, decodeCommand(command), now);
+      const command = decodeCommand(bytes);
+      const early = takes ? refuseTooEarly(command, queue.version) : undefined;
+      const isTaken = early === undefined && takes && this.#takeForward(origin, command, now);
       const isRepeated = requestId <= (this.#newest.get(from) ?? -1);
       if (!isRepeated) this.#newest.set(from, requestId);
+      if (early !== undefined) {
+        const outcome = { reply: encodeReply(early), index: queue.applied };
+        refused.push({ requestId, outcome });
+        continue;
+      }
       if (!isTaken && !isRepeated) refused.push({ requestId, outcome: undefined });
     }
     if (refused.length > 0) this.#told.forwardReplies.push({ to: from, replies: refused });
@@ -153,4 +172,9 @@ export class Writes<W> {
     this.#told.forwardReplies.push(...forwardReplies);
     this.#answers = [];
   }
+}
+
+/** An answer that no entry was needed for. */
+function repliedHere(reply: Refused, index: number): Outcome {
+  return { kind: "applied", reply, index };
 }

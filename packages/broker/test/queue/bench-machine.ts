@@ -9,6 +9,8 @@ import {
   type Command,
   decodeBatch,
   encodeBatch,
+  NO_EXTRAS,
+  PLAIN_BACKOFF,
   type QueueEvent,
   QueueMachine,
 } from "../../src/queue/index.ts";
@@ -54,8 +56,10 @@ function submitCommand(): Command {
       tags: [],
       metadata: "",
       traceparent: "",
+      ...NO_EXTRAS,
     },
     retry: {
+      ...PLAIN_BACKOFF,
       maxRetries: 3,
       initialDelayMs: 5000,
       multiplier: 2,

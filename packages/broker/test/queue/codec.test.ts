@@ -11,15 +11,24 @@ import {
   encodeCommand,
 } from "../../src/queue/codec/batch.ts";
 import { CodecError } from "../../src/queue/codec/codec-error.ts";
-import { decodeContent, encodeContent } from "../../src/queue/codec/content.ts";
+import { decodeContent, encodeContent, NO_EXTRAS } from "../../src/queue/codec/content.ts";
 import { Reader } from "../../src/queue/codec/reader.ts";
 import { decodeReply, encodeReply } from "../../src/queue/codec/reply.ts";
 import { Writer } from "../../src/queue/codec/writer.ts";
-import type { Batch, Command } from "../../src/queue/command.ts";
+import type { Batch, Command, NewTask } from "../../src/queue/command.ts";
+import { JOB_KINDS } from "../../src/queue/job.ts";
 import { QueueMachine } from "../../src/queue/machine.ts";
 import type { Reply } from "../../src/queue/reply.ts";
 import type { RetryPolicy, TaskContent } from "../../src/queue/task.ts";
-import { PRIORITIES, TASK_STATES } from "../../src/queue/task.ts";
+import {
+  BACKOFFS,
+  JITTER_KINDS,
+  LOG_LEVELS,
+  PARENT_FAILURES,
+  PRIORITIES,
+  TASK_STATES,
+  UNIQUE_CONFLICTS,
+} from "../../src/queue/task.ts";
 import { bytesOf, MemoryStore, makeContent, makeId, START, submitOf } from "./harness.ts";
 
 const uint = fc.oneof(fc.nat(300), fc.maxSafeNat());
@@ -29,7 +38,13 @@ const bytes = fc.uint8Array({ maxLength: 200 });
 const id = fc.uint8Array({ minLength: 16, maxLength: 16 });
 const texts = fc.array(text, { maxLength: 5 });
 
+const backoffs = {
+  backoff: fc.constantFrom(...BACKOFFS),
+  delaysMs: fc.array(uint, { maxLength: 5 }),
+  jitterKind: fc.constantFrom(...JITTER_KINDS),
+};
 const policy: fc.Arbitrary<RetryPolicy> = fc.record({
+  ...backoffs,
   maxRetries: uint,
   initialDelayMs: uint,
   multiplier: ratio,
@@ -37,7 +52,27 @@ const policy: fc.Arbitrary<RetryPolicy> = fc.record({
   jitter: ratio,
 });
 
-const content: fc.Arbitrary<TaskContent> = fc.record({
+const unique = fc.record({
+  key: text,
+  forMs: uint,
+  onConflict: fc.constantFrom(...UNIQUE_CONFLICTS),
+});
+const NO_PARENTS = { dependsOn: [], onParentFailure: "fail" } as const;
+const parents = fc.oneof(
+  fc.constant(NO_PARENTS),
+  fc.record({
+    dependsOn: fc.array(id, { minLength: 1, maxLength: 4 }),
+    onParentFailure: fc.constantFrom(...PARENT_FAILURES),
+  }),
+);
+const extras = fc.record({
+  expiresInMs: uint,
+  expiresAt: uint,
+  unique: fc.option(unique, { nil: undefined }),
+  group: text,
+  requires: texts,
+});
+const plainContent = fc.record({
   type: text,
   queue: text,
   priority: fc.constantFrom(...PRIORITIES),
@@ -47,7 +82,14 @@ const content: fc.Arbitrary<TaskContent> = fc.record({
   runAt: uint,
   timeoutMs: uint,
   retry: fc.record(
-    { maxRetries: uint, initialDelayMs: uint, multiplier: ratio, maxDelayMs: uint, jitter: ratio },
+    {
+      ...backoffs,
+      maxRetries: uint,
+      initialDelayMs: uint,
+      multiplier: ratio,
+      maxDelayMs: uint,
+      jitter: ratio,
+    },
     { requiredKeys: [] },
   ),
   idempotencyKey: text,
@@ -55,8 +97,98 @@ const content: fc.Arbitrary<TaskContent> = fc.record({
   metadata: text,
   traceparent: text,
 });
+const content: fc.Arbitrary<TaskContent> = fc.oneof(
+  fc.tuple(plainContent, extras, parents).map(([a, b, c]) => ({ ...a, ...b, ...c })),
+  plainContent.map((plain) => ({ ...plain, ...NO_EXTRAS })),
+);
 
 const error = fc.record({ message: text, stack: text });
+const ended = fc.array(fc.nat(1000), { minLength: 1, maxLength: 4 });
+const task: fc.Arbitrary<NewTask> = fc.record(
+  { id, content, retry: policy, depthLimit: uint, ended },
+  { requiredKeys: ["id", "content", "retry", "depthLimit"] },
+);
+const weight = fc.integer({ min: 1, max: 1000 });
+const settings = fc.record({
+  depthLimit: uint,
+  defaultTtlMs: uint,
+  retry: fc.record({ ...backoffs, maxRetries: uint }, { requiredKeys: [] }),
+  concurrency: uint,
+  groupConcurrency: uint,
+  weight,
+  groupWeights: fc.array(fc.record({ group: text, weight }), { maxLength: 3 }),
+  deadLetterQueue: text,
+  retention: fc.record({
+    ageMs: uint,
+    deadAgeMs: uint,
+    count: uint,
+    bytes: uint,
+    resultAgeMs: uint,
+    logAgeMs: uint,
+  }),
+});
+const filter = fc.record({
+  state: fc.constantFrom(...TASK_STATES, undefined),
+  queue: text,
+  type: text,
+  tag: text,
+  fingerprint: text,
+  createdFrom: uint,
+  createdTo: uint,
+  finishedFrom: uint,
+  finishedTo: uint,
+});
+const line = fc.record({ level: fc.constantFrom(...LOG_LEVELS), text });
+const lines = fc.array(line, { maxLength: 3 });
+const runs = fc.array(fc.record({ id, token: uint, progress: text, lines }), { maxLength: 3 });
+const ids = fc.array(id, { maxLength: 3 });
+const keys = fc.array(fc.record({ queue: text, key: text }), { maxLength: 3 });
+const laterCommands = [
+  fc.record({ type: fc.constant("submitAll"), tasks: fc.array(task, { maxLength: 3 }) }),
+  fc.record({
+    type: fc.constant("complete"),
+    id,
+    token: uint,
+    result: bytes,
+    resultType: fc.constantFrom("json", "binary"),
+    children: fc.array(task, { minLength: 1, maxLength: 2 }),
+  }),
+  fc.record({ type: fc.constant("reschedule"), id, runAt: uint }),
+  fc.record({ type: fc.constant("report"), session: text, runs }),
+  fc.record(
+    {
+      type: fc.constant("configureQueue"),
+      queue: text,
+      ifRevision: uint,
+      settings,
+      paused: fc.boolean(),
+      draining: fc.boolean(),
+    },
+    { requiredKeys: ["type", "queue", "ifRevision"] },
+  ),
+  fc.record({ type: fc.constant("deleteQueue"), queue: text }),
+  fc.record({
+    type: fc.constant("startJob"),
+    id,
+    kind: fc.constantFrom(...JOB_KINDS),
+    filter,
+    dryRun: fc.boolean(),
+    perSecond: uint,
+  }),
+  fc.record({ type: fc.constant("stepJob"), id, step: uint, tasks: ids, cursor: bytes }),
+  fc.record({ type: fc.constant("cancelJob"), id }),
+  fc.record({
+    type: fc.constant("expunge"),
+    what: fc.constantFrom("task", "result", "log"),
+    tasks: fc.array(fc.record({ id, finishedAt: uint }), { maxLength: 3 }),
+  }),
+  fc.record({
+    type: fc.constant("forget"),
+    tombstones: ids,
+    idempotencyKeys: keys,
+    uniqueKeys: keys,
+  }),
+];
 const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: fc.constant("submit"), id, content, retry: policy, depthLimit: uint }),
   fc.record({ type: fc.constant("lease"), session: text, count: uint }),
@@ -96,6 +228,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: fc.constant("lapse"), session: text, renewals: uint }),
   fc.record({ type: fc.constant("wake"), max: uint }),
   fc.record({ type: fc.constant("takeOffice") }),
+  ...laterCommands,
 ) as fc.Arbitrary<Command>;
 
 const batch: fc.Arbitrary<Batch> = fc.record({
@@ -114,9 +247,15 @@ const reply: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({ code: fc.constantFrom("not_found", "queue_full", "overloaded"), message: text }),
 ) as fc.Arbitrary<Reply>;
 
-/** As the codec gives it back: a submit carries the bytes of its content. */
+/** As the codec gives it back: a new task carries the bytes of its content. */
 function withBytes(given: Command): Command {
-  if (given.type !== "submit") return given;
+  if (given.type === "submit") return withContent(given);
+  if (given.type === "submitAll") return { ...given, tasks: given.tasks.map(withContent) };
+  if (given.type !== "complete" || given.children === undefined) return given;
+  return { ...given, children: given.children.map(withContent) };
+}
+
+function withContent<T extends NewTask>(given: T): T {
   return { ...given, contentBytes: encodeContent(given.content) };
 }
 

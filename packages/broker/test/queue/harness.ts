@@ -4,6 +4,8 @@
  */
 
 import { decodeBatch, encodeBatch } from "../../src/queue/codec/batch.ts";
+import { NO_EXTRAS } from "../../src/queue/codec/content.ts";
+import { PLAIN_BACKOFF } from "../../src/queue/codec/policy.ts";
 import type { Command, Submit } from "../../src/queue/command.ts";
 import type { QueueEvent } from "../../src/queue/event.ts";
 import { keyText } from "../../src/queue/keys.ts";
@@ -157,11 +159,13 @@ export function makeContent(given: Partial<TaskContent> = {}): TaskContent {
     tags: [],
     metadata: "",
     traceparent: "",
+    ...NO_EXTRAS,
     ...given,
   };
 }
 
 export const RETRY = {
+  ...PLAIN_BACKOFF,
   maxRetries: 3,
   initialDelayMs: 5000,
   multiplier: 2,

@@ -11,7 +11,7 @@ describe("SlotHeap", () => {
     fc.assert(
       fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
         const table = new LiveTable();
-        const heap = new SlotHeap(table, timed);
+        const heap = new SlotHeap(table, timed ? "timerAt" : "order");
         let members: number[] = [];
         const before = (a: number, b: number) =>
           (timed ? table.timerAt[a]! - table.timerAt[b]! : 0) || table.order[a]! - table.order[b]!;
@@ -45,7 +45,7 @@ describe("SlotHeap", () => {
 
   test("refuses a slot that is in a heap, and one that is not", () => {
     const table = new LiveTable();
-    const heap = new SlotHeap(table, false);
+    const heap = new SlotHeap(table, "order");
     const slot = table.add(makeId(1));
     expect(() => heap.remove(slot)).toThrow("not in this heap");
     heap.push(slot);
@@ -54,7 +54,7 @@ describe("SlotHeap", () => {
 
   test("gives memory back after a long queue was drained", () => {
     const table = new LiveTable();
-    const heap = new SlotHeap(table, false);
+    const heap = new SlotHeap(table, "order");
     for (let serial = 0; serial < 5000; serial++) {
       const slot = table.add(makeId(serial));
       table.order[slot] = serial;

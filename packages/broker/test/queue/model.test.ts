@@ -7,65 +7,56 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/queue/command.ts";
 import type { Reply } from "../../src/queue/reply.ts";
-import type { Priority, TaskId } from "../../src/queue/task.ts";
-import { PRIORITIES, TASK_STATES } from "../../src/queue/task.ts";
-import {
-  bytesOf,
-  completeOf,
-  Driver,
-  failOf,
-  HOUR,
-  makeContent,
-  makeId,
-  RETRY,
-  registerOf,
-} from "./harness.ts";
+import { TASK_STATES, type TaskId } from "../../src/queue/task.ts";
+import { expectSameFeed, FeedWatcher } from "./feed-watcher.ts";
+import { Driver } from "./harness.ts";
+import { compareBlocks, compareHistory } from "./history-check.ts";
 import { NaiveModel } from "./naive-model.ts";
-import { FINAL, hex, type Task, viewOf } from "./naive-state.ts";
-
-const QUEUES = ["a", "b"];
-const TYPES = ["mail", "sms"];
-const SESSIONS = ["w1", "w2", "w3"];
-
-/** Mostly short, sometimes beyond a lease, seldom beyond the window of ids and keys. */
-const STEPS_MS = [1, 50, 900, 5_000, 5_000, 12_000, 21_000, 31_000, 60_000, HOUR, 1, 1, 25 * HOUR];
-
-interface Step {
-  readonly kind: number;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-}
+import { keptLines } from "./naive-report.ts";
+import { hex, viewOf } from "./naive-state.ts";
+import { nextTask } from "./naive-turns.ts";
+import { QUEUES, RandomCommands, STEPS_MS } from "./random-commands.ts";
+import type { Step } from "./random-later.ts";
 
 const step = fc.record({
   kind: fc.nat(99),
   a: fc.nat(999),
   b: fc.nat(999),
   c: fc.nat(999),
+  d: fc.nat(999),
 });
 
 /** Both sides of the comparison, and the turns of a run. */
 class Duel {
   readonly driver = new Driver();
   readonly model = new NaiveModel();
-  readonly ids: TaskId[] = [];
+  readonly #commands = new RandomCommands(this.driver, this.model);
+  readonly ids: readonly TaskId[] = this.#commands.ids;
+  readonly #watcher = new FeedWatcher();
 
-  /** Begins with the first version, and goes over to `version` after the step number `raiseAt`. */
-  play(steps: readonly Step[], version: number, raiseAt: number): void {
+  /** Goes over to the next version after the steps whose numbers `raises` says, the 1st to 2. */
+  play(steps: readonly Step[], raises: readonly number[]): void {
     for (const [place, given] of steps.entries()) {
-      if (place === raiseAt && version > 1) this.driver.raise(version);
+      for (const at of raises) if (at === place) this.#raise();
       this.#act(given);
       if (given.kind % 7 === 0) this.compare();
     }
     this.driver.flush();
     this.compare();
+    compareBlocks(this.driver, this.model);
     this.#restart();
     this.compare();
+  }
+
+  #raise(): void {
+    this.driver.raise(++this.model.version);
   }
 
   compare(): void {
     const { machine } = this.driver;
     for (const id of this.ids) this.#compareTask(id);
+    this.#watcher.check(machine, this.ids);
+    compareHistory(this.driver, this.model, QUEUES);
     for (const state of TASK_STATES) {
       expect(machine.counts()[state], state).toBe(this.model.count(state));
       for (const queue of QUEUES) {
@@ -79,6 +70,10 @@ class Duel {
     const wanted = this.model.sessions.map(({ id, deadline, renewals, lapsed }) => {
       return { id, deadline, renewals, lapsed };
     });
+    for (const { id, ...session } of this.model.sessions) {
+      const isServed = !session.lapsed && nextTask(this.model, { id, ...session }) !== undefined;
+      expect(machine.readyFor(id, 1), `ready for ${id}`).toBe(isServed ? 1 : 0);
+    }
     const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
     expect(sessions.sort(byId)).toEqual(wanted.sort(byId));
   }
@@ -94,6 +89,8 @@ class Duel {
     const { content, lease, ...rest } = view;
     expect(content).toEqual(task.content);
     expect({ ...rest, session: lease?.session }).toEqual(viewOf(task));
+    const log = this.driver.machine.logLines(id, 0, 1000);
+    expect(log?.lines).toEqual(keptLines(task));
   }
 
   #act(given: Step): void {
@@ -102,7 +99,7 @@ class Duel {
     else if (kind < 6) this.driver.endFlush();
     else if (kind < 8) this.#restart();
     else if (kind < 18) this.driver.now += STEPS_MS[a % STEPS_MS.length]!;
-    else this.#send(this.#command(given));
+    else this.#send(this.#commands.command(given));
   }
 
   #send(command: Command): void {
@@ -113,118 +110,39 @@ class Duel {
 
   #restart(): void {
     const before = this.driver.machine;
+    this.#watcher.check(before, this.ids);
     this.driver.restart();
     expect(this.driver.machine.effectHash).toBe(before.effectHash);
     expect(this.driver.machine.version).toBe(before.version);
     expect(this.driver.machine.nextDeadline()).toBe(before.nextDeadline());
+    expectSameFeed(before, this.driver.machine);
   }
-
-  #command({ kind, a, b, c }: Step): Command {
-    if (kind < 36) return this.#submit(a, b, c);
-    if (kind < 42) return this.#register(a, b, c);
-    if (kind < 56) return { type: "lease", session: SESSIONS[a % 3]!, count: b % 5 };
-    if (kind < 62) return { type: "wake", max: b % 4 === 0 ? 1 : 500 };
-    if (kind < 66) return this.#due(a, b);
-    const id = this.#idOf(a, kind < 85 ? isRunning : isFinished);
-    const token = this.#token(id, b);
-    if (kind < 72) return completeOf(id, token);
-    if (kind < 79) {
-      const retryAfterMs = c % 3 === 0 ? c * 10 : undefined;
-      return failOf(id, token, { retryAfterMs, retryable: c % 9 !== 0 });
-    }
-    if (kind < 82) return { type: "extend", id, token, forMs: c * 100 };
-    if (kind < 85) return { type: "release", id, token };
-    if (kind < 88) return { type: "cancel", id, reason: c % 2 === 0 ? "" : "not needed" };
-    if (kind < 92) return { type: "retry", id, requestId: bytesOf(`r${c % 3}`) };
-    if (kind < 95) return { type: "delete", id, requestId: bytesOf(`d${c % 2}`) };
-    if (kind < 97) return { type: "renew", sessions: SESSIONS.slice(a % 3) };
-    return kind === 97 ? { type: "unregister", session: SESSIONS[a % 3]! } : { type: "takeOffice" };
-  }
-
-  #submit(a: number, b: number, c: number): Command {
-    const content = makeContent({
-      queue: QUEUES[b % 2]!,
-      type: TYPES[c % 2]!,
-      priority: PRIORITIES[b % 4] as Priority,
-      payload: bytesOf(`${a % 40 === 0}`),
-      delayMs: c % 10 === 0 ? c * 10 : 0,
-      runAt: c % 11 === 0 ? this.driver.now + b * 100 - 20_000 : 0,
-      timeoutMs: b % 3 === 0 ? (c % 4) * 20_000 : 0,
-      idempotencyKey: b % 5 < 2 ? `key ${c % 3}` : "",
-    });
-    const retry = { ...RETRY, maxRetries: b % 3, initialDelayMs: (a % 3) * 700, jitter: 0.1 };
-    const id = this.#newId(a);
-    const known = this.model.find(id);
-    // A known id comes mostly with the content it had.
-    const again = known !== undefined && c % 3 !== 0 ? known.content : content;
-    return { type: "submit", id, content: again, retry, depthLimit: c % 7 === 0 ? 3 : 0 };
-  }
-
-  #register(a: number, b: number, c: number): Command {
-    return registerOf(SESSIONS[a % 3]!, {
-      secret: bytesOf(c % 15 === 0 ? "wrong" : "right"),
-      name: `name ${c % 2}`,
-      queues: b % 3 === 0 ? ["a"] : [],
-      types: b % 16 === 0 ? [] : TYPES.slice(b % 3 === 0 ? 1 : 0),
-      leaseMs: 30_000,
-    });
-  }
-
-  /** What the leader would propose now, or an old proposal that comes late. */
-  #due(a: number, b: number): Command {
-    const due = this.driver.machine.dueCommands(this.driver.now);
-    if (due.length > 0 && b % 4 !== 0) return due[b % due.length]!;
-    return { type: "lapse", session: SESSIONS[a % 3]!, renewals: b % 4 };
-  }
-
-  #newId(a: number): TaskId {
-    const at = a % 20;
-    if (at % 4 !== 0 || this.ids.length === 0) {
-      const skew = a % 50 === 1 ? 10 * 60_000 : 0;
-      this.ids.push(makeId(this.ids.length + 1, this.driver.now + skew));
-      return this.ids.at(-1)!;
-    }
-    return this.#id(a);
-  }
-
-  #id(a: number): TaskId {
-    return this.ids[a % (this.ids.length + 1)] ?? makeId(0, this.driver.now);
-  }
-
-  /** Mostly a task for which the command makes sense. */
-  #idOf(a: number, wanted: (task: Task) => boolean): TaskId {
-    const tasks = this.model.tasks.filter(wanted);
-    return a % 4 === 0 ? this.#id(a) : (tasks[a % tasks.length]?.id ?? this.#id(a));
-  }
-
-  #token(id: TaskId, b: number): number {
-    const attempts = this.model.find(id)?.attempts ?? [];
-    const token = attempts.at(b % 5 === 0 ? -2 : -1)?.token;
-    return b % 11 === 0 ? b % 3 : (token ?? 0);
-  }
-}
-
-function isRunning(task: Task): boolean {
-  return task.state === "running";
-}
-
-function isFinished(task: Task): boolean {
-  return FINAL.includes(task.state);
 }
 
 /** Without the messages, which are for people. */
 function plain(reply: Reply): unknown {
   if (reply.code === "leased") return reply;
-  if (reply.code !== "ok") return reply.code;
+  if (reply.code === "submitted") return reply.tasks.map(plain);
+  if (reply.code !== "ok") return { code: reply.code, at: reply.at };
   return { ...reply, id: reply.id === undefined ? undefined : hex(reply.id) };
 }
 
-describe.each([1, 2])("machine and naive model at version %i", (version) => {
-  test("agree on every reply, task and counter", () => {
+const EARLY = fc.nat(8);
+
+/** After which steps the version is raised, first to 2, then to 3. */
+const RAISES: readonly (readonly [string, number, fc.Arbitrary<number[]>])[] = [
+  ["at version 1", 15, fc.constant([])],
+  ["at version 2", 15, fc.tuple(fc.nat(40))],
+  ["at version 3", 60, fc.constant([0, 0])],
+  ["at version 3 after a while", 40, fc.tuple(EARLY, fc.integer({ min: 9, max: 120 }))],
+];
+
+describe("machine and naive model agree on every reply, task and counter", () => {
+  test.each(RAISES)("%s", (_, numRuns, raises) => {
     const steps = fc.array(step, { minLength: 20, maxLength: 200, size: "max" });
     fc.assert(
-      fc.property(steps, fc.nat(40), (given, at) => new Duel().play(given, version, at)),
-      { numRuns: 40 },
+      fc.property(steps, raises, (given, at) => new Duel().play(given, at)),
+      { numRuns },
     );
   });
 });

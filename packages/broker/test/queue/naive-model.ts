@@ -1,8 +1,10 @@
 /**
  * The queue as one would write it without caring for speed: objects in arrays, linear scans,
  * nothing stored, nothing encoded. Property tests hold it against the machine, reply by reply.
+ * What version 3 brought stands in `naive-<feature>.ts`, as functions over this model.
  */
 import type { Batch, Command } from "../../src/queue/command.ts";
+import type { JobView } from "../../src/queue/job.ts";
 import type { Reply } from "../../src/queue/reply.ts";
 import { retryDelayMs } from "../../src/queue/retry-delay.ts";
 import type {
@@ -12,7 +14,13 @@ import type {
   TaskId,
   TaskState,
 } from "../../src/queue/task.ts";
-import { PRIORITIES } from "../../src/queue/task.ts";
+import { giveUp } from "./naive-dead-letters.ts";
+import { hasExpired, nextToExpire } from "./naive-expiry.ts";
+import { type Death, entersHistory, leavesHistory } from "./naive-history.ts";
+import { carryOutLater } from "./naive-later.ts";
+import { countWaits, endDoomed, tellChildren } from "./naive-parents.ts";
+import type { Book } from "./naive-queues.ts";
+import { register } from "./naive-sessions.ts";
 import {
   DAY,
   FINAL,
@@ -20,77 +28,87 @@ import {
   hex,
   MINUTES_5,
   newAttempt,
-  newTask,
   ok,
   refused,
   type Session,
   type Task,
 } from "./naive-state.ts";
+import { complete, submit } from "./naive-submit.ts";
+import { charge, forgetGroups, join, nextTask } from "./naive-turns.ts";
+import { takeBack } from "./naive-unique.ts";
 
 export { hex } from "./naive-state.ts";
 
 export class NaiveModel {
   now = 0;
+  /** Of the cluster. */
+  version = 1;
   tasks: Task[] = [];
   sessions: Session[] = [];
   keys = new Map<string, { id: string; at: number }>();
+  uniques = new Map<string, { id: TaskId; until: number }>();
+  /** Waiting tasks whose unique keys the command under way gives to others. */
+  replaced: string[] = [];
+  jobs: JobView[] = [];
+  deaths: Death[] = [];
   nextOrder = 1;
   nextToken = 1;
+  books = new Map<string, Book>();
+  queueTurn = 0;
 
   apply({ at, commands }: Batch): Reply[] {
     this.now = Math.max(this.now, at);
-    return commands.map((command) => this.#carryOut(command));
+    return commands.map((command) => this.carryOut(command));
+  }
+
+  /** One of the same mind, that can be tried out on. */
+  copy(): NaiveModel {
+    return Object.assign(new NaiveModel(), structuredClone({ ...this }));
   }
 
   count(state: TaskState, queue?: string): number {
     const tasks = this.tasks.filter((task) => !task.deleted && task.state === state);
-    return tasks.filter(({ content }) => (queue ?? content.queue) === content.queue).length;
+    return tasks.filter((task) => (queue ?? task.queue) === task.queue).length;
   }
 
   find(id: TaskId): Task | undefined {
     return this.tasks.find((task) => hex(task.id) === hex(id));
   }
 
-  #carryOut(command: Command): Reply {
+  carryOut(command: Command): Reply {
     switch (command.type) {
       case "submit":
-        return this.#submit(command);
+        return submit(this, command);
       case "lease":
-        return this.#lease(command.session, command.count);
+        return this.lease(command.session, command.count);
       case "extend": {
-        const task = this.#running(command);
-        if (task === undefined) return this.#ended(command, undefined);
+        const task = this.running(command);
+        if (task === undefined) return this.ended(command, undefined);
         task.extendedTo = Math.max(task.extendedTo, this.now + command.forMs);
         return ok("running");
       }
       case "release": {
-        const task = this.#running(command);
-        if (task === undefined) return this.#ended(command, "released");
-        this.#release(task);
+        const task = this.running(command);
+        if (task === undefined) return this.ended(command, "released");
+        this.release(task);
         return ok("pending");
       }
-      case "complete": {
-        const task = this.#running(command);
-        if (task === undefined) return this.#ended(command, "completed");
-        this.#endAttempt(task, "completed", undefined);
-        this.#finish(task, "completed", undefined);
-        task.result = { bytes: command.result, type: command.resultType };
-        return ok("completed");
-      }
+      case "complete":
+        return complete(this, command);
       case "fail": {
-        const task = this.#running(command);
-        if (task === undefined) return this.#ended(command, "failed");
-        this.#fail(task, "failed", command.error, command.retryable, command.retryAfterMs ?? 0);
+        const task = this.running(command);
+        if (task === undefined) return this.ended(command, "failed");
+        this.fail(task, "failed", command.error, command.retryable, command.retryAfterMs ?? 0);
         return ok(task.state);
       }
       case "cancel":
-        return this.#cancel(command.id, command.reason);
+        return this.cancel(command.id, command.reason);
       case "retry":
-        return this.#retry(command.id, hex(command.requestId));
+        return this.retry(command.id, hex(command.requestId));
       case "delete":
-        return this.#delete(command.id, hex(command.requestId));
+        return this.delete(command.id, hex(command.requestId));
       case "register":
-        return this.#register(command);
+        return register(this, command);
       case "renew":
         for (const session of this.sessions) {
           if (!command.sessions.includes(session.id) || session.lapsed) continue;
@@ -102,55 +120,24 @@ export class NaiveModel {
       case "unregister": {
         const session = this.sessions.find(({ id }) => id === command.session);
         if (session === undefined) return ok(undefined, true);
-        for (const task of this.#leases(session.id)) this.#release(task);
+        for (const task of this.leases(session.id)) this.release(task);
         this.sessions = this.sessions.filter((other) => other !== session);
         return ok(undefined);
       }
       case "lapse":
-        return this.#lapse(command.session, command.renewals);
+        return this.lapse(command.session, command.renewals);
       case "wake":
-        this.#wake(command.max);
+        this.wake(command.max);
         return ok(undefined);
       case "takeOffice":
-        this.#takeOffice();
+        this.takeOffice();
         return ok(undefined);
+      default:
+        return carryOutLater(this, command);
     }
   }
 
-  #submit(command: Extract<Command, { type: "submit" }>): Reply {
-    const { id, content, retry, depthLimit } = command;
-    const known = this.#known(id, content);
-    if (known !== undefined) return known;
-    const time = Number.parseInt(hex(id).slice(0, 12), 16);
-    if (time < this.now - DAY || time > this.now + MINUTES_5) return refused("id_out_of_window");
-    const key = `${content.queue} ${content.idempotencyKey}`;
-    const first = content.idempotencyKey === "" ? undefined : this.keys.get(key);
-    if (first !== undefined && first.at + DAY > this.now) {
-      const same = this.tasks.find((task) => hex(task.id) === first.id);
-      const answer = same === undefined ? undefined : this.#known(same.id, content);
-      if (answer !== undefined) return answer;
-    }
-    const depth = this.tasks.filter(
-      (task) => !FINAL.includes(task.state) && task.content.queue === content.queue,
-    ).length;
-    if (depthLimit > 0 && depth >= depthLimit) return refused("queue_full");
-    if (content.idempotencyKey !== "") this.keys.set(key, { id: hex(id), at: this.now });
-    const dueAt = content.runAt > 0 ? content.runAt : this.now + content.delayMs;
-    const state = dueAt > this.now ? "scheduled" : "pending";
-    const task = newTask({
-      id,
-      content,
-      retry,
-      state,
-      order: this.nextOrder++,
-      dueAt,
-      createdAt: this.now,
-    });
-    this.tasks.push(task);
-    return { code: "ok", id, state: task.state, duplicate: false };
-  }
-
-  #known(id: TaskId, content: TaskContent): Reply | undefined {
+  known(id: TaskId, content: TaskContent): Reply | undefined {
     const task = this.find(id);
     if (task === undefined) return undefined;
     if (flat(task.content) !== flat(content)) return refused("idempotency_mismatch");
@@ -158,42 +145,38 @@ export class NaiveModel {
     return { code: "ok", id: task.id, state, duplicate: true };
   }
 
-  #lease(id: string, count: number): Reply {
+  lease(id: string, count: number): Reply {
     const session = this.sessions.find((other) => other.id === id && !other.lapsed);
     if (session === undefined) return refused("not_found");
     const tokens: number[] = [];
+    let expired = 0;
     while (tokens.length < count) {
-      const pending = this.tasks.filter(
-        ({ state, content }) =>
-          state === "pending" &&
-          session.types.includes(content.type) &&
-          (session.queues.length === 0 || session.queues.includes(content.queue)),
-      );
-      pending.sort(
-        (a, b) =>
-          PRIORITIES.indexOf(b.content.priority) - PRIORITIES.indexOf(a.content.priority) ||
-          a.order - b.order,
-      );
-      const task = pending[0];
+      const task = nextTask(this, session);
       if (task === undefined) break;
+      if (hasExpired(this, task)) {
+        if (expired++ === count) break;
+        this.finish(task, "expired", undefined);
+        continue;
+      }
       const token = this.nextToken++;
       tokens.push(token);
       task.deliveries++;
       task.startedAt = this.now;
       task.extendedTo = 0;
-      this.#move(task, "running");
+      this.move(task, "running");
       task.attempts.push(newAttempt(task, session, token, this.now));
+      charge(this, task);
     }
     return { code: "leased", granted: tokens.length, tokens };
   }
 
-  #running({ id, token }: { id: TaskId; token: number }): Task | undefined {
+  running({ id, token }: { id: TaskId; token: number }): Task | undefined {
     const task = this.find(id);
     const isIt = task?.state === "running" && task.attempts.at(-1)?.token === token;
     return isIt ? task : undefined;
   }
 
-  #ended({ id, token }: { id: TaskId; token: number }, wanted: AttemptOutcome | undefined): Reply {
+  ended({ id, token }: { id: TaskId; token: number }, wanted: AttemptOutcome | undefined): Reply {
     const task = this.find(id);
     if (task === undefined || task.deleted) return refused("not_found");
     const last = task.attempts.filter((attempt) => attempt.outcome !== undefined).at(-1);
@@ -201,74 +184,84 @@ export class NaiveModel {
     return same ? ok(task.state, true) : refused("stale_token");
   }
 
-  #fail(
+  fail(
     task: Task,
     outcome: "failed" | "timeout",
     error: TaskError,
     retryable: boolean,
     afterMs: number,
   ): void {
-    this.#endAttempt(task, outcome, error);
+    this.endAttempt(task, outcome, error);
     task.failures++;
     if (!retryable || task.failures > task.retry.maxRetries) {
-      this.#finish(task, "dead", error);
+      giveUp(this, task, error);
+      return;
+    }
+    if (hasExpired(this, task)) {
+      this.finish(task, "expired", error);
       return;
     }
     const number = task.attempts.length;
     const delay = Math.max(retryDelayMs(task.retry, task.failures, task.id, number), afterMs);
     task.dueAt = this.now + delay;
-    this.#move(task, delay > 0 ? "retrying" : "pending");
+    this.move(task, delay > 0 ? "retrying" : "pending");
   }
 
-  #release(task: Task): void {
-    this.#endAttempt(task, "released", undefined);
+  release(task: Task): void {
+    this.endAttempt(task, "released", undefined);
     task.deliveries--;
-    this.#move(task, "pending");
+    this.move(task, "pending");
   }
 
-  #lapseRun(task: Task): void {
+  lapseRun(task: Task): void {
     if (task.deliveries < 20) {
-      this.#endAttempt(task, "lapsed", undefined);
-      this.#move(task, "pending");
+      this.endAttempt(task, "lapsed", undefined);
+      this.move(task, "pending");
       return;
     }
     const times = `delivered ${task.deliveries} times`;
     const message = `${times}, and the last worker vanished without a report`;
-    this.#endAttempt(task, "lapsed", { message, stack: "" });
-    this.#finish(task, "dead", { message, stack: "" });
+    this.endAttempt(task, "lapsed", { message, stack: "" });
+    giveUp(this, task, { message, stack: "" });
   }
 
-  #cancel(id: TaskId, reason: string): Reply {
+  cancel(id: TaskId, reason: string): Reply {
     const task = this.find(id);
     if (task === undefined || task.deleted) return refused("not_found");
     if (task.state === "cancelled") return ok("cancelled", true);
     if (FINAL.includes(task.state)) return refused("state_conflict");
     const error = reason === "" ? undefined : { message: reason, stack: "" };
-    if (task.state === "running") this.#endAttempt(task, "cancelled", error);
-    this.#finish(task, "cancelled", error);
+    if (task.state === "running") this.endAttempt(task, "cancelled", error);
+    this.finish(task, "cancelled", error);
     return ok("cancelled");
   }
 
-  #retry(id: TaskId, request: string): Reply {
+  retry(id: TaskId, request: string): Reply {
     const task = this.find(id);
     if (task === undefined || task.deleted) return refused("not_found");
     if (task.request === request) return ok(task.state, true);
-    if (task.state !== "dead" && task.state !== "cancelled") return refused("state_conflict");
+    if (!FINAL.includes(task.state) || task.state === "completed") return refused("state_conflict");
+    const taken = takeBack(this, task);
+    if (taken !== undefined) return taken;
+    task.expiresAt = 0;
     task.request = request;
     task.failures = 0;
     task.deliveries = 0;
     task.finishedAt = 0;
     task.order = this.nextOrder++;
-    this.#move(task, "pending");
+    leavesHistory(this, task);
+    this.move(task, "pending");
+    join(this, task);
     return ok("pending");
   }
 
-  #delete(id: TaskId, request: string): Reply {
+  delete(id: TaskId, request: string): Reply {
     const task = this.find(id);
     if (task === undefined) return refused("not_found");
     if (!task.deleted) {
       if (!FINAL.includes(task.state)) return refused("state_conflict");
       task.deleted = true;
+      leavesHistory(this, task);
       task.deleteRequest = request;
       task.until = task.createdAt + DAY + MINUTES_5;
       if (task.until <= this.now) this.forget(task);
@@ -279,71 +272,63 @@ export class NaiveModel {
     return same ? ok(undefined, true) : refused("not_found");
   }
 
-  protected forget(task: Task): void {
+  forget(task: Task): void {
     this.tasks = this.tasks.filter((other) => other !== task);
     const key = `${task.content.queue} ${task.content.idempotencyKey}`;
     if (this.keys.get(key)?.id === hex(task.id)) this.keys.delete(key);
   }
 
-  #register(command: Extract<Command, { type: "register" }>): Reply {
-    const known = this.sessions.find(({ id }) => id === command.session);
-    const secret = hex(command.secret);
-    if (known !== undefined && known.secret !== secret) return refused("permission_denied");
-    if (command.types.length === 0 || command.leaseMs === 0) return refused("invalid_request");
-    const { session: id, name, queues, types, leaseMs } = command;
-    const renewals = known === undefined ? 0 : known.renewals + 1;
-    const deadline = this.now + leaseMs;
-    const fresh = { id, name, secret, queues, types, leaseMs, deadline, renewals, lapsed: false };
-    if (known !== undefined) Object.assign(known, fresh);
-    else this.sessions.push(fresh);
-    // A running attempt shows the name that its worker has now.
-    for (const task of this.#leases(id)) {
-      task.attempts.push({ ...task.attempts.pop()!, worker: name });
-    }
-    return ok(undefined, known !== undefined);
-  }
-
-  #lapse(id: string, renewals: number): Reply {
+  lapse(id: string, renewals: number): Reply {
     const session = this.sessions.find((other) => other.id === id && !other.lapsed);
     if (session === undefined) return ok(undefined, true);
     if (session.renewals !== renewals || session.deadline > this.now) {
       return refused("state_conflict");
     }
     session.lapsed = true;
-    for (const task of this.#leases(id)) {
-      if (task.extendedTo <= this.now) this.#lapseRun(task);
+    for (const task of this.leases(id)) {
+      if (task.extendedTo <= this.now) this.lapseRun(task);
     }
-    this.#dropLapsed();
+    this.dropLapsed();
     return ok(undefined);
   }
 
-  #wake(max: number): void {
+  wake(max: number): void {
     for (let moved = 0; moved < Math.min(max, 1000); moved++) {
       const due = this.tasks
-        .map((task) => ({ task, at: this.#timer(task) }))
+        .map((task) => ({ task, at: this.timer(task) }))
         .filter(({ at }) => at <= this.now);
       due.sort((a, b) => a.at - b.at || a.task.order - b.task.order);
       const first = due[0];
+      const late = nextToExpire(this);
+      if (late !== undefined && !(first !== undefined && first.at <= late.expiresAt)) {
+        this.finish(late, "expired", undefined);
+        continue;
+      }
       if (first === undefined) return;
-      this.#wakeOne(first.task);
+      const waits = countWaits(this);
+      this.wakeOne(first.task);
+      moved += waits - countWaits(this);
     }
   }
 
-  #wakeOne(task: Task): void {
+  wakeOne(task: Task): void {
     const { timeoutMs } = task.content;
-    if (task.state !== "running") {
-      this.#move(task, "pending");
-    } else if (timeoutMs > 0 && task.startedAt + timeoutMs <= this.#timer(task)) {
+    if (task.state === "blocked") {
+      endDoomed(this, task);
+    } else if (task.state !== "running") {
+      this.move(task, "pending");
+    } else if (timeoutMs > 0 && task.startedAt + timeoutMs <= this.timer(task)) {
       const message = `the run took longer than its timeout of ${timeoutMs} ms`;
-      this.#fail(task, "timeout", { message, stack: "" }, true, 0);
+      this.fail(task, "timeout", { message, stack: "" }, true, 0);
     } else {
-      this.#lapseRun(task);
+      this.lapseRun(task);
     }
-    this.#dropLapsed();
+    this.dropLapsed();
   }
 
-  #timer(task: Task): number {
+  timer(task: Task): number {
     if (task.state === "scheduled" || task.state === "retrying") return task.dueAt;
+    if (task.state === "blocked" && task.blame !== undefined) return task.blame.at;
     if (task.state !== "running") return Number.POSITIVE_INFINITY;
     const { timeoutMs } = task.content;
     const timeoutAt = timeoutMs > 0 ? task.startedAt + timeoutMs : Number.POSITIVE_INFINITY;
@@ -351,11 +336,11 @@ export class NaiveModel {
     return session?.lapsed ? Math.min(timeoutAt, task.extendedTo) : timeoutAt;
   }
 
-  #takeOffice(): void {
+  takeOffice(): void {
     for (const session of this.sessions) {
       const until = this.now + session.leaseMs;
       if (session.lapsed) {
-        for (const task of this.#leases(session.id)) {
+        for (const task of this.leases(session.id)) {
           task.extendedTo = Math.max(task.extendedTo, until);
         }
       } else {
@@ -366,35 +351,36 @@ export class NaiveModel {
   }
 
   /** Running tasks of a session, oldest grant first. */
-  #leases(session: string): Task[] {
+  leases(session: string): Task[] {
     const running = this.tasks.filter(
       (task) => task.state === "running" && task.attempts.at(-1)?.session === session,
     );
     return running.sort((a, b) => a.attempts.at(-1)!.token - b.attempts.at(-1)!.token);
   }
 
-  #endAttempt(task: Task, outcome: AttemptOutcome, error: TaskError | undefined): void {
+  endAttempt(task: Task, outcome: AttemptOutcome, error: TaskError | undefined): void {
     const attempt = task.attempts.pop()!;
     task.attempts.push({ ...attempt, endedAt: this.now, outcome, error });
     task.extendedTo = 0;
     task.state = "pending";
-    this.#dropLapsed();
+    this.dropLapsed();
   }
 
-  #finish(task: Task, state: TaskState, error: TaskError | undefined): void {
-    this.#move(task, state);
+  finish(task: Task, state: TaskState, error: TaskError | undefined): void {
+    this.move(task, state);
     task.error = error;
     task.finishedAt = this.now;
+    forgetGroups(this);
+    entersHistory(this, task);
+    tellChildren(this, task);
   }
 
-  #move(task: Task, state: TaskState): void {
+  move(task: Task, state: TaskState): void {
     task.state = state;
     task.updatedAt = this.now;
   }
 
-  #dropLapsed(): void {
-    this.sessions = this.sessions.filter(
-      ({ lapsed, id }) => !lapsed || this.#leases(id).length > 0,
-    );
+  dropLapsed(): void {
+    this.sessions = this.sessions.filter(({ lapsed, id }) => !lapsed || this.leases(id).length > 0);
   }
 }

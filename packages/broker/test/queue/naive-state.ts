@@ -1,7 +1,9 @@
 /** The naive model's tasks and sessions: plain objects with everything in them. */
-import type { Reply } from "../../src/queue/reply.ts";
+import type { RefusalCode, Reply } from "../../src/queue/reply.ts";
 import type {
   Attempt,
+  LogLine,
+  Progress,
   RetryPolicy,
   TaskContent,
   TaskError,
@@ -12,18 +14,27 @@ import type {
 
 export const DAY = 86_400_000;
 export const MINUTES_5 = 300_000;
-export const FINAL: readonly TaskState[] = ["completed", "dead", "cancelled"];
+export const FINAL: readonly TaskState[] = ["completed", "dead", "cancelled", "expired"];
 
 export interface Task {
   id: TaskId;
   content: TaskContent;
   retry: RetryPolicy;
   state: TaskState;
+  /** Where it is; that of its content, or a dead letter queue. */
+  queue: string;
+  /**
+   * Versions of the cluster in which it was submitted, and in which it has ended; 0 = it has not.
+   */
+  madeIn: number;
+  endedIn: number;
   order: number;
   attempts: Attempt[];
   deliveries: number;
   failures: number;
   dueAt: number;
+  /** Not begun by then it expires; 0 = never. */
+  expiresAt: number;
   createdAt: number;
   updatedAt: number;
   startedAt: number;
@@ -35,6 +46,13 @@ export interface Task {
   deleted: boolean;
   until: number;
   deleteRequest: string;
+  progress: Progress | undefined;
+  /** All of them, the first ones too. */
+  lines: LogLine[];
+  /** Parents that a blocked task waits for. */
+  waits: string[];
+  /** The parent that has failed a blocked task, and since when that is known. */
+  blame: { id: string; state: TaskState; at: number } | undefined;
 }
 
 export interface Session {
@@ -43,6 +61,7 @@ export interface Session {
   secret: string;
   queues: readonly string[];
   types: readonly string[];
+  labels: readonly string[];
   leaseMs: number;
   deadline: number;
   renewals: number;
@@ -59,6 +78,7 @@ export function viewOf(
   const ended = task.attempts.slice(-20).filter((attempt) => attempt.outcome !== undefined);
   return {
     id: task.id,
+    queue: task.queue,
     retry: task.retry,
     state: task.state,
     attempt: task.attempts.length,
@@ -68,6 +88,10 @@ export function viewOf(
     result: task.result,
     error: isFinal ? task.error : ended.findLast((attempt) => attempt.error)?.error,
     dueAt: waits ? task.dueAt : 0,
+    expiresAt: isFinal ? 0 : task.expiresAt,
+    waitsFor: task.waits.length,
+    progress: task.progress,
+    logLines: task.lines.length,
     createdAt: task.createdAt,
     updatedAt: task.updatedAt,
     startedAt: task.startedAt,
@@ -79,7 +103,7 @@ export function ok(state: TaskState | undefined, duplicate = false): Reply {
   return { code: "ok", id: undefined, state, duplicate };
 }
 
-export function refused(code: Exclude<Reply["code"], "ok" | "leased">): Reply {
+export function refused(code: RefusalCode): Reply {
   return { code, message: "" };
 }
 
@@ -96,6 +120,10 @@ export function newTask(
 ): Task {
   return {
     ...given,
+    queue: given.content.queue,
+    madeIn: 0,
+    endedIn: 0,
+    expiresAt: 0,
     attempts: [],
     deliveries: 0,
     failures: 0,
@@ -109,6 +137,10 @@ export function newTask(
     deleted: false,
     until: 0,
     deleteRequest: "",
+    progress: undefined,
+    lines: [],
+    waits: [],
+    blame: undefined,
   };
 }
 

@@ -3,7 +3,7 @@
  * of one command, or a question to the machine; the reply comes first, the events are indented
  * below it. Running a transcript gives its text anew, to be compared with the file.
  */
-import type { Command } from "../../src/queue/command.ts";
+import type { Command, NewTask, Submit } from "../../src/queue/command.ts";
 import {
   describeCommand,
   describeEvent,
@@ -12,7 +12,15 @@ import {
   describeTask,
   describeTime,
 } from "../../src/queue/describe.ts";
-import type { Priority } from "../../src/queue/task.ts";
+import { ENTRY_END } from "../../src/queue/feed.ts";
+import { DEFAULT_SETTINGS } from "../../src/queue/queue-settings.ts";
+import type {
+  ParentFailure,
+  Priority,
+  TaskId,
+  Unique,
+  UniqueConflict,
+} from "../../src/queue/task.ts";
 import {
   bytesOf,
   completeOf,
@@ -24,6 +32,7 @@ import {
   START,
   submitOf,
 } from "./harness.ts";
+import { askHistory, parseHistoryCommand } from "./transcript-history.ts";
 
 type Options = ReadonlyMap<string, string>;
 
@@ -64,6 +73,9 @@ function ask(driver: Driver, verb: string, words: readonly string[]): string | u
     case "at":
       driver.now = START + parseDuration(words[0]!);
       return "";
+    case "raise":
+      driver.raise(Number(words[0]));
+      return "";
     case "flush":
       driver.flush();
       return "";
@@ -86,6 +98,13 @@ function ask(driver: Driver, verb: string, words: readonly string[]): string | u
       const next = machine.nextDeadline();
       return next === Number.POSITIVE_INFINITY ? "never" : describeTime(next, START);
     }
+    case "events":
+      return listEvents(driver, words);
+    case "log": {
+      const page = machine.logLines(makeId(Number(words[0])), Number(words[1] ?? 0), 3);
+      const lines = page?.lines.map(({ number, level, text }) => `${number} ${level} ${text}`);
+      return lines?.join("\n") || "no lines";
+    }
     case "ready":
       return `${machine.readyFor(words[0]!, 1000)} for ${words[0]}`;
     case "dead": {
@@ -94,7 +113,7 @@ function ask(driver: Driver, verb: string, words: readonly string[]): string | u
       return ids.map(({ key }) => describeId(key)).join(" ") || "none";
     }
     default:
-      return undefined;
+      return askHistory(driver, verb, words[0] ?? "");
   }
 }
 
@@ -113,8 +132,15 @@ function parseCommand(verb: string, words: readonly string[]): Command {
       return parseRegister(name, options);
     case "lease":
       return { type: "lease", session: name, count: Number(second) };
-    case "complete":
-      return completeOf(id, token);
+    case "submitAll":
+      return { type: "submitAll", tasks: parseTasks(name, options) };
+    case "complete": {
+      const done = completeOf(id, token);
+      const children = options.get("children");
+      return children === undefined ? done : { ...done, children: parseTasks(children, options) };
+    }
+    case "reschedule":
+      return { type: "reschedule", id, runAt: START + parseDuration(options.get("run")!) };
     case "fail":
       return failOf(id, token, {
         error: { message: options.get("error") ?? "broken", stack: "" },
@@ -130,6 +156,8 @@ function parseCommand(verb: string, words: readonly string[]): Command {
     case "retry":
     case "delete":
       return { type: verb, id, requestId };
+    case "report":
+      return parseReport(id, token, options);
     case "renew":
       return { type: "renew", sessions: name.split(",") };
     case "unregister":
@@ -140,12 +168,72 @@ function parseCommand(verb: string, words: readonly string[]): Command {
       return { type: "wake", max: Number(name || 1000) };
     case "takeOffice":
       return { type: "takeOffice" };
+    case "configure":
+      return parseConfigure(name, options);
+    case "deleteQueue":
+      return { type: "deleteQueue", queue: name };
     default:
-      throw new Error(`no such verb: ${verb}`);
+      return parseHistoryCommand(verb, name, options);
   }
 }
 
-function parseSubmit(serial: number, options: Options): Command {
+/** `weights`: like `ada:2,bob:1`. */
+function parseConfigure(queue: string, options: Options): Command {
+  const number = (name: string) => Number(options.get(name) ?? 0);
+  const weights = (options.get("weights") ?? "").split(",").filter(Boolean);
+  const settings = {
+    ...DEFAULT_SETTINGS,
+    concurrency: number("concurrency"),
+    groupConcurrency: number("each"),
+    weight: Number(options.get("weight") ?? 1),
+    groupWeights: weights.map((text) => {
+      const [group, weight] = text.split(":");
+      return { group: group!, weight: Number(weight) };
+    }),
+  };
+  const paused = options.get("paused");
+  return {
+    type: "configureQueue",
+    queue,
+    ifRevision: number("if"),
+    ...(paused === undefined ? { settings } : { paused: paused === "yes" }),
+  };
+}
+
+/** `after`: an index, or `index.ordinal`. */
+function listEvents({ machine }: Driver, [after]: readonly string[]): string {
+  const [index, ordinal = ENTRY_END] = (after ?? "").split(".").map(Number);
+  const page = machine.feed.read({ index: index!, ordinal }, 1000);
+  if (page.kind === "compacted") return `compacted: begin at ${page.oldest.index}`;
+  const lines = page.events.map(
+    (event) => `${event.index}.${event.ordinal} ${describeId(event.id)} ${event.kind}`,
+  );
+  return lines.join("\n") || "no events";
+}
+
+function parseReport(id: TaskId, token: number, options: Options): Command {
+  const texts = options.has("lines") ? options.get("lines")!.split(",") : [];
+  const lines = texts.map((text) => ({ level: "info" as const, text }));
+  const run = { id, token, progress: options.get("progress") ?? "", lines };
+  return { type: "report", session: options.get("session")!, runs: [run] };
+}
+
+/** Comma-separated numbers; what the options say is said of each. */
+function parseTasks(serials: string, options: Options): NewTask[] {
+  return serials.split(",").map((serial) => {
+    const { type: _, ...task } = parseSubmit(Number(serial), options);
+    return task;
+  });
+}
+
+/** `key`, `key:conflict` or `key:conflict:time`. */
+function parseUnique(text: string | undefined): Unique | undefined {
+  if (text === undefined) return undefined;
+  const [key, onConflict = "keep", time = "0ms"] = text.split(":");
+  return { key: key!, onConflict: onConflict as UniqueConflict, forMs: parseDuration(time) };
+}
+
+function parseSubmit(serial: number, options: Options): Submit {
   const duration = (name: string) => parseDuration(options.get(name) ?? "0ms");
   return submitOf(
     makeId(serial, START + duration("minted")),
@@ -158,6 +246,14 @@ function parseSubmit(serial: number, options: Options): Command {
       runAt: options.has("run") ? START + duration("run") : 0,
       timeoutMs: duration("timeout"),
       idempotencyKey: options.get("key") ?? "",
+      tags: (options.get("tags") ?? "").split(",").filter(Boolean),
+      group: options.get("group") ?? "",
+      requires: (options.get("requires") ?? "").split(",").filter(Boolean),
+      unique: parseUnique(options.get("unique")),
+      expiresInMs: duration("ttl"),
+      expiresAt: options.has("expires") ? START + duration("expires") : 0,
+      dependsOn: (options.get("parents") ?? "").split(",").filter(Boolean).map(idOf),
+      onParentFailure: (options.get("else") ?? "fail") as ParentFailure,
     },
     {
       retry: { ...RETRY, maxRetries: Number(options.get("retries") ?? RETRY.maxRetries) },
@@ -166,9 +262,14 @@ function parseSubmit(serial: number, options: Options): Command {
   );
 }
 
+function idOf(serial: string): TaskId {
+  return makeId(Number(serial));
+}
+
 function parseRegister(session: string, options: Options): Command {
   return registerOf(session, {
     types: (options.get("types") ?? "mail").split(","),
+    labels: (options.get("labels") ?? "").split(",").filter(Boolean),
     queues: options.has("queues") ? options.get("queues")!.split(",") : [],
     secret: bytesOf(options.get("secret") ?? "secret"),
     leaseMs: parseDuration(options.get("lease") ?? "30s"),

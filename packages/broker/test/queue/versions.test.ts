@@ -142,6 +142,8 @@ describe("the meta record", () => {
     hashHigh: 0xfedcba98,
     hashLow: 5,
     tombstones: 6,
+    queueTurn: 0,
+    plainHistoryTo: 0,
   };
 
   test.each([1, 2, 300])("names version %i", (version) => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { fingerprint } from "../../src/queue/fingerprint.ts";
 import { LEASES_PER_SESSION_MAX, TIME_MAX, WAKE_MAX } from "../../src/queue/limits.ts";
 import { retryDelayMs } from "../../src/queue/retry-delay.ts";
+import { BACKOFFS, JITTER_KINDS } from "../../src/queue/task.ts";
 import { truncateText } from "../../src/queue/truncate.ts";
 import type { LiveFilter } from "../../src/queue/view.ts";
 import {
@@ -205,6 +206,9 @@ describe("retryDelayMs", () => {
       multiplier: anyRatio,
       maxDelayMs: fc.maxSafeNat(),
       jitter: anyRatio,
+      backoff: fc.constantFrom(...BACKOFFS),
+      delaysMs: fc.array(fc.maxSafeNat(), { maxLength: 3 }),
+      jitterKind: fc.constantFrom(...JITTER_KINDS),
     });
     fc.assert(
       fc.property(

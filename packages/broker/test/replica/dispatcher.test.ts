@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Command, Lease } from "../../src/queue/index.ts";
+import { DEFAULT_SETTINGS } from "../../src/queue/queue-settings.ts";
 import { Dispatcher } from "../../src/replica/dispatcher.ts";
-import { Driver, makeId, registerOf, submitOf } from "../queue/harness.ts";
+import { completeOf, Driver, makeId, registerOf, submitOf } from "../queue/harness.ts";
 
 /** A real machine, and the dispatcher fed with what the replica would tell it of each entry. */
 function setup(...sessions: readonly (readonly [name: string, types: readonly string[]])[]) {
@@ -123,5 +124,61 @@ describe("the dispatcher", () => {
     apply(submit());
     dispatcher.leasesDropped(dispatcher.leases([]));
     expect(asked()).toEqual(["w1 1"]);
+  });
+});
+
+describe("the dispatcher, when limits hold tasks back,", () => {
+  const SETTINGS = { ...DEFAULT_SETTINGS, concurrency: 1 };
+  const configure = (rest: object): Command => {
+    return { type: "configureQueue", queue: "default", ifRevision: 0, ...rest };
+  };
+
+  function limited(settings: object = SETTINGS) {
+    const all = bothParked();
+    all.driver.raise(2);
+    all.driver.raise(3);
+    all.apply(configure({ settings }));
+    return all;
+  }
+
+  test("sends one session after one free place, and the next when it is free again", () => {
+    const { driver, dispatcher, apply, asked } = limited();
+    apply(submit(), submit(), submit());
+    expect(asked()).toEqual(["w1 1"]);
+    apply(lease("w1", 1));
+    dispatcher.setWindow("w1", 5);
+    expect(asked()).toEqual([]);
+    expect(asked([submit()])).toEqual([]);
+    const [run] = driver.machine.leases("w1");
+    apply({ type: "release", id: run!.id, token: run!.token });
+    expect(asked()).toEqual(["w2 1"]);
+  });
+
+  test("asks for nothing of a paused queue, and again after the resume", () => {
+    const { apply, asked } = limited(DEFAULT_SETTINGS);
+    apply(configure({ paused: true }), submit(), submit());
+    expect(asked()).toEqual([]);
+    expect(asked([submit()])).toEqual([]);
+    apply(configure({ paused: false }));
+    expect(asked()).toEqual(["w1 1", "w2 1"]);
+  });
+
+  test("asks for a task of a group when a run of that group ends", () => {
+    const { driver, apply, asked } = limited({ ...DEFAULT_SETTINGS, groupConcurrency: 1 });
+    const ofAda = () => submitOf(makeId(++serial), { group: "ada" });
+    apply(ofAda(), ofAda());
+    expect(asked()).toEqual(["w1 1"]);
+    apply(lease("w1", 1), lease("w2", 1));
+    expect(asked()).toEqual([]);
+    const [run] = driver.machine.leases("w1");
+    apply({ type: "extend", id: run!.id, token: run!.token, forMs: 1 });
+    expect(asked()).toEqual([]);
+    apply(completeOf(run!.id, run!.token));
+    expect(asked()).toHaveLength(1);
+  });
+
+  test("does not ask for a worker without the labels", () => {
+    const { asked } = limited(DEFAULT_SETTINGS);
+    expect(asked([submitOf(makeId(++serial), { requires: ["gpu=1"] })])).toEqual([]);
   });
 });

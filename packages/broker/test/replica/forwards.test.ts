@@ -4,13 +4,18 @@
  */
 import type { Raft, Role } from "task-queue-raft";
 import { expect, test } from "vitest";
-import { encodeCommand } from "../../src/queue/index.ts";
+import { encodeCommand, QueueMachine } from "../../src/queue/index.ts";
+import { ClusterClock } from "../../src/replica/clock.ts";
 import type { Compaction } from "../../src/replica/compaction.ts";
 import { Intake } from "../../src/replica/intake.ts";
+import { buildMachinery } from "../../src/replica/machinery.ts";
 import { Requests } from "../../src/replica/requests.ts";
 import { Writes } from "../../src/replica/writes.ts";
-import { makeId, submitOf } from "../queue/harness.ts";
+import { MemoryStore, makeId, submitOf } from "../queue/harness.ts";
 
+const queue = new QueueMachine(new MemoryStore(), 0);
+const start = { term: 0, index: 0 };
+const machinery = buildMachinery(queue, start, new Uint8Array(), new ClusterClock(0, 0));
 const forwards = [{ requestId: 7, command: encodeCommand(submitOf(makeId(1))) }];
 
 function forwardTo(role: Role) {
@@ -19,7 +24,7 @@ function forwardTo(role: Role) {
   const raft = { id: "a", role, leader: "c", membership } as Partial<Raft> as Raft;
   const compaction = { isOverfull: false } as Compaction;
   const writes = new Writes<string>(raft, requests, compaction, new Intake(raft));
-  writes.forwards("b", forwards, 0);
+  writes.forwards(machinery, "b", forwards, 0);
   return { queued: requests.queued, replies: writes.take().forwardReplies };
 }
 

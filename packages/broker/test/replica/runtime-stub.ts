@@ -16,6 +16,7 @@ export function startWith(deadline: () => number) {
   const advances: { readonly now: number; readonly wallMs: number }[] = [];
   const replica = {
     advance: (now: number, wallMs: number) => advances.push({ now, wallMs }),
+    queue: { applied: 0 },
     turn: () => ({ ...emptyOutputs(), notes: [] }),
     nextDeadline: deadline,
   };

@@ -1,6 +1,6 @@
 import type { Raft } from "task-queue-raft";
 import { expect, test } from "vitest";
-import { encodeCommand, QueueMachine } from "../../src/queue/index.ts";
+import { decodeReply, encodeCommand, QueueMachine } from "../../src/queue/index.ts";
 import { ClusterClock } from "../../src/replica/clock.ts";
 import type { Compaction } from "../../src/replica/compaction.ts";
 import { Intake } from "../../src/replica/intake.ts";
@@ -25,7 +25,7 @@ function setup(role: Raft["role"], isOverfull: boolean) {
 test("a leader whose log is full takes no writes, and says why", () => {
   const { requests, writes } = setup("leader", true);
   writes.request(machinery, command, "w", undefined, 0);
-  writes.forwards("b", [{ requestId: 7, command: encodeCommand(command) }], 0);
+  writes.forwards(machinery, "b", [{ requestId: 7, command: encodeCommand(command) }], 0);
   const { outcomes, forwardReplies } = writes.take();
   const message = "the log is full until a member has received its snapshot; try again later";
   const outcome = { kind: "refused", code: "overloaded", message };
@@ -44,4 +44,42 @@ test("nobody else refuses for that, and the leader only while it is full", () =>
     expect(requests.queued).toHaveLength(1);
     expect(writes.take().outcomes).toEqual([]);
   }
+});
+
+/** Worked with version `version` up to here. */
+function machineryAt(version: number) {
+  const machine = new QueueMachine(new MemoryStore(), 0);
+  machine.skip(1);
+  if (version > 1) machine.raise(version);
+  const clock = new ClusterClock(0, 0);
+  return buildMachinery(machine, { term: 1, index: 1 }, new Uint8Array(), clock);
+}
+
+const later = submitOf(makeId(1), { group: "customer 7" });
+const message =
+  "this needs version 3 of the cluster, which works with 2: tq-admin upgrade finalize";
+
+test("what an older binary could not read is refused before it is forwarded or proposed", () => {
+  for (const role of ["follower", "leader"] as const) {
+    const { requests, writes } = setup(role, false);
+    writes.request(machineryAt(2), later, "w", undefined, 0);
+    const reply = { code: "state_conflict", message };
+    const outcome = { kind: "applied", reply, index: 1 };
+    expect(writes.take().outcomes).toEqual([{ waiter: "w", outcome }]);
+    expect(requests.queued).toEqual([]);
+    writes.request(machineryAt(3), later, "w", undefined, 0);
+    expect(requests.queued).toHaveLength(1);
+  }
+});
+
+test("a leader refuses the same of a node that is further than it is", () => {
+  const { requests, writes } = setup("leader", false);
+  const forwards = [{ requestId: 7, command: encodeCommand(later) }];
+  writes.forwards(machineryAt(2), "b", forwards, 0);
+  const [told] = writes.take().forwardReplies;
+  const outcome = told!.replies[0]!.outcome!;
+  expect(decodeReply(outcome.reply)).toEqual({ code: "state_conflict", message });
+  expect(requests.queued).toEqual([]);
+  writes.forwards(machineryAt(3), "b", forwards, 0);
+  expect(requests.queued).toHaveLength(1);
 });

@@ -2,22 +2,26 @@
  * Commands and batches as bytes: what stands in a log entry, and what a follower forwards. Tags and
  * field order are for ever; a new command takes the next tag.
  */
-import { assert, unreachable } from "../assert.ts";
-import type { Batch, Command, CommandType } from "../command.ts";
-import type { TaskError } from "../task.ts";
+import { assert } from "../assert.ts";
+import type { Batch, Command, CommandType, NewTask, Report, RunReport } from "../command.ts";
+import { versionNeededBy } from "../command-version.ts";
+import { LOG_LEVELS, type LogLevel, type TaskError } from "../task.ts";
+import { readAdminCommand, writeAdminCommand } from "./admin-commands.ts";
 import {
   decodeContent,
   encodeContent,
   readContentType,
   readFormat,
-  readPolicy,
   writeContentType,
-  writePolicy,
 } from "./content.ts";
+import { readPolicy, writePolicy } from "./policy.ts";
 import { Reader } from "./reader.ts";
 import { Writer } from "./writer.ts";
 
-const BATCH_FORMAT = 1;
+/** All that a program before version 3 knows; stands wherever it is enough. */
+const PLAIN_BATCH = 1;
+const FULL_BATCH = 2;
+type BatchForm = typeof PLAIN_BATCH | typeof FULL_BATCH;
 const ID_BYTES = 16;
 /**
  * Not the shared one: batches live as long as the log, and a submit's content is encoded on the
@@ -42,45 +46,68 @@ const TAGS: readonly CommandType[] = [
   "lapse",
   "wake",
   "takeOffice",
+  "submitAll",
+  "reschedule",
+  "report",
+  "configureQueue",
+  "deleteQueue",
+  "startJob",
+  "stepJob",
+  "cancelJob",
+  "expunge",
+  "forget",
 ];
+/** How many of them a plain batch knows. */
+const PLAIN_TAGS = 15;
 
 export function encodeBatch(batch: Batch): Uint8Array {
   const out = batchWriter;
+  const form = batch.commands.every(isPlain) ? PLAIN_BATCH : FULL_BATCH;
   out.begin();
-  out.byte(BATCH_FORMAT);
+  out.byte(form);
   out.uint(batch.at);
   out.uint(batch.commands.length);
-  for (const command of batch.commands) writeCommand(out, command);
+  for (const command of batch.commands) writeCommand(out, command, form);
   return out.finish();
 }
 
 /** Payloads are views of `bytes`. @throws CodecError */
 export function decodeBatch(bytes: Uint8Array): Batch {
   const from = new Reader(bytes);
-  readFormat(from, BATCH_FORMAT);
+  const form = readForm(from, bytes);
   const at = from.uint();
   const count = from.count();
   const commands: Command[] = [];
-  for (let i = 0; i < count; i++) commands.push(readCommand(from));
+  for (let i = 0; i < count; i++) commands.push(readCommand(from, form));
   from.end();
   return { at, commands };
 }
 
 export function encodeCommand(command: Command): Uint8Array {
   const out = batchWriter;
+  const form = isPlain(command) ? PLAIN_BATCH : FULL_BATCH;
   out.begin();
-  out.byte(BATCH_FORMAT);
-  writeCommand(out, command);
+  out.byte(form);
+  writeCommand(out, command, form);
   return out.finish();
 }
 
 /** @throws CodecError */
 export function decodeCommand(bytes: Uint8Array): Command {
   const from = new Reader(bytes);
-  readFormat(from, BATCH_FORMAT);
-  const command = readCommand(from);
+  const command = readCommand(from, readForm(from, bytes));
   from.end();
   return command;
+}
+
+function isPlain(command: Command): boolean {
+  return versionNeededBy(command) === 1;
+}
+
+function readForm(from: Reader, bytes: Uint8Array): BatchForm {
+  const form = bytes[0] === FULL_BATCH ? FULL_BATCH : PLAIN_BATCH;
+  readFormat(from, form);
+  return form;
 }
 
 function writeId(out: Writer, id: Uint8Array): void {
@@ -88,14 +115,11 @@ function writeId(out: Writer, id: Uint8Array): void {
   out.raw(id);
 }
 
-function writeCommand(out: Writer, command: Command): void {
+function writeCommand(out: Writer, command: Command, form: BatchForm): void {
   out.byte(TAGS.indexOf(command.type));
   switch (command.type) {
     case "submit":
-      writeId(out, command.id);
-      out.bytes(command.contentBytes ?? encodeContent(command.content));
-      writePolicy(out, command.retry);
-      out.uint(command.depthLimit);
+      writeTask(out, command, form);
       return;
     case "lease":
       out.text(command.session);
@@ -112,6 +136,7 @@ function writeCommand(out: Writer, command: Command): void {
       writeLease(out, command);
       out.bytes(command.result);
       writeContentType(out, command.resultType);
+      if (form === FULL_BATCH) writeTasks(out, command.children ?? []);
       return;
     case "fail":
       writeLease(out, command);
@@ -120,9 +145,25 @@ function writeCommand(out: Writer, command: Command): void {
       out.flag(command.retryable);
       return;
     default:
-      writeRareCommand(out, command);
+      writeRareCommand(out, command, form);
       return;
   }
+}
+
+function writeTasks(out: Writer, tasks: readonly NewTask[]): void {
+  out.uint(tasks.length);
+  for (const task of tasks) writeTask(out, task, FULL_BATCH);
+}
+
+function writeTask(out: Writer, task: NewTask, form: BatchForm): void {
+  writeId(out, task.id);
+  out.bytes(task.contentBytes ?? encodeContent(task.content));
+  writePolicy(out, task.retry, form);
+  out.uint(task.depthLimit);
+  if (form === PLAIN_BATCH) return;
+  const ended = task.ended ?? [];
+  out.uint(ended.length);
+  for (const position of ended) out.uint(position);
 }
 
 type TaskCommandType = "submit" | "lease" | "extend" | "release" | "complete" | "fail";
@@ -130,7 +171,9 @@ type TaskCommandType = "submit" | "lease" | "extend" | "release" | "complete" | 
 function writeRareCommand(
   out: Writer,
   command: Exclude<Command, { readonly type: TaskCommandType }>,
+  form: BatchForm,
 ): void {
+  assert(form === FULL_BATCH || isPlain(command), "a plain batch has plain commands only");
   switch (command.type) {
     case "cancel":
       writeId(out, command.id);
@@ -167,8 +210,32 @@ function writeRareCommand(
       return;
     case "takeOffice":
       return;
+    case "submitAll":
+      writeTasks(out, command.tasks);
+      return;
+    case "reschedule":
+      writeId(out, command.id);
+      out.uint(command.runAt);
+      return;
+    case "report":
+      writeReport(out, command);
+      return;
     default:
-      unreachable(command);
+      writeAdminCommand(out, command);
+  }
+}
+
+function writeReport(out: Writer, { session, runs }: Report): void {
+  out.text(session);
+  out.uint(runs.length);
+  for (const run of runs) {
+    writeLease(out, run);
+    out.text(run.progress);
+    out.uint(run.lines.length);
+    for (const { level, text } of run.lines) {
+      out.byte(LOG_LEVELS.indexOf(level));
+      out.text(text);
+    }
   }
 }
 
@@ -182,11 +249,12 @@ function writeError(out: Writer, error: TaskError): void {
   out.text(error.stack);
 }
 
-function readCommand(from: Reader): Command {
-  const type = TAGS[from.choice(TAGS.length)] as CommandType;
+function readCommand(from: Reader, form: BatchForm): Command {
+  const known = form === PLAIN_BATCH ? PLAIN_TAGS : TAGS.length;
+  const type = TAGS[from.choice(known)] as CommandType;
   switch (type) {
     case "submit":
-      return readSubmit(from);
+      return { type, ...readTask(from, form) };
     case "lease":
       return { type, session: from.text(), count: from.uint() };
     case "extend":
@@ -196,7 +264,9 @@ function readCommand(from: Reader): Command {
     case "complete": {
       const id = from.raw(ID_BYTES);
       const token = from.uint();
-      return { type, id, token, result: from.bytes(), resultType: readContentType(from) };
+      const done = { type, id, token, result: from.bytes(), resultType: readContentType(from) };
+      const children = form === FULL_BATCH ? readTasks(from) : [];
+      return children.length === 0 ? done : { ...done, children };
     }
     case "fail":
       return readFail(from);
@@ -217,15 +287,49 @@ function readCommand(from: Reader): Command {
       return { type, max: from.uint() };
     case "takeOffice":
       return { type };
+    case "submitAll":
+      return { type, tasks: readTasks(from) };
+    case "reschedule":
+      return { type, id: from.raw(ID_BYTES), runAt: from.uint() };
+    case "report":
+      return readReport(from);
+    default:
+      return readAdminCommand(from, type);
   }
 }
 
-function readSubmit(from: Reader): Command {
+function readTasks(from: Reader): NewTask[] {
+  const tasks: NewTask[] = [];
+  for (let left = from.count(); left > 0; left--) tasks.push(readTask(from, FULL_BATCH));
+  return tasks;
+}
+
+function readTask(from: Reader, form: BatchForm): NewTask {
   const id = from.raw(ID_BYTES);
   const contentBytes = from.bytes();
   const content = decodeContent(contentBytes);
-  const retry = readPolicy(from);
-  return { type: "submit", id, content, retry, depthLimit: from.uint(), contentBytes };
+  const retry = readPolicy(from, form);
+  const task = { id, content, retry, depthLimit: from.uint(), contentBytes };
+  const ended: number[] = [];
+  if (form === FULL_BATCH) {
+    for (let left = from.count(); left > 0; left--) ended.push(from.uint());
+  }
+  return ended.length === 0 ? task : { ...task, ended };
+}
+
+function readReport(from: Reader): Report {
+  const session = from.text();
+  const runs: RunReport[] = [];
+  for (let left = from.count(); left > 0; left--) {
+    const run = { id: from.raw(ID_BYTES), token: from.uint(), progress: from.text() };
+    const lines: RunReport["lines"][number][] = [];
+    for (let more = from.count(); more > 0; more--) {
+      const level = LOG_LEVELS[from.choice(LOG_LEVELS.length)] as LogLevel;
+      lines.push({ level, text: from.text() });
+    }
+    runs.push({ ...run, lines });
+  }
+  return { type: "report", session, runs };
 }
 
 function readFail(from: Reader): Command {

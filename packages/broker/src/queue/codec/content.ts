@@ -2,28 +2,54 @@
  * A task's content as bytes: what is stored, and what is compared when a submit comes twice. The
  * encoding is canonical, so equal bytes mean equal content.
  */
-import type { ContentType, Priority, RetryPolicy, TaskContent } from "../task.ts";
-import { PRIORITIES } from "../task.ts";
+import type {
+  ContentType,
+  ParentFailure,
+  Priority,
+  TaskContent,
+  TaskId,
+  Unique,
+  UniqueConflict,
+} from "../task.ts";
+import { PARENT_FAILURES, PRIORITIES, UNIQUE_CONFLICTS } from "../task.ts";
 import { CodecError } from "./codec-error.ts";
+import { isPlainWish, readWish, writeWish } from "./policy.ts";
 import { Reader } from "./reader.ts";
 import { sharedWriter, type Writer } from "./writer.ts";
 
-export const CONTENT_FORMAT = 1;
+/** All that a program before version 3 knows. */
+const PLAIN_CONTENT = 1;
+/** With what came later; only where there is some of it, so that equal content has equal bytes. */
+const FULL_CONTENT = 2;
+const ID_BYTES = 16;
 const CONTENT_TYPES: readonly ContentType[] = ["json", "binary"];
-const NO_TAGS: readonly string[] = Object.freeze([]);
-const NO_RETRY: Partial<RetryPolicy> = Object.freeze({});
+const NO_TEXTS: readonly string[] = Object.freeze([]);
+const NO_IDS: readonly TaskId[] = Object.freeze([]);
+/** What a plain content says nothing of. */
+export const NO_EXTRAS = {
+  expiresInMs: 0,
+  expiresAt: 0,
+  unique: undefined,
+  group: "",
+  requires: NO_TEXTS,
+  dependsOn: NO_IDS,
+  onParentFailure: "fail",
+} as const;
 
-/** Bits of what a submitter may say of the retry policy. */
-const MAX_RETRIES = 1;
-const INITIAL_DELAY = 2;
-const MULTIPLIER = 4;
-const MAX_DELAY = 8;
-const JITTER = 16;
+/** Bits: which parts follow in a full content. */
+const EXPIRES_IN = 1;
+const EXPIRES_AT = 2;
+const UNIQUE = 4;
+const GROUP = 8;
+const REQUIRES = 16;
+const DEPENDS_ON = 32;
+const PARTS = 64;
 
 export function encodeContent(content: TaskContent): Uint8Array {
   const out = sharedWriter;
+  const isPlain = isPlainContent(content);
   out.begin();
-  out.byte(CONTENT_FORMAT);
+  out.byte(isPlain ? PLAIN_CONTENT : FULL_CONTENT);
   out.text(content.type);
   out.text(content.queue);
   out.byte(PRIORITIES.indexOf(content.priority));
@@ -31,20 +57,27 @@ export function encodeContent(content: TaskContent): Uint8Array {
   out.uint(content.delayMs);
   out.uint(content.runAt);
   out.uint(content.timeoutMs);
-  writePartialRetry(out, content.retry);
+  writeWish(out, content.retry, isPlain ? 1 : 2);
   out.text(content.idempotencyKey);
   out.texts(content.tags);
   out.text(content.metadata);
   out.text(content.traceparent);
   out.bytes(content.payload);
+  if (!isPlain) writeParts(out, content);
   return out.finish();
+}
+
+/** A program before version 3 can read its bytes. */
+export function isPlainContent(content: TaskContent): boolean {
+  return partsOf(content) === 0 && isPlainWish(content.retry);
 }
 
 /** @throws CodecError */
 export function decodeContent(bytes: Uint8Array): TaskContent {
   const from = new Reader(bytes);
-  readFormat(from, CONTENT_FORMAT);
-  const content = {
+  const isPlain = bytes[0] !== FULL_CONTENT;
+  readFormat(from, isPlain ? PLAIN_CONTENT : FULL_CONTENT);
+  const plain = {
     type: from.text(),
     queue: from.text(),
     priority: PRIORITIES[from.choice(PRIORITIES.length)] as Priority,
@@ -52,15 +85,73 @@ export function decodeContent(bytes: Uint8Array): TaskContent {
     delayMs: from.uint(),
     runAt: from.uint(),
     timeoutMs: from.uint(),
-    retry: readPartialRetry(from),
+    retry: readWish(from, isPlain ? 1 : 2),
     idempotencyKey: from.text(),
-    tags: readTags(from),
+    tags: readTexts(from),
     metadata: from.text(),
     traceparent: from.text(),
     payload: from.bytes(),
   };
+  const content = { ...plain, ...(isPlain ? NO_EXTRAS : readParts(from)) };
   from.end();
+  if (!isPlain && isPlainContent(content)) throw new CodecError("a plain content in the full form");
   return content;
+}
+
+function partsOf(content: TaskContent): number {
+  let parts = 0;
+  if (content.expiresInMs > 0) parts |= EXPIRES_IN;
+  if (content.expiresAt > 0) parts |= EXPIRES_AT;
+  if (content.unique !== undefined) parts |= UNIQUE;
+  if (content.group !== "") parts |= GROUP;
+  if (content.requires.length > 0) parts |= REQUIRES;
+  if (content.dependsOn.length > 0) parts |= DEPENDS_ON;
+  return parts;
+}
+
+function writeParts(out: Writer, content: TaskContent): void {
+  const { unique } = content;
+  const parts = partsOf(content);
+  out.byte(parts);
+  if (parts & EXPIRES_IN) out.uint(content.expiresInMs);
+  if (parts & EXPIRES_AT) out.uint(content.expiresAt);
+  if (unique !== undefined) {
+    out.text(unique.key);
+    out.uint(unique.forMs);
+    out.byte(UNIQUE_CONFLICTS.indexOf(unique.onConflict));
+  }
+  if (parts & GROUP) out.text(content.group);
+  if (parts & REQUIRES) out.texts(content.requires);
+  if ((parts & DEPENDS_ON) === 0) return;
+  out.uint(content.dependsOn.length);
+  for (const parent of content.dependsOn) out.raw(parent);
+  out.byte(PARENT_FAILURES.indexOf(content.onParentFailure));
+}
+
+function readParts(from: Reader): Pick<TaskContent, keyof typeof NO_EXTRAS> {
+  const parts = from.choice(PARTS);
+  return {
+    expiresInMs: parts & EXPIRES_IN ? from.uint() : 0,
+    expiresAt: parts & EXPIRES_AT ? from.uint() : 0,
+    unique: parts & UNIQUE ? readUnique(from) : undefined,
+    group: parts & GROUP ? from.text() : "",
+    requires: parts & REQUIRES ? from.texts() : NO_TEXTS,
+    ...(parts & DEPENDS_ON ? readParents(from) : { dependsOn: NO_IDS, onParentFailure: "fail" }),
+  };
+}
+
+function readUnique(from: Reader): Unique {
+  const key = from.text();
+  const forMs = from.uint();
+  const onConflict = UNIQUE_CONFLICTS[from.choice(UNIQUE_CONFLICTS.length)] as UniqueConflict;
+  return { key, forMs, onConflict };
+}
+
+function readParents(from: Reader): Pick<TaskContent, "dependsOn" | "onParentFailure"> {
+  const dependsOn: TaskId[] = [];
+  for (let left = from.count(); left > 0; left--) dependsOn.push(from.raw(ID_BYTES).slice());
+  const onParentFailure = PARENT_FAILURES[from.choice(PARENT_FAILURES.length)] as ParentFailure;
+  return { dependsOn, onParentFailure };
 }
 
 /** The first byte of each record says how to read the rest. */
@@ -77,53 +168,7 @@ export function readContentType(from: Reader): ContentType {
   return CONTENT_TYPES[from.choice(CONTENT_TYPES.length)] as ContentType;
 }
 
-export function writePolicy(out: Writer, policy: RetryPolicy): void {
-  out.uint(policy.maxRetries);
-  out.uint(policy.initialDelayMs);
-  out.ratio(policy.multiplier);
-  out.uint(policy.maxDelayMs);
-  out.ratio(policy.jitter);
-}
-
-export function readPolicy(from: Reader): RetryPolicy {
-  return {
-    maxRetries: from.uint(),
-    initialDelayMs: from.uint(),
-    multiplier: from.ratio(),
-    maxDelayMs: from.uint(),
-    jitter: from.ratio(),
-  };
-}
-
-function readTags(from: Reader): readonly string[] {
-  const tags = from.texts();
-  return tags.length === 0 ? NO_TAGS : tags;
-}
-
-function writePartialRetry(out: Writer, retry: Partial<RetryPolicy>): void {
-  const { maxRetries, initialDelayMs, multiplier, maxDelayMs, jitter } = retry;
-  let given = 0;
-  if (maxRetries !== undefined) given |= MAX_RETRIES;
-  if (initialDelayMs !== undefined) given |= INITIAL_DELAY;
-  if (multiplier !== undefined) given |= MULTIPLIER;
-  if (maxDelayMs !== undefined) given |= MAX_DELAY;
-  if (jitter !== undefined) given |= JITTER;
-  out.byte(given);
-  if (maxRetries !== undefined) out.uint(maxRetries);
-  if (initialDelayMs !== undefined) out.uint(initialDelayMs);
-  if (multiplier !== undefined) out.ratio(multiplier);
-  if (maxDelayMs !== undefined) out.uint(maxDelayMs);
-  if (jitter !== undefined) out.ratio(jitter);
-}
-
-function readPartialRetry(from: Reader): Partial<RetryPolicy> {
-  const given = from.choice(32);
-  if (given === 0) return NO_RETRY;
-  return {
-    ...(given & MAX_RETRIES ? { maxRetries: from.uint() } : {}),
-    ...(given & INITIAL_DELAY ? { initialDelayMs: from.uint() } : {}),
-    ...(given & MULTIPLIER ? { multiplier: from.ratio() } : {}),
-    ...(given & MAX_DELAY ? { maxDelayMs: from.uint() } : {}),
-    ...(given & JITTER ? { jitter: from.ratio() } : {}),
-  };
+function readTexts(from: Reader): readonly string[] {
+  const texts = from.texts();
+  return texts.length === 0 ? NO_TEXTS : texts;
 }

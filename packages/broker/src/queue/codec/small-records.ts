@@ -1,11 +1,8 @@
 /**
- * The records that are neither task nor content: meta, queue, session, idempotency key,
- * tombstone.
+ * The records that are neither task, content nor queue: meta, session, idempotency key, tombstone.
  */
-import type { Queue } from "../lanes.ts";
 import type { SessionRecord } from "../sessions.ts";
 import type { ClusterTime, TaskId } from "../task.ts";
-import { TASK_STATES } from "../task.ts";
 import { CodecError } from "./codec-error.ts";
 import { readFormat } from "./content.ts";
 import { Reader } from "./reader.ts";
@@ -37,6 +34,10 @@ export interface Meta {
   readonly hashLow: number;
   /** Tombstones in the store; 0 saves each submit a look-up. */
   readonly tombstones: number;
+  /** Turn of the queue that was served last. Since version 3; see `turns.ts`. */
+  readonly queueTurn: number;
+  /** No task that ended before version 3 has an id with a later time in it. 0 = none ended. */
+  readonly plainHistoryTo: ClusterTime;
 }
 
 export function encodeMeta(meta: Meta): Uint8Array {
@@ -55,6 +56,10 @@ export function encodeMeta(meta: Meta): Uint8Array {
   out.word(meta.hashHigh);
   out.word(meta.hashLow);
   out.uint(meta.tombstones);
+  if (meta.version >= 3) {
+    out.uint(meta.queueTurn);
+    out.uint(meta.plainHistoryTo);
+  }
   return out.finish();
 }
 
@@ -73,27 +78,11 @@ export function decodeMeta(bytes: Uint8Array): Meta {
     hashHigh: from.word(),
     hashLow: from.word(),
     tombstones: from.uint(),
+    queueTurn: version >= 3 ? from.uint() : 0,
+    plainHistoryTo: version >= 3 ? from.uint() : 0,
   };
   from.end();
   return meta;
-}
-
-export function encodeQueue(queue: Queue): Uint8Array {
-  const out = sharedWriter;
-  out.begin();
-  out.byte(FORMAT);
-  out.text(queue.name);
-  for (const count of queue.counts) out.uint(count);
-  return out.finish();
-}
-
-export function decodeQueue(bytes: Uint8Array): { name: string; counts: number[] } {
-  const from = new Reader(bytes);
-  readFormat(from, FORMAT);
-  const name = from.text();
-  const counts = TASK_STATES.map(() => from.uint());
-  from.end();
-  return { name, counts };
 }
 
 export function encodeSession(session: SessionRecord): Uint8Array {
@@ -140,6 +129,32 @@ export function decodeSession(bytes: Uint8Array): SessionRecord {
   return session;
 }
 
+/** Where a group stands among those of its queue; see `turns.ts`. */
+export interface GroupRecord {
+  readonly queue: string;
+  /** Empty: the tasks without a group. */
+  readonly group: string;
+  readonly turn: number;
+}
+
+export function encodeGroup({ queue, group, turn }: GroupRecord): Uint8Array {
+  const out = sharedWriter;
+  out.begin();
+  out.byte(FORMAT);
+  out.text(queue);
+  out.text(group);
+  out.uint(turn);
+  return out.finish();
+}
+
+export function decodeGroup(bytes: Uint8Array): GroupRecord {
+  const from = new Reader(bytes);
+  readFormat(from, FORMAT);
+  const record = { queue: from.text(), group: from.text(), turn: from.uint() };
+  from.end();
+  return record;
+}
+
 /** Which task an idempotency key stands for, and since when. */
 export interface KeyRecord {
   readonly id: TaskId;
@@ -161,6 +176,21 @@ export function decodeKeyRecord(bytes: Uint8Array): KeyRecord {
   const record = { id: from.raw(ID_BYTES), at: from.uint() };
   from.end();
   return record;
+}
+
+/** Which task has a unique key, and until when at least; 0 = as long as it is live. */
+export interface UniqueRecord {
+  readonly id: TaskId;
+  readonly until: ClusterTime;
+}
+
+export function encodeUniqueRecord({ id, until }: UniqueRecord): Uint8Array {
+  return encodeKeyRecord({ id, at: until });
+}
+
+export function decodeUniqueRecord(bytes: Uint8Array): UniqueRecord {
+  const { id, at } = decodeKeyRecord(bytes);
+  return { id, until: at };
 }
 
 /** What is left of a deleted task while a late copy of its submit could still arrive. */

@@ -2,10 +2,9 @@
 import { answerEnded, changedTo, findRun } from "../answers.ts";
 import type { Fail } from "../command.ts";
 import { ERROR_MESSAGE_BYTES_MAX, ERROR_STACK_BYTES_MAX } from "../limits.ts";
-import { FREE, NONE } from "../live-table.ts";
+import { NONE } from "../live-table.ts";
 import type { Reply } from "../reply.ts";
 import type { QueueState } from "../state.ts";
-import { DEAD } from "../state-number.ts";
 import type { TaskError } from "../task.ts";
 import { failRun } from "../transitions.ts";
 import { truncateText } from "../truncate.ts";
@@ -15,9 +14,7 @@ export function fail(s: QueueState, command: Fail): Reply {
   const slot = findRun(s, id, token);
   if (slot === NONE) return answerEnded(s, id, token, "failed");
   const retry = { allowed: retryable, afterMs: retryAfterMs ?? 0 };
-  failRun(s, slot, "failed", shorten(command.error), retry);
-  const state = s.table.state[slot]!;
-  return changedTo(state === FREE ? DEAD : state);
+  return changedTo(failRun(s, slot, "failed", shorten(command.error), retry));
 }
 
 function shorten(error: TaskError): TaskError {

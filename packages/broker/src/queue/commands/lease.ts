@@ -1,17 +1,19 @@
 /**
- * `lease`: gives pending tasks to a session, most urgent first, then by place in line, over all
- * lanes that the session takes. The lanes' first tasks form a small heap, so a grant costs O(log
- * lanes).
+ * `lease`: gives pending tasks to a session: as many as it asks for, and as the limits of queues
+ * and groups let begin. A task whose time is over ends as expired instead, even if no wake has come
+ * for it yet.
  */
 import { NO_SESSION, refuse } from "../answers.ts";
 import type { Lease } from "../command.ts";
-import type { Lane } from "../lanes.ts";
+import { hasExpired } from "../expiry.ts";
+import { LeaseOrder } from "../lease-order.ts";
 import { LEASES_PER_SESSION_MAX } from "../limits.ts";
+import { NONE } from "../live-table.ts";
 import type { Reply } from "../reply.ts";
 import type { Session } from "../sessions.ts";
 import type { QueueState } from "../state.ts";
 import type { Token } from "../task.ts";
-import { grant } from "../transitions.ts";
+import { expire, grant } from "../transitions.ts";
 
 const TOO_MANY_LEASES = refuse(
   "overloaded",
@@ -29,34 +31,25 @@ export function lease(s: QueueState, { session: id, count }: Lease): Reply {
 
 function grantUpTo(s: QueueState, session: Session, count: number): Token[] {
   const tokens: Token[] = [];
-  const lanes = s.lanes.ready.filter((lane) => session.takes(lane.queue.name, lane.type));
-  for (let at = (lanes.length >> 1) - 1; at >= 0; at--) sink(s, lanes, at);
-  while (tokens.length < count && lanes.length > 0) {
-    const lane = lanes[0]!;
-    tokens.push(grant(s, lane.top, session));
-    if (lane.readyCount === 0) {
-      const last = lanes.pop()!;
-      if (lanes.length > 0) lanes[0] = last;
+  let order = new LeaseOrder(s, session);
+  let expired = 0;
+  while (tokens.length < count) {
+    const slot = order.next;
+    if (slot === NONE) break;
+    if (!hasExpired(s, slot)) {
+      tokens.push(grant(s, slot, session));
+      order.granted();
+      continue;
     }
-    sink(s, lanes, 0);
+    if (expired === count) {
+      // The session got less than it asked for, and may think that nothing is left.
+      s.events.push(s.lanes.laneOf(slot).readyEvent);
+      break;
+    }
+    expired++;
+    expire(s, slot);
+    // The end of a task may have freed others.
+    order = new LeaseOrder(s, session);
   }
   return tokens;
-}
-
-function sink(s: QueueState, lanes: Lane[], from: number): void {
-  let at = from;
-  for (;;) {
-    let below = at * 2 + 1;
-    if (below >= lanes.length) return;
-    const right = below + 1;
-    if (right < lanes.length && s.lanes.isBefore(lanes[right]!.top, lanes[below]!.top)) {
-      below = right;
-    }
-    const lane = lanes[at]!;
-    const child = lanes[below]!;
-    if (!s.lanes.isBefore(child.top, lane.top)) return;
-    lanes[at] = child;
-    lanes[below] = lane;
-    at = below;
-  }
 }

@@ -3,17 +3,27 @@ import type { Command, CommandType } from "../command.ts";
 import type { Reply } from "../reply.ts";
 import type { QueueState } from "../state.ts";
 import { cancel } from "./cancel.ts";
+import { cancelJob } from "./cancel-job.ts";
 import { complete } from "./complete.ts";
+import { configureQueue } from "./configure-queue.ts";
 import { deleteTask } from "./delete.ts";
+import { deleteQueue } from "./delete-queue.ts";
+import { expunge } from "./expunge.ts";
 import { extend } from "./extend.ts";
 import { fail } from "./fail.ts";
+import { forget } from "./forget.ts";
 import { lapse } from "./lapse.ts";
 import { lease } from "./lease.ts";
 import { register } from "./register.ts";
 import { release } from "./release.ts";
 import { renew } from "./renew.ts";
+import { report } from "./report.ts";
+import { reschedule } from "./reschedule.ts";
 import { retry } from "./retry.ts";
+import { startJob } from "./start-job.ts";
+import { stepJob } from "./step-job.ts";
 import { submit } from "./submit.ts";
+import { submitAll } from "./submit-all.ts";
 import { takeOffice } from "./take-office.ts";
 import { unregister } from "./unregister.ts";
 import { wake } from "./wake.ts";
@@ -38,6 +48,16 @@ const REGISTRY = {
   lapse,
   wake,
   takeOffice,
+  submitAll,
+  reschedule,
+  report,
+  configureQueue,
+  deleteQueue,
+  startJob,
+  stepJob,
+  cancelJob,
+  expunge,
+  forget,
 } satisfies Registry;
 
 /** Carries out one command: validates, then changes. Never throws on what a codec can read. */

@@ -1,7 +1,7 @@
 /**
- * `retry`: a dead or cancelled task begins anew at the end of the line, with its attempts on
- * record and its whole retry budget. The request's fingerprint stays with the task, so that a
- * late copy of the request does not restart it again.
+ * `retry`: a dead, cancelled or expired task begins anew at the end of the line, with its attempts
+ * on record and its whole retry budget, and without an expiry. The request's fingerprint stays with
+ * the task, so that a late copy of the request does not restart it again.
  */
 import { changedTo, conflict, NO_TASK, refuse, repeatedIn } from "../answers.ts";
 import { encodeAttempt } from "../codec/attempt-record.ts";
@@ -9,20 +9,29 @@ import { decodeContent } from "../codec/content.ts";
 import type { FinishedRecord } from "../codec/finished-record.ts";
 import type { Retry } from "../command.ts";
 import { type Fingerprint, fingerprint } from "../fingerprint.ts";
-import { attemptKey, FINISHED, indexKey, taskKey } from "../keys.ts";
-import { LANES_MAX } from "../limits.ts";
+import { leaveHistory } from "../history-index.ts";
+import { attemptKey, FINISHED, taskKey } from "../keys.ts";
+import { GROUPS_MAX, LANES_MAX } from "../limits.ts";
 import { NONE } from "../live-table.ts";
 import { findFinished, finishedContent } from "../lookup.ts";
+import { restoreRunNotes } from "../notes.ts";
 import type { Reply } from "../reply.ts";
 import type { QueueState } from "../state.ts";
-import { COMPLETED, DEAD, PENDING } from "../state-number.ts";
-import type { TaskId } from "../task.ts";
+import { COMPLETED, PENDING } from "../state-number.ts";
+import type { TaskContent, TaskId } from "../task.ts";
 import { ATTEMPT_OUTCOMES } from "../task.ts";
 import { admit, place } from "../transitions.ts";
+import { joinGroup } from "../turns.ts";
+import { reclaimUnique } from "../unique.ts";
 
 const TOO_MANY_LANES = refuse(
   "overloaded",
   `There are unfinished tasks of ${LANES_MAX} pairs of queue and type already.`,
+);
+
+const TOO_MANY_GROUPS = refuse(
+  "overloaded",
+  `There are unfinished tasks of ${GROUPS_MAX} groups already.`,
 );
 
 export function retry(s: QueueState, { id, requestId }: Retry): Reply {
@@ -37,33 +46,54 @@ export function retry(s: QueueState, { id, requestId }: Retry): Reply {
   const finished = findFinished(s, id);
   if (finished === undefined) return NO_TASK;
   const same = finished.requestHigh === request.high && finished.requestLow === request.low;
-  if (same) return repeatedIn(finished.state);
+  return same ? repeatedIn(finished.state) : retryFinished(s, id, finished, request);
+}
+
+/** The task has ended, and is no task that this request has restarted. */
+export function retryFinished(
+  s: QueueState,
+  id: TaskId,
+  finished: FinishedRecord,
+  request: Fingerprint,
+): Reply {
   if (finished.state === COMPLETED) return conflict(COMPLETED, "retried");
   const queue = s.lanes.queue(finished.queue);
-  if (!s.lanes.hasRoomFor(queue, finished.type)) return TOO_MANY_LANES;
-  restart(s, id, finished, request);
+  const content = decodeContent(finishedContent(s, id, finished));
+  if (!s.lanes.hasRoomFor(queue, content)) return TOO_MANY_LANES;
+  if (!s.lanes.groups.hasRoomFor(queue, content.group)) return TOO_MANY_GROUPS;
+  const taken = reclaimUnique(s, id, content);
+  if (taken !== undefined) return taken;
+  restart(s, id, finished, content, request);
   return changedTo(PENDING);
 }
 
-function restart(s: QueueState, id: TaskId, finished: FinishedRecord, request: Fingerprint): void {
+function restart(
+  s: QueueState,
+  id: TaskId,
+  finished: FinishedRecord,
+  content: TaskContent,
+  request: Fingerprint,
+): void {
   const { table } = s;
-  const { timeoutMs } = decodeContent(finishedContent(s, id, finished));
   keepFinalRun(s, id, finished);
+  leaveHistory(s, id, finished);
   s.overlay.delete(taskKey(FINISHED, id));
-  s.overlay.delete(indexKey(finished.state === DEAD ? "dead" : "cancelled", id));
   const queue = s.lanes.queue(finished.queue);
   s.count(queue, finished.state, -1);
-  const slot = admit(s, id, s.lanes.open(queue, finished.type), finished.content);
+  const slot = admit(s, id, s.lanes.open(queue, content), finished.content);
+  joinGroup(s, slot, content.group);
   table.priority[slot] = finished.priority;
   table.createdAt[slot] = finished.createdAt;
   table.startedAt[slot] = finished.startedAt;
-  table.timeoutMs[slot] = timeoutMs;
+  table.timeoutMs[slot] = content.timeoutMs;
+  table.contentBytes[slot] = finished.contentBytes;
   table.attempt[slot] = finished.attempt;
   table.endedToken[slot] = finished.endedToken;
   table.endedOutcome[slot] = finished.endedOutcome;
   table.requestHigh[slot] = request.high;
   table.requestLow[slot] = request.low;
   table.setPolicy(slot, finished.policy);
+  restoreRunNotes(s, slot, finished);
   place(s, slot, PENDING, 0);
 }
 

@@ -1,17 +1,22 @@
 /**
  * `wake`: what time alone does to tasks, in the order of their times and then of their places in
  * line. Waiting tasks come due; runs end at their timeout, or, when their session is gone, with
- * their own extension. A copy finds nothing due and does nothing.
+ * their own extension; blocked tasks end whose parent has failed them; tasks that wait beyond their
+ * expiry end. What comes due at the instant at which another one expires goes first. A copy finds
+ * nothing due and does nothing.
  */
 import { DONE } from "../answers.ts";
 import type { Wake } from "../command.ts";
+import { endDoomed } from "../doomed.ts";
+import { nextExpiry } from "../expiry.ts";
 import { WAKE_MAX } from "../limits.ts";
 import { NONE } from "../live-table.ts";
 import type { Reply } from "../reply.ts";
 import type { QueueState } from "../state.ts";
-import { RUNNING } from "../state-number.ts";
+import { BLOCKED, RUNNING } from "../state-number.ts";
 import {
   becomePending,
+  expire,
   failRun,
   lapseRun,
   loseLease,
@@ -22,17 +27,34 @@ import {
 const AS_THE_POLICY_SAYS = { allowed: true, afterMs: 0 };
 
 export function wake(s: QueueState, { max }: Wake): Reply {
-  const { table, timers } = s;
-  for (let moved = Math.min(max, WAKE_MAX); moved > 0; moved--) {
-    const slot = timers.top;
-    if (slot === NONE || table.timerAt[slot]! > s.clock) break;
-    if (table.state[slot] === RUNNING) endOverdue(s, slot);
-    else {
-      withdraw(s, slot);
-      becomePending(s, slot);
-    }
+  let left = Math.min(max, WAKE_MAX);
+  while (left > 0) {
+    const links = s.links.size;
+    if (!wakeNext(s)) break;
+    // A child that hears of an end, or a parent that it waited for, is work as well.
+    left -= 1 + links - s.links.size;
   }
   return DONE;
+}
+
+/** False = nothing is due. */
+function wakeNext(s: QueueState): boolean {
+  const { table, timers } = s;
+  const slot = timers.top;
+  const at = slot === NONE ? Number.POSITIVE_INFINITY : table.timerAt[slot]!;
+  const expiresAt = nextExpiry(s);
+  if (Math.min(at, expiresAt) > s.clock) return false;
+  if (expiresAt < at) {
+    expire(s, s.expiries.top);
+  } else if (table.state[slot] === RUNNING) {
+    endOverdue(s, slot);
+  } else if (table.state[slot] === BLOCKED) {
+    endDoomed(s, slot);
+  } else {
+    withdraw(s, slot);
+    becomePending(s, slot);
+  }
+  return true;
 }
 
 function endOverdue(s: QueueState, slot: number): void {

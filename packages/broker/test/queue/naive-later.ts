@@ -1,0 +1,36 @@
+/** Which function of the naive model carries out which command of version 3. */
+import type { Command } from "../../src/queue/command.ts";
+import type { Reply } from "../../src/queue/reply.ts";
+import { cancelJob, expunge, forget, startJob, stepJob } from "./naive-history.ts";
+import type { NaiveModel } from "./naive-model.ts";
+import { configure, deleteQueue } from "./naive-queues.ts";
+import { report } from "./naive-report.ts";
+import { reschedule } from "./naive-reschedule.ts";
+import { submitAll } from "./naive-submit.ts";
+
+export function carryOutLater(model: NaiveModel, command: Command): Reply {
+  switch (command.type) {
+    case "configureQueue":
+      return configure(model, command);
+    case "deleteQueue":
+      return deleteQueue(model, command.queue);
+    case "submitAll":
+      return submitAll(model, command.tasks);
+    case "reschedule":
+      return reschedule(model, command.id, command.runAt);
+    case "report":
+      return report(model, command);
+    case "startJob":
+      return startJob(model, command);
+    case "stepJob":
+      return stepJob(model, command);
+    case "cancelJob":
+      return cancelJob(model, command);
+    case "expunge":
+      return expunge(model, command);
+    case "forget":
+      return forget(model, command);
+    default:
+      throw new Error(`the model does not know ${command.type}`);
+  }
+}
