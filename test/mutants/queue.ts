@@ -16,7 +16,7 @@ export const QUEUE: readonly Mutant[] = [
     what: "A submit that is sent again after its task has finished makes a second task.",
     edits: [
       queue(
-        "commands/submit.ts",
+        "admission.ts",
         "  if (finished !== undefined) {\n    const same = sameBytes(finishedContent",
         "  if (finished !== undefined && finished.state < 0) {\n" +
           "    const same = sameBytes(finishedContent",
@@ -30,9 +30,9 @@ export const QUEUE: readonly Mutant[] = [
     what: "An idempotency key is not looked up before a task is made.",
     edits: [
       queue(
-        "commands/submit.ts",
-        "const first = withKey ? answerKey(s, content, bytes) : undefined;",
-        "const first = withKey && time < 0 ? answerKey(s, content, bytes) : undefined;",
+        "admission.ts",
+        'if (content.idempotencyKey !== "") {\n    const first',
+        'if (content.idempotencyKey !== "" && time < 0) {\n    const first',
       ),
     ],
     killers: [SIMULATOR, transcript("idempotency")],
@@ -43,7 +43,7 @@ export const QUEUE: readonly Mutant[] = [
     what: "An id is taken however old it is, also when its task may have been forgotten.",
     edits: [
       queue(
-        "commands/submit.ts",
+        "admission.ts",
         "if (time < s.clock - DEDUP_WINDOW_MS || time",
         "if (time < s.clock - 9 * DEDUP_WINDOW_MS || time",
       ),
@@ -57,8 +57,8 @@ export const QUEUE: readonly Mutant[] = [
     edits: [
       queue(
         "commands/retry.ts",
-        "if (same) return repeatedIn(finished.state);",
-        "if (same && finished.state < 0) return repeatedIn(finished.state);",
+        "return same ? repeatedIn(finished.state) :",
+        "return same && finished.state < 0 ? repeatedIn(finished.state) :",
       ),
     ],
     killers: [SIMULATOR, transcript("retry-and-delete")],

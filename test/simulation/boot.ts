@@ -6,6 +6,7 @@
 import type { NodeId, RecoveredLog } from "task-queue-raft";
 import {
   type Batch,
+  PLAIN_BACKOFF,
   type QueueEvent,
   QueueMachine,
   type Reply,
@@ -68,6 +69,7 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
     membership: mark.membership,
     settings: {
       retry: {
+        ...PLAIN_BACKOFF,
         maxRetries: workload.maxRetries,
         initialDelayMs: workload.retryDelayMs,
         multiplier: 2,
@@ -96,7 +98,7 @@ export function watchedQueue(id: NodeId, image: StateImage, inspector: Inspector
     applied: (queue, index, batch, replies, events) => {
       inspector.entryApplied(id, queue, index, batch, replies, events);
     },
-    raised: (queue, index) => inspector.log.raised(id, queue, index),
+    raised: (queue, index) => inspector.raised(id, queue, index),
   };
   return loadQueue(image, new ObservedQueue(image, observer));
 }

@@ -42,7 +42,7 @@ export function calm(): SimulationOptions {
     members: noChanges(),
     trouble: noTrouble(),
     damage: noDamage(),
-    versions: { oldMask: 0, rollEveryMs: NEVER, downShare: 0, raiseEveryMs: NEVER },
+    versions: { oldMask: 0, oldMax: 1, rollEveryMs: NEVER, downShare: 0, raiseEveryMs: NEVER },
     snapshots: { entries: 10_000, rowsAChunk: 1000 },
     clocks: { skewMs: 5, drift: 0, turnMs: 0.1 },
     workload: calmWorkload(),
@@ -167,5 +167,6 @@ function calmWorkload(): WorkloadOptions {
     maxRetries: 3,
     retryDelayMs: 1000,
     clientTimeoutMs: 8000,
+    later: { extraRate: 0.3, batchRate: 0.05, configureEveryMs: 10_000 },
   };
 }

@@ -248,7 +248,8 @@ export class Faults {
     const present = this.#present();
     const node = present[Math.floor(share * present.length)]!;
     if (node.supports.max === to) return;
-    this.#situations.hit(to === 1 ? "node rolled back to the older binary" : "node rolled up");
+    const isBack = to < node.supports.max;
+    this.#situations.hit(isBack ? "node rolled back to the older binary" : "node rolled up");
     node.supports = { min: 1, max: to };
     if (node.alive) this.#crash(node, downMs, false);
     else if (node.isTooOld) node.start();

@@ -128,6 +128,8 @@ export interface DamageOptions {
 export interface VersionOptions {
   /** Nodes that begin with the older one, by bits. */
   readonly oldMask: number;
+  /** What the older one knows. */
+  readonly oldMax: number;
   /** The operator starts a node with another binary. */
   readonly rollEveryMs: number;
   /** Share of these that go back to the older one. */
@@ -189,6 +191,17 @@ export interface WorkloadOptions {
   readonly maxRetries: number;
   readonly retryDelayMs: number;
   readonly clientTimeoutMs: number;
+  readonly later: LaterOptions;
+}
+
+/** What there is since version 3 of the cluster; in an older one nobody asks for it. */
+export interface LaterOptions {
+  /** Share of the tasks that have a group, an expiry, a unique key, labels or parents. */
+  readonly extraRate: number;
+  /** Share of the submits that are a batch: a diamond, all or nothing. */
+  readonly batchRate: number;
+  /** The operator changes settings of a queue, pauses one, or cancels many tasks at once. */
+  readonly configureEveryMs: number;
 }
 
 export type RaftKnobs = Pick<

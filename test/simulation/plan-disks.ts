@@ -50,14 +50,14 @@ export function addDamage(options: DamageOptions, leaderShare: number, add: Add)
 }
 
 export function addVersions(options: VersionOptions, add: Add): void {
-  const { rollEveryMs, downShare, raiseEveryMs } = options;
+  const { rollEveryMs, downShare, raiseEveryMs, oldMax } = options;
   add("roll", rollEveryMs, (random) => ({
     kind: "roll",
     share: random.float(),
-    to: random.chance(downShare) ? 1 : 2,
+    to: random.chance(downShare) ? oldMax : random.pick([2, 3, 3]),
     downMs: random.between(50, 1500),
   }));
-  add("raise", raiseEveryMs, () => ({ kind: "raise", to: 2 }));
+  add("raise", raiseEveryMs, (random) => ({ kind: "raise", to: random.pick([2, 3]) }));
 }
 
 /** Once, and late enough that there is something to lose. */

@@ -16,7 +16,7 @@ import {
 import { ClockChecker } from "./checkers/clock.ts";
 import { checkEnd } from "./checkers/end.ts";
 import { Inspector } from "./checkers/inspector.ts";
-import { isFinal } from "./checkers/ledger.ts";
+import { isFinal } from "./checkers/ledger-task.ts";
 import type { Fault } from "./deeds.ts";
 import { describeNode } from "./describe.ts";
 import { Disk } from "./disk.ts";
@@ -25,7 +25,7 @@ import { Network } from "./network.ts";
 import { firstIncarnation, type Mutate, SimulatedNode } from "./node.ts";
 import { NodeClock } from "./node-clock.ts";
 import { Operator } from "./operator.ts";
-import type { SimulationOptions } from "./options.ts";
+import type { SimulationOptions, VersionOptions } from "./options.ts";
 import { planFaults } from "./plan.ts";
 import type { Surroundings } from "./process.ts";
 import { Random } from "./random.ts";
@@ -285,20 +285,20 @@ export class Simulator {
 }
 
 /** The cluster begins with the newest version that all its founders know. */
-function foundersOf({ nodes, versions: { oldMask } }: SimulationOptions): Roster {
+function foundersOf({ nodes, versions }: SimulationOptions): Roster {
   const members = Array.from({ length: nodes }, (_, at) => {
     const id = `node${at + 1}`;
     const where = { bus: `${id}:1`, address: `${id}:2` };
-    return { id, incarnation: `${id}#1`, ...where, voter: true, versions: binaryOf(oldMask, at) };
+    return { id, incarnation: `${id}#1`, ...where, voter: true, versions: binaryOf(versions, at) };
   });
-  const version = Math.min(...members.map(({ versions }) => versions.max));
+  const version = Math.min(...members.map(({ versions: { max } }) => max));
   return version === 1
     ? { revision: 0, members }
     : { revision: 0, members, clusterVersion: version };
 }
 
-function binaryOf(oldMask: number, at: number): VersionRange {
-  return (oldMask & (1 << at)) === 0 ? SUPPORTED : { min: 1, max: 1 };
+function binaryOf({ oldMask, oldMax }: VersionOptions, at: number): VersionRange {
+  return (oldMask & (1 << at)) === 0 ? SUPPORTED : { min: 1, max: oldMax };
 }
 
 /** How far clocks that are right may be ahead of true time; undefined: too many may be wrong. */
@@ -324,7 +324,7 @@ function makeNodes(founders: Roster, around: Surroundings, random: Random): Simu
     const clock = new NodeClock(own.between(1 - drift, 1 + drift), own.between(-skewMs, skewMs));
     const roster = at < options.nodes ? founders : undefined;
     const node = new SimulatedNode(id, disk, clock, own, around, roster);
-    node.supports = binaryOf(options.versions.oldMask, at);
+    node.supports = binaryOf(options.versions, at);
     return node;
   });
 }

@@ -11,6 +11,7 @@ import {
   type DiskTroubleOptions,
   type FaultOptions,
   KIB,
+  type LaterOptions,
   type MemberOptions,
   MIB,
   NEVER,
@@ -211,6 +212,7 @@ function swarmVersions(random: Random): VersionOptions {
   const isMixed = random.chance(0.3);
   return {
     oldMask: isMixed ? random.whole(1, 255) : 0,
+    oldMax: random.fork("older").pick([1, 1, 2]),
     rollEveryMs: isMixed ? random.pick([2000, 6000]) : NEVER,
     downShare: random.pick([0, 0.2, 0.4]),
     raiseEveryMs: isMixed ? random.pick([3000, 10_000]) : NEVER,
@@ -260,5 +262,14 @@ function swarmWorkload(random: Random): WorkloadOptions {
     maxRetries: random.whole(0, 4),
     retryDelayMs: random.pick([50, 500, 2000]),
     clientTimeoutMs: random.pick([800, 3000, 8000]),
+    later: swarmLater(random.fork("later")),
+  };
+}
+
+function swarmLater(random: Random): LaterOptions {
+  return {
+    extraRate: random.pick([0, 0.3, 0.7]),
+    batchRate: random.pick([0, 0.05, 0.3]),
+    configureEveryMs: random.pick([NEVER, 10_000, 3000]),
   };
 }

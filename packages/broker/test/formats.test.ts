@@ -6,52 +6,61 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decodeBatch, QueueMachine } from "../src/queue/index.ts";
 import { decodeRoster } from "../src/replica/index.ts";
-import { FORMATS } from "./formats.ts";
+import { FORMATS, FORMATS_3 } from "./formats.ts";
 import { MemoryStore } from "./queue/harness.ts";
 
-const FIXTURES = new URL("../../../test/fixtures/format-2/", import.meta.url);
+/** Which formats came, or came in another form, with which version of the cluster. */
+const BROUGHT = [
+  [2, FORMATS],
+  [3, FORMATS_3],
+] as const;
 
-function fixture(name: string): unknown {
-  return JSON.parse(readFileSync(new URL(name, FIXTURES), "utf8"));
+function fixture(version: number, name: string): unknown {
+  const url = new URL(`../../../test/fixtures/format-${version}/${name}`, import.meta.url);
+  return JSON.parse(readFileSync(url, "utf8"));
 }
 
-const SAMPLES = fixture("samples.json") as Readonly<Record<string, string>>;
+function samplesOf(version: number): Readonly<Record<string, string>> {
+  return fixture(version, "samples.json") as Readonly<Record<string, string>>;
+}
 
-function sampleOf(name: string): Buffer {
-  const text = SAMPLES[name] ?? "";
+function sampleOf(name: string, version = 2): Buffer {
+  const text = samplesOf(version)[name] ?? "";
   return Buffer.from(
     text.replaceAll(/\[(\d+)\]/g, (_, zeros) => "00".repeat(Number(zeros))),
     "hex",
   );
 }
 
-test("there is a sample of each format", () => {
-  expect(Object.keys(SAMPLES).sort()).toEqual(Object.keys(FORMATS).sort());
-});
-
-describe.each(Object.entries(FORMATS))("%s", (name, { again }) => {
-  const hexOf = async (bytes: Buffer) => Buffer.from(await again(bytes)).toString("hex");
-
-  test("is read, and written the same", async () => {
-    const sample = sampleOf(name);
-    expect(sample.length).toBeGreaterThan(5);
-    expect(await hexOf(sample)).toBe(sample.toString("hex"));
+describe.each(BROUGHT)("of version %i", (version, formats) => {
+  test("there is a sample of each format", () => {
+    expect(Object.keys(samplesOf(version)).sort()).toEqual(Object.keys(formats).sort());
   });
 
-  test("is not taken for itself when half of it is missing", async () => {
-    const sample = sampleOf(name);
-    const cut = sample.subarray(0, Math.floor(sample.length / 2) - 1);
-    const read = await hexOf(cut).catch(() => "refused");
-    expect(read === "refused" || read !== sampleOf(name).toString("hex")).toBe(true);
+  describe.each(Object.entries(formats))("%s", (name, { again }) => {
+    const hexOf = async (bytes: Buffer) => Buffer.from(await again(bytes)).toString("hex");
+
+    test("is read, and written the same", async () => {
+      const sample = sampleOf(name, version);
+      expect(sample.length).toBeGreaterThan(5);
+      expect(await hexOf(sample)).toBe(sample.toString("hex"));
+    });
+
+    test("is not taken for itself when half of it is missing", async () => {
+      const sample = sampleOf(name, version);
+      const cut = sample.subarray(0, Math.floor(sample.length / 2) - 1);
+      const read = await hexOf(cut).catch(() => "refused");
+      expect(read === "refused" || read !== sample.toString("hex")).toBe(true);
+    });
   });
-});
 
-const VERSIONED = Object.entries(FORMATS).filter(([, { versionAt }]) => versionAt !== undefined);
+  const versioned = Object.entries(formats).filter(([, { versionAt }]) => versionAt !== undefined);
 
-test.each(VERSIONED)("%s of a later version is refused", async (name, { again, versionAt }) => {
-  const later = sampleOf(name);
-  later[versionAt as number] = 9;
-  await expect((async () => again(later))()).rejects.toThrow(/format|version/);
+  test.each(versioned)("%s of a later version is refused", async (name, { again, versionAt }) => {
+    const later = sampleOf(name, version);
+    later[versionAt as number] = 9;
+    await expect((async () => again(later))()).rejects.toThrow(/format|version/);
+  });
 });
 
 describe("a roster", () => {
@@ -71,10 +80,22 @@ describe("the records of a queue", () => {
     readonly effectHash: string;
     readonly records: Readonly<Record<string, string>>;
   }
-  const { batches, states } = fixture("queue.json") as { batches: string[]; states: State[] };
+  interface Fixture {
+    readonly batches: readonly string[];
+    readonly states: readonly State[];
+  }
+  /** Kinds of records, by the first letter of their keys. */
+  const KINDS = { 2: "cfhklmqstx", 3: "Bbcdefghklmopqstuwxy" } as const;
+  const states = ([2, 3] as const).flatMap((brought) => {
+    const { batches, states: found } = fixture(brought, "queue.json") as Fixture;
+    return found.map((state) => ({ ...state, batches, kinds: KINDS[brought] }));
+  });
 
   /** The same batches, at this version from the first of them on. */
-  function played({ version, flushAfter }: State): { store: MemoryStore; machine: QueueMachine } {
+  function played({ version, flushAfter, batches }: (typeof states)[number]): {
+    store: MemoryStore;
+    machine: QueueMachine;
+  } {
     const store = new MemoryStore();
     const machine = new QueueMachine(store, 0);
     if (version > 1) {
@@ -120,10 +141,10 @@ describe("the records of a queue", () => {
   });
 
   test("hold every kind of record", () => {
-    for (const { records } of states) {
+    for (const { records, kinds: wanted } of states) {
       const kinds = new Set(Object.keys(records).map((key) => key.slice(0, 2)));
       const letters = [...kinds].map((kind) => Buffer.from(kind, "hex").toString());
-      expect(letters.sort().join("")).toBe("cfhklmqstx");
+      expect(letters.sort().join("")).toBe(wanted);
     }
   });
 });

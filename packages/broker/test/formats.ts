@@ -1,6 +1,6 @@
 /**
  * Every format in which bytes of ours are kept or sent: how to read them, and how to write again
- * what was read. `test/fixtures/format-2` has a sample of each, and is never written anew: what a
+ * what was read. `test/fixtures/format-2` and `format-3` have a sample of each, never written anew: what a
  * released broker has written must be read for ever, and be written the same until the version of
  * the cluster says otherwise.
  */
@@ -21,9 +21,30 @@ import {
   encodeCommand,
 } from "../src/queue/codec/batch.ts";
 import { decodeContent, encodeContent } from "../src/queue/codec/content.ts";
+import { decodeFinishedRecord, encodeFinishedRecord } from "../src/queue/codec/finished-record.ts";
+import {
+  decodeBlock,
+  decodeErrorGroup,
+  encodeBlock,
+  encodeErrorGroup,
+} from "../src/queue/codec/history-records.ts";
+import { decodeJob, encodeJob } from "../src/queue/codec/job-record.ts";
+import {
+  decodeCulprit,
+  decodeParents,
+  encodeCulprit,
+  encodeParents,
+} from "../src/queue/codec/parent-record.ts";
+import { decodeQueue, encodeQueue } from "../src/queue/codec/queue-record.ts";
 import { decodeReply, encodeReply } from "../src/queue/codec/reply.ts";
+import {
+  decodeLogLine,
+  decodeProgress,
+  encodeLogLine,
+  encodeProgress,
+} from "../src/queue/codec/run-notes.ts";
 import * as small from "../src/queue/codec/small-records.ts";
-import type { Queue } from "../src/queue/lanes.ts";
+import type { CommandType } from "../src/queue/command.ts";
 import { decodeRoster, encodeRoster } from "../src/replica/index.ts";
 import { SnapshotDecoder } from "../src/snapshots/decoder.ts";
 import { encodeHeader, encodeRows, encodeTrailer, startOf } from "../src/snapshots/format.ts";
@@ -171,6 +192,22 @@ const worker: Format = {
   },
 };
 
+/** Those that are in the log only since version 3, or in another form. */
+const LATER_COMMANDS: readonly CommandType[] = [
+  "submit",
+  "submitAll",
+  "complete",
+  "reschedule",
+  "report",
+  "configureQueue",
+  "deleteQueue",
+  "startJob",
+  "stepJob",
+  "cancelJob",
+  "expunge",
+  "forget",
+];
+
 export const FORMATS: Readonly<Record<string, Format>> = {
   "log entry": simple(
     (bytes) => sound(decodeEntry(bytes, ENTRY_INDEX)),
@@ -196,7 +233,7 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   attempt: simple((bytes) => decodeAttempt(bytes, 1), encodeAttempt, 0),
   "meta 1": simple(small.decodeMeta, small.encodeMeta, 0),
   "meta 2": simple(small.decodeMeta, small.encodeMeta, 0),
-  queue: simple(small.decodeQueue, (it) => small.encodeQueue(it as unknown as Queue), 0),
+  queue: simple(decodeQueue, (it) => encodeQueue(it, 1), 0),
   session: simple(small.decodeSession, small.encodeSession, 0),
   "idempotency key": simple(small.decodeKeyRecord, small.encodeKeyRecord, 0),
   tombstone: simple(small.decodeTombstone, small.encodeTombstone, 0),
@@ -212,4 +249,27 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   "bus greeting": call(RAFT_SERVICE.greet),
   "bus formation": call(RAFT_SERVICE.form),
   "worker protocol": worker,
+};
+
+/** What version 3 of the cluster brought, or gave another form; samples in `format-3`. */
+export const FORMATS_3: Readonly<Record<string, Format>> = {
+  "format file 3": format,
+  batch: simple(decodeBatch, encodeBatch, 0),
+  ...Object.fromEntries(
+    LATER_COMMANDS.map((type) => [`command ${type}`, simple(decodeCommand, encodeCommand, 0)]),
+  ),
+  reply: simple(decodeReply, encodeReply, 0),
+  content: simple(decodeContent, encodeContent, 0),
+  meta: simple(small.decodeMeta, small.encodeMeta, 0),
+  queue: simple(decodeQueue, (it) => encodeQueue(it, 3), 0),
+  "group turn": simple(small.decodeGroup, small.encodeGroup, 0),
+  "unique key": simple(small.decodeUniqueRecord, small.encodeUniqueRecord, 0),
+  finished: simple(decodeFinishedRecord, encodeFinishedRecord, 0),
+  parents: simple(decodeParents, encodeParents, 0),
+  culprit: simple(decodeCulprit, encodeCulprit, 0),
+  progress: simple(decodeProgress, encodeProgress, 0),
+  "log line": simple(decodeLogLine, encodeLogLine, 0),
+  block: simple(decodeBlock, encodeBlock, 0),
+  "error group": simple(decodeErrorGroup, encodeErrorGroup, 0),
+  job: simple(decodeJob, encodeJob, 0),
 };

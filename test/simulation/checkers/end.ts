@@ -12,7 +12,8 @@ import { stateOf } from "../boot.ts";
 import type { SimulatedNode } from "../node.ts";
 import { demand } from "../violation.ts";
 import { checkDeep, type Inspector } from "./inspector.ts";
-import { isFinal, type Ledger, type LedgerTask } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
+import { isFinal, type LedgerTask } from "./ledger-task.ts";
 import { sameBytes } from "./log.ts";
 
 export function checkEnd(inspector: Inspector, well: readonly SimulatedNode[]): void {

@@ -101,6 +101,12 @@ export class Inspector {
     this.log.loaded(id, queue, queue.applied);
   }
 
+  /** The entry at `index` has raised the version of this machine. */
+  raised(id: NodeId, queue: QueueMachine, index: number): void {
+    this.log.raised(id, queue, index);
+    this.model.raised(queue.version);
+  }
+
   /** All rows of a snapshot are there. */
   received(id: NodeId, snapshot: EntryId, queue: QueueMachine): void {
     demand(queue.applied <= snapshot.index, "apply atomicity", () => {

@@ -10,27 +10,16 @@ import type {
   Command,
   LeasedEvent,
   LeaseLostEvent,
+  NewTask,
   QueueEvent,
   Reply,
-  Submit,
+  TaskContent,
   TaskState,
 } from "../../../packages/broker/src/queue/index.ts";
 import { demand } from "../violation.ts";
+import { isFinal, type LedgerTask } from "./ledger-task.ts";
 import { idText } from "./model.ts";
-
-export interface LedgerTask {
-  readonly submit: Submit;
-  /** Index of the entry that created it. */
-  readonly index: number;
-  grants: number;
-  failures: number;
-  live: { readonly token: number; readonly session: string } | undefined;
-  /** Final states reached, and how often it was started again. */
-  endings: number;
-  restarts: number;
-  state: TaskState | undefined;
-  deleted: boolean;
-}
+import { TermsChecker } from "./terms.ts";
 
 export interface Grant {
   readonly task: LedgerTask;
@@ -51,10 +40,13 @@ type Report = Extract<Command, { readonly type: "complete" | "fail" | "release" 
 export class Ledger {
   readonly tasks = new Map<string, LedgerTask>();
   readonly grants = new Map<number, Grant>();
+  readonly terms = new TermsChecker(this.tasks);
   /** By index of the entry. */
   readonly history = new Map<number, Applied>();
   readonly #leasesOf = new Map<string, Set<number>>();
   #lastToken = 0;
+  /** Leases that the entry under way ends by another's hand, as its events say. */
+  #lostTokens: ReadonlySet<number> = new Set();
   /** Tasks whose final state must be told by an event of the entry under way. */
   readonly #mustEnd = new Map<LedgerTask, TaskState>();
   readonly #mustHaveEnded = new Set<LedgerTask>();
@@ -67,6 +59,9 @@ export class Ledger {
     events: readonly QueueEvent[],
   ): void {
     this.history.set(index, { batch, replies });
+    this.terms.begin(batch);
+    const lost = events.filter((event) => event.type === "leaseLost");
+    this.#lostTokens = new Set(lost.map(({ token }) => token));
     batch.commands.forEach((command, ordinal) => {
       this.#command(index, command, replies[ordinal]!);
     });
@@ -84,6 +79,7 @@ export class Ledger {
       });
     }
     this.#mustHaveEnded.clear();
+    this.terms.end(index);
   }
 
   /** Every task has reached a final state. */
@@ -100,6 +96,10 @@ export class Ledger {
   #command(index: number, command: Command, reply: Reply): void {
     if (reply.code === "leased") this.#leased(index, reply.tokens);
     if (reply.code === "ok") this.#accepted(index, command, reply);
+    if (reply.code !== "submitted" || command.type !== "submitAll") return;
+    reply.tasks.forEach(({ id, duplicate }, at) => {
+      this.#submitted(index, command.tasks[at]!, id!, duplicate);
+    });
   }
 
   #accepted(index: number, command: Command, reply: Accepted): void {
@@ -122,6 +122,9 @@ export class Ledger {
       case "delete":
         if (!reply.duplicate) this.#deleted(this.#task(command.id));
         break;
+      case "configureQueue":
+        this.terms.configured(command);
+        break;
       case "unregister":
         this.#released(command.session);
         break;
@@ -130,7 +133,7 @@ export class Ledger {
     }
   }
 
-  #submitted(index: number, command: Submit, id: Uint8Array, duplicate: boolean): void {
+  #submitted(index: number, command: NewTask, id: Uint8Array, duplicate: boolean): void {
     const key = idText(id);
     const known = this.tasks.get(key);
     demand((known !== undefined) === duplicate, "no lost or doubled submit", () => {
@@ -138,13 +141,14 @@ export class Ledger {
     });
     if (known !== undefined) {
       const { content } = known.submit;
+      if (sharesUniqueKey(content, command.content)) return;
       demand(samePayload(content.payload, command.content.payload), "idempotency", () => {
         return `at ${index} other content is taken for a duplicate`;
       });
       return;
     }
     demand(key === idText(command.id), "idempotency", () => `at ${index} a task has another id`);
-    this.tasks.set(key, {
+    const task: LedgerTask = {
       submit: command,
       index,
       grants: 0,
@@ -154,7 +158,9 @@ export class Ledger {
       restarts: 0,
       state: undefined,
       deleted: false,
-    });
+    };
+    this.tasks.set(key, task);
+    this.terms.submitted(task);
   }
 
   #reported(index: number, command: Report): void {
@@ -175,11 +181,10 @@ export class Ledger {
     if (isOver) this.#mustEnd.set(task, "dead");
   }
 
-  /** A cancel before it in the same entry has ended its lease already, and says so by an event. */
+  /** A cancel or a job before it in the entry has ended some already, and says so by events. */
   #released(session: string): void {
     for (const token of this.#leasesOf.get(session) ?? []) {
-      const { task } = this.grants.get(token)!;
-      if (this.#mustEnd.get(task) !== "cancelled") this.#endLease(token);
+      if (!this.#lostTokens.has(token)) this.#endLease(token);
     }
   }
 
@@ -188,6 +193,7 @@ export class Ledger {
     task.failures = 0;
     this.#mustEnd.delete(task);
     this.#mustHaveEnded.add(task);
+    this.terms.restarted(task);
     demand(!task.deleted, "terminal is terminal", () => `at ${index} a deleted task starts again`);
   }
 
@@ -220,6 +226,7 @@ export class Ledger {
       return `at ${index} a task that is ${task.state} is leased`;
     });
     demand(!this.grants.has(token), "token order", () => `token ${token} is granted twice`);
+    this.terms.granted(index, task, session);
     task.grants++;
     task.live = { token, session };
     this.grants.set(token, { task, session, attempt: task.grants, index });
@@ -246,12 +253,14 @@ export class Ledger {
     demand(state !== "completed" || this.#mustEnd.get(task) === state, "fencing", () => {
       return `at ${index} a task is completed by nobody`;
     });
+    this.terms.finished(index, task, state);
     task.endings++;
     task.state = state;
   }
 
   #endLease(token: number): void {
     const grant = this.grants.get(token)!;
+    if (grant.task.live !== undefined) this.terms.ended(grant.task);
     grant.task.live = undefined;
     this.#leasesOf.get(grant.session)!.delete(token);
   }
@@ -263,9 +272,10 @@ export class Ledger {
   }
 }
 
-/** Between two entries: in a final state. */
-export function isFinal({ endings, restarts }: LedgerTask): boolean {
-  return endings > restarts;
+/** Then one is answered with the other, whatever it says. */
+function sharesUniqueKey(one: TaskContent, other: TaskContent): boolean {
+  const key = other.unique?.key;
+  return key !== undefined && one.unique?.key === key && one.queue === other.queue;
 }
 
 function samePayload(one: Uint8Array, other: Uint8Array): boolean {

@@ -6,6 +6,7 @@
 import {
   type Batch,
   type Command,
+  newTasksOf,
   type QueueMachine,
   type Reply,
   TASK_STATES,
@@ -43,7 +44,15 @@ class QuickModel extends NaiveModel {
     return this.all.get(idText(id));
   }
 
-  protected override forget(task: ModelTask): void {
+  /** Commands that make several tasks are tried out on it. */
+  override copy(): QuickModel {
+    this.#learn();
+    const copy = Object.assign(new QuickModel(), structuredClone({ ...this }));
+    copy.#known = copy.tasks.length;
+    return copy;
+  }
+
+  override forget(task: ModelTask): void {
     this.#learn();
     super.forget(task);
     this.#known = this.tasks.length;
@@ -59,9 +68,10 @@ class QuickModel extends NaiveModel {
 
   #recall(command: Command): void {
     if (command.type === "retry") this.#bringBack(this.all.get(idText(command.id)));
-    if (command.type !== "submit" || command.content.idempotencyKey === "") return;
-    const first = this.keys.get(`${command.content.queue} ${command.content.idempotencyKey}`);
-    if (first !== undefined) this.#bringBack(this.all.get(textOfHex(first.id)));
+    for (const { content } of newTasksOf(command)) {
+      const first = this.keys.get(`${content.queue} ${content.idempotencyKey}`);
+      if (first !== undefined) this.#bringBack(this.all.get(textOfHex(first.id)));
+    }
   }
 
   #bringBack(task: ModelTask | undefined): void {
@@ -73,6 +83,11 @@ class QuickModel extends NaiveModel {
 
 export class ModelChecker {
   readonly #model = new QuickModel();
+
+  /** The cluster works with this version from here on. */
+  raised(version: number): void {
+    this.#model.version = Math.max(this.#model.version, version);
+  }
 
   applied(index: number, batch: Batch, replies: readonly Reply[]): void {
     const wanted = this.#model.apply(batch);
@@ -149,6 +164,12 @@ function isSame(one: Reply, other: Reply): boolean {
   if (one.code === "leased" && other.code === "leased") {
     return one.tokens.join() === other.tokens.join();
   }
+  if (one.code === "submitted" && other.code === "submitted") {
+    const { tasks } = other;
+    return (
+      one.tasks.length === tasks.length && one.tasks.every((task, i) => isSame(task, tasks[i]!))
+    );
+  }
   if (one.code !== "ok" || other.code !== "ok") return one.code === other.code;
   if (one.state !== other.state || one.duplicate !== other.duplicate) return false;
   return textOf(one.id) === textOf(other.id);
@@ -161,6 +182,7 @@ function textOf(id: TaskId | undefined): string {
 /** Without the message, which is for people. */
 function plain(reply: Reply): string {
   if (reply.code === "leased") return `leased ${reply.tokens.join(" ")}`;
+  if (reply.code === "submitted") return reply.tasks.map(plain).join("; ");
   if (reply.code !== "ok") return reply.code;
   const id = reply.id === undefined ? "" : hex(reply.id);
   return `ok ${id} ${reply.state ?? ""}${reply.duplicate ? " duplicate" : ""}`;

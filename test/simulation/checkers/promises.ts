@@ -3,11 +3,12 @@
  * the very command, "certainly not done" is never followed by the deed, reads see every write that
  * was answered before they were asked, and a delivery is what the submitter sent.
  */
-import type {
-  Command,
-  Delivery,
-  Reply,
-  TaskView,
+import {
+  type Command,
+  type Delivery,
+  type Reply,
+  type TaskView,
+  versionNeededBy,
 } from "../../../packages/broker/src/queue/index.ts";
 import type { Outcome } from "../../../packages/broker/src/replica/index.ts";
 import { demand } from "../violation.ts";
@@ -35,6 +36,8 @@ export class PromiseChecker {
   answered(command: Command, outcome: Outcome): void {
     if (outcome.kind !== "applied") return;
     const { index, reply } = outcome;
+    // A leader that works with an earlier version says so without an entry.
+    if (versionNeededBy(command) > 1 && isTooEarly(reply)) return;
     const applied = this.#ledger.history.get(index);
     const isThere = applied?.batch.commands.some((logged, ordinal) => {
       return sameCommand(logged, command) && sameReply(applied.replies[ordinal]!, reply);
@@ -46,6 +49,8 @@ export class PromiseChecker {
     if (command.type === "submit" && reply.code === "ok") {
       this.acknowledged.add(idText(reply.id!));
     }
+    if (reply.code !== "submitted") return;
+    for (const { id } of reply.tasks) this.acknowledged.add(idText(id!));
   }
 
   /** Every try of this submit was refused as certainly not done, and its caller gave up. */
@@ -108,6 +113,10 @@ export class PromiseChecker {
       });
     }
   }
+}
+
+function isTooEarly(reply: Reply): boolean {
+  return reply.code === "state_conflict" && reply.message.startsWith("this needs version");
 }
 
 /** What a command is about; two copies of one command have the same. */

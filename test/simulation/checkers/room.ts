@@ -42,7 +42,9 @@ export class RoomChecker {
     for (const { entries } of persists) {
       for (const { kind, term, data, index } of entries) {
         if (kind !== "normal" || term !== raft.term) continue;
-        const isNew = decodeBatch(data).commands.some(({ type }) => type === "submit");
+        const isNew = decodeBatch(data).commands.some(({ type }) => {
+          return type === "submit" || type === "submitAll";
+        });
         demand(!isNew, "no submit without room", () => {
           return `${this.#id} takes in a task at ${index}, ${now - this.#since!} ms without room`;
         });

@@ -10,6 +10,7 @@ import {
 } from "../../../packages/broker/src/queue/index.ts";
 import type { Forward } from "../../../packages/broker/src/replica/index.ts";
 import type { Situation, Situations } from "../situations.ts";
+import { LaterSightings } from "./later-sightings.ts";
 import type { Ledger } from "./ledger.ts";
 import type { LogChecker } from "./log.ts";
 import { idText } from "./model.ts";
@@ -42,6 +43,7 @@ export class Sightings {
   /** Term in which each session registered first, and tasks that a lapse gave back. */
   readonly #registeredIn = new Map<string, number>();
   readonly #lapsedTasks = new Set<string>();
+  readonly #later: LaterSightings;
   #candidateTerm = 0;
   #electedTerm = 0;
 
@@ -49,6 +51,7 @@ export class Sightings {
     this.#situations = situations;
     this.#ledger = ledger;
     this.#log = log;
+    this.#later = new LaterSightings(situations, ledger);
   }
 
   booting(id: NodeId): void {
@@ -151,6 +154,7 @@ export class Sightings {
   #command(command: Command, reply: Reply, term: number): void {
     const code = reply.code === "ok" && reply.duplicate ? "duplicate" : reply.code;
     const situation = BY_REPLY[command.type]?.[code];
+    this.#later.command(command, reply, term);
     if (situation !== undefined) this.#situations.hit(situation);
     if (command.type === "register") {
       if (code === "ok") this.#registeredIn.set(command.session, term);
@@ -182,6 +186,7 @@ export class Sightings {
   }
 
   #event(event: QueueEvent, term: number): void {
+    this.#later.event(event, term);
     if (event.type === "leased") {
       const registeredIn = this.#registeredIn.get(event.session) ?? term;
       if (registeredIn < term) this.#situations.hit("session of an earlier term leased to");

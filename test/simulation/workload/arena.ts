@@ -1,4 +1,5 @@
 /** What clients and workers know of the world they live in. */
+import { clusterVersionOf } from "../../../packages/broker/src/replica/index.ts";
 import type { Inspector } from "../checkers/inspector.ts";
 import type { SimulatedNode } from "../node.ts";
 import { EPOCH_MS } from "../node-clock.ts";
@@ -59,6 +60,11 @@ export class Arena {
   travelMs(random: Random): number {
     const { min, max } = this.options.network.delayMs;
     return random.between(min, max);
+  }
+
+  /** The cluster works with version 3, for good. */
+  get knowsLater(): boolean {
+    return clusterVersionOf(this.inspector.config.roster) >= 3;
   }
 
   leader(): SimulatedNode | undefined {

@@ -8,6 +8,7 @@ import type { SimulatedNode } from "../node.ts";
 import type { Random } from "../random.ts";
 import type { Arena } from "./arena.ts";
 import { Errand } from "./errand.ts";
+import { diamondOf } from "./extras.ts";
 import type { Submissions } from "./submission.ts";
 
 /** Submitted tasks that a client remembers, to cancel them or submit them again. */
@@ -75,10 +76,25 @@ export class Client {
   }
 
   #submit(): void {
-    const submit = this.#submissions.next(this.#arena.wallMs, this.#random);
+    const isBatch = this.#arena.knowsLater && this.#random.chance(this.#batchRate);
+    if (isBatch) {
+      const four = [1, 2, 3, 4].map(() => this.#next());
+      this.#do({ type: "submitAll", tasks: diamondOf(this.#random, four) });
+      return;
+    }
+    const submit = this.#next();
     this.#recent.push(submit);
     if (this.#recent.length > REMEMBERED) this.#recent.shift();
     this.#do(submit);
+  }
+
+  #next(): Submit {
+    const parents = this.#arena.knowsLater ? this.#recent.map(({ id }) => id) : undefined;
+    return this.#submissions.next(this.#arena.wallMs, this.#random, parents);
+  }
+
+  get #batchRate(): number {
+    return this.#arena.options.workload.later.batchRate;
   }
 
   #resend(submit: Submit): void {

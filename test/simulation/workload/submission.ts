@@ -5,9 +5,10 @@ import type {
   TaskContent,
   TaskId,
 } from "../../../packages/broker/src/queue/index.ts";
-import { PRIORITIES } from "../../../packages/broker/src/queue/index.ts";
+import { NO_EXTRAS, PLAIN_BACKOFF, PRIORITIES } from "../../../packages/broker/src/queue/index.ts";
 import type { WorkloadOptions } from "../options.ts";
 import type { Random } from "../random.ts";
+import { extrasOf } from "./extras.ts";
 
 /** Larger than what the other tasks add up to, and than some limits of the swarm. */
 const HUGE_BYTES = 20_000;
@@ -26,24 +27,33 @@ export class Submissions {
     this.#options = options;
   }
 
-  next(wallMs: number, random: Random): Submit {
+  /** `parents`: what it may wait for; undefined: the cluster knows nothing of that yet. */
+  next(wallMs: number, random: Random, parents: readonly TaskId[] | undefined): Submit {
     this.#random = random;
     const idempotencyKey = random.chance(this.#options.keyRate)
       ? `key-${random.whole(1, KEYS)}`
       : "";
-    const content = this.#content(idempotencyKey, wallMs);
+    const content = this.#content(idempotencyKey, wallMs, parents);
     // The leader fills in what a submitter leaves open.
-    const retry = { maxRetries: 0, initialDelayMs: 0, multiplier: 1, maxDelayMs: 0, jitter: 0 };
+    const none = { maxRetries: 0, initialDelayMs: 0, multiplier: 1, maxDelayMs: 0, jitter: 0 };
+    const retry = { ...PLAIN_BACKOFF, ...none };
     return { type: "submit", id: makeId(random, wallMs), content, retry, depthLimit: 0 };
   }
 
-  #content(idempotencyKey: string, wallMs: number): TaskContent {
+  #content(
+    idempotencyKey: string,
+    wallMs: number,
+    parents: readonly TaskId[] | undefined,
+  ): TaskContent {
     const known = this.#byKey.get(idempotencyKey);
     if (known !== undefined) {
       if (!this.#random.chance(MISMATCH_RATE)) return known;
       return { ...known, payload: this.#random.bytes(8) };
     }
-    const content = this.#invent(idempotencyKey, wallMs);
+    const plain = this.#invent(idempotencyKey, wallMs);
+    const hasExtras = parents !== undefined && this.#random.chance(this.#options.later.extraRate);
+    const extras = hasExtras ? extrasOf(this.#random, parents, wallMs) : {};
+    const content = { ...plain, ...extras };
     if (idempotencyKey !== "") this.#byKey.set(idempotencyKey, content);
     return content;
   }
@@ -69,6 +79,7 @@ export class Submissions {
       tags: [],
       metadata: "",
       traceparent: "",
+      ...NO_EXTRAS,
     };
   }
 }

@@ -20,6 +20,8 @@ const REBIRTH_MS = 1000;
 export interface Takes {
   readonly queues: readonly string[];
   readonly types: readonly string[];
+  /** `key=value`, sorted. */
+  readonly labels: readonly string[];
 }
 
 export class Worker {
@@ -97,7 +99,7 @@ export class Worker {
         name: this.#name,
         queues: this.#takes.queues,
         types: this.#takes.types,
-        labels: [],
+        labels: this.#takes.labels,
         concurrency: this.concurrency,
         version: "1",
         leaseMs: this.leaseMs,

@@ -2,6 +2,9 @@
 import type { Random } from "../random.ts";
 import type { Arena } from "./arena.ts";
 import { Client } from "./client.ts";
+import type { Errand } from "./errand.ts";
+import { LABELS } from "./extras.ts";
+import { Keeper } from "./keeper.ts";
 import { Submissions } from "./submission.ts";
 import { type Takes, Worker } from "./worker.ts";
 
@@ -12,6 +15,7 @@ export class Workload {
   readonly #arena: Arena;
   readonly #random: Random;
   readonly #clients: Client[] = [];
+  readonly #keeper: Keeper;
   readonly #workers: Worker[] = [];
 
   constructor(arena: Arena, random: Random) {
@@ -22,25 +26,31 @@ export class Workload {
     for (let i = 1; i <= clients; i++) {
       this.#clients.push(new Client(arena, random.fork(`client ${i}`), `c${i}`, submissions));
     }
+    this.#keeper = new Keeper(arena, random.fork("keeper"));
     for (let i = 1; i <= workers; i++) this.#hire(`worker${i}`, this.#someNames());
   }
 
   /** Every command that was begun has been answered. */
   get isIdle(): boolean {
-    return this.#clients.every((client) => client.open.size === 0);
+    return this.#errands.length === 0;
+  }
+
+  get #errands(): readonly Errand[] {
+    return [...this.#clients, this.#keeper].flatMap(({ open }) => [...open]);
   }
 
   /** What was not answered yet. */
   describeOpen(): string {
-    const open = this.#clients.flatMap((client) => [...client.open]);
+    const open = this.#errands;
     return open.length === 0 ? "clients idle" : open.map((errand) => errand.describe()).join("; ");
   }
 
   /** Faults are over: somebody takes every task, and nobody forgets anything any more. */
   settle(): void {
     for (const worker of this.#workers) worker.settle();
+    this.#keeper.settle();
     const types = this.#allTypes();
-    this.#hire("honest", { queues: [], types }, HONEST_CONCURRENCY);
+    this.#hire("honest", { queues: [], types, labels: LABELS }, HONEST_CONCURRENCY);
   }
 
   /** All tasks are done: nobody says anything any more. */
@@ -69,6 +79,7 @@ export class Workload {
     return {
       queues: everything ? [] : some,
       types: types.length === 0 ? this.#allTypes() : types,
+      labels: LABELS.slice(this.#workers.length % 3),
     };
   }
 }
