@@ -43,6 +43,8 @@ function taskFields(task: TaskJson, now: number): FieldList {
     given("payload", task.payload === undefined ? task.payload_base64 : inline(task.payload)),
     given("result", task.result === undefined ? task.result_base64 : inline(task.result)),
     given("error", task.error?.message),
+    given("progress", task.progress && `${inline(task.progress.value)} (${task.progress.at})`),
+    given("log lines", task.log_lines === undefined ? undefined : String(task.log_lines)),
     given("lease", task.lease && `${task.lease.worker_id} until ${task.lease.deadline}`),
     given("tags", task.tags && joined(task.tags, "")),
     given("metadata", task.metadata && inline(task.metadata)),

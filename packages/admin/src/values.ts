@@ -52,6 +52,16 @@ export function duration(args: Arguments, name: string): number | undefined {
   return ms;
 }
 
+/** `2030-01-31T08:00:00Z`. */
+export function time(args: Arguments, name: string): Date | undefined {
+  const value = text(args, name);
+  if (value === undefined) return undefined;
+  const zoned = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(value);
+  const instant = new Date(value);
+  if (zoned && !Number.isNaN(instant.getTime())) return instant;
+  throw wrong(name, value, "a time with its zone, as in 2030-01-31T08:00:00Z");
+}
+
 export function parseDuration(value: string): number | undefined {
   if (/^\d+$/.test(value)) return Number(value) * 1_000;
   if (!/^(?:\d+(?:ms|s|m|h|d))+$/.test(value)) return undefined;

@@ -1,6 +1,6 @@
 /** A terminal without a screen and a cluster without brokers, for the verbs to speak to. */
-import type { ClusterJson, MemberJson, TaskJson } from "task-queue-client";
-import { type Members, TaskHandle, TaskList } from "task-queue-client";
+import type { ClusterJson, JobJson, MemberJson, QueueJson, TaskJson } from "task-queue-client";
+import { Jobs, type Members, QueueHandle, TaskHandle, TaskList, TqError } from "task-queue-client";
 import type { AdminClient, ConnectOptions, Io } from "../src/index.ts";
 import { run } from "../src/index.ts";
 
@@ -22,6 +22,14 @@ export function taskJson(fields: Partial<TaskJson> = {}): TaskJson {
     updated_at: "2030-01-31T11:57:00.000Z",
     ...fields,
   };
+}
+
+const NOON = "2030-01-31T12:00:00.000Z";
+
+export function jobJson(fields: Partial<JobJson> = {}): JobJson {
+  const figures = { matched: 0, changed: 0, skipped: 0, started_at: NOON, updated_at: NOON };
+  const head = { id: ID, kind: "retry", filter: { status: "dead" }, dry_run: false } as const;
+  return { ...head, per_second: 0, state: "running", ...figures, ...fields };
 }
 
 export function memberJson(id: string, fields: Partial<MemberJson> = {}): MemberJson {
@@ -65,6 +73,8 @@ export class FakeClient implements AdminClient {
   cancel = (id: string, reason?: string): Promise<TaskJson> => {
     return this.#answer(taskJson({ state: "cancelled" }), "cancel", id, reason);
   };
+  reschedule = (id: string, when: object): Promise<TaskJson> =>
+    this.#answer(this.#first(), "reschedule", id, when);
   retry = (id: string): Promise<TaskJson> => this.#answer(this.#first(), "retry", id);
   wait = (id: string, options?: unknown): Promise<TaskJson> => {
     return this.#answer(this.finished, "wait", id, options);
@@ -72,12 +82,56 @@ export class FakeClient implements AdminClient {
   cluster = (): Promise<ClusterJson> => {
     return this.#answer(this.#view(), "cluster");
   };
+  lines = [{ number: 1, at: "2030-01-31T12:00:00.000Z", level: "info" as const, text: "hello" }];
+  logs: AdminClient["logs"] = (id, options) => {
+    const total = this.lines.length;
+    const next = Math.min(total, (options?.after ?? 0) + 1);
+    const lines = this.lines.slice(next - 1, next);
+    return this.#answer({ lines, next, total }, "logs", id, options);
+  };
+  async *events() {}
   stats = () => this.#answer({ node_id: "node1", tasks: { pending: 2 } }, "stats");
   queues = () => {
     const counts = { pending: 3, running: 1, dead: 9 };
     const queue = { name: "mail", counts, oldest_pending_at: "2030-01-31T11:00:00.000Z" };
     return this.#answer([queue], "queues");
   };
+  /** What `queue(name).get()` answers with; undefined: there is none. */
+  settings: QueueJson | undefined = { name: "mail", counts: {}, revision: 4 };
+  queue: AdminClient["queue"] = (name) => {
+    const queue = { name, counts: {}, paused: false, draining: false, revision: 5 };
+    return new QueueHandle(
+      {
+        get: async () => {
+          if (this.settings === undefined) throw new TqError("not_found", "no such queue");
+          return this.#answer(this.settings, "queue", name);
+        },
+        configure: ({ name: _, ...change }) => {
+          return this.#answer({ ...queue, ...onlyTurns(change) }, "configure", name, change);
+        },
+        delete: () => this.#answer(undefined, "delete_queue", name),
+      },
+      name,
+    );
+  };
+  groups = [
+    { fingerprint: "00112233aabbccdd", type: "t", message: "no 7", count: 3 },
+    { fingerprint: "10112233aabbccdd", type: "t", message: "other", count: 5 },
+  ].map((group) => ({ ...group, first_at: NOON, last_at: NOON }));
+  /** What a job says of itself, one after the other; the last for ever. */
+  jobViews: JobJson[] = [jobJson({ matched: 10 }), jobJson({ state: "done", matched: 20 })];
+  jobs: AdminClient["jobs"] = new Jobs({
+    start: (params) => {
+      const { id: _, ...rest } = params;
+      return this.#answer(this.#job(), "start_job", rest);
+    },
+    list: () => this.#answer(this.jobViews, "jobs"),
+    get: (id) => this.#answer(this.#job(), "job", id),
+    cancel: (id) => this.#answer(jobJson({ state: "cancelled" }), "cancel_job", id),
+  });
+  #job(): JobJson {
+    return (this.jobViews.length > 1 ? this.jobViews.shift() : this.jobViews[0]) ?? jobJson();
+  }
   workers = () => {
     const worker = {
       id: "s1",
@@ -115,6 +169,7 @@ export class FakeClient implements AdminClient {
     list: (filter) => this.list({ ...filter, status: "dead" }),
     retry: (id) => this.#answer(this.#first(), "dead.retry", id),
     delete: (id) => this.#answer(undefined, "dead.delete", id),
+    groups: (params) => this.#answer({ groups: this.groups }, "dead.groups", params),
   };
 
   /** As a leader would: what is asked for is made so. */
@@ -178,6 +233,16 @@ export class FakeClient implements AdminClient {
     if (this.error !== undefined) throw this.error;
     return value;
   }
+}
+
+function onlyTurns({
+  paused,
+  draining,
+}: {
+  readonly paused?: boolean;
+  readonly draining?: boolean;
+}): Partial<QueueJson> {
+  return { ...(paused === undefined ? {} : { paused }), ...(draining ? { draining } : {}) };
 }
 
 export interface Result {

@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { NO_EXTRAS } from "../../broker/src/queue/index.ts";
 import { FakeCluster } from "../../broker/test/workers/fake-cluster.ts";
 import { openOne, openPort, RETRY, someTask } from "../../broker/test/workers/harness.ts";
 import { PROCESS_IO, run } from "../src/index.ts";
@@ -54,7 +55,8 @@ test("pages through more tasks than one answer holds", async () => {
   const { call, cluster } = await verbs();
   for (let i = 0; i < 1_500; i++) {
     const { id, content } = someTask("t", i);
-    cluster.apply({ type: "submit", id, content, retry: RETRY, depthLimit: 0 });
+    const full = { ...content, ...NO_EXTRAS };
+    cluster.apply({ type: "submit", id, content: full, retry: RETRY, depthLimit: 0 });
   }
   const all = await call("list", "--limit", "100000");
   expect(new Set(all.json.map((task: { id: string }) => task.id)).size).toBe(1_500);

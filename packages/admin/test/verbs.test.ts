@@ -76,6 +76,34 @@ describe("list", () => {
 });
 
 describe("one task", () => {
+  test("logs shows its lines, page by page", async () => {
+    const { stdout, client } = await admin(`logs ${ID}`, (fake) => {
+      fake.lines.push({ ...fake.lines[0]!, number: 2, text: "again" });
+    });
+    expect(JSON.parse(stdout).map(({ text }: { text: string }) => text)).toEqual([
+      "hello",
+      "again",
+    ]);
+    expect(client.asked).toEqual([
+      ["logs", ID, { after: 0, limit: 1000 }],
+      ["logs", ID, { after: 1, limit: 1000 }],
+    ]);
+    expect((await admin(`logs ${ID} --after x`)).status).toBe(64);
+  });
+
+  test("get shows its progress", async () => {
+    const progress = { value: { done: 3 }, at: "2030-01-31T12:00:00.000Z" };
+    const { stdout } = await admin(
+      `get ${ID}`,
+      (fake) => {
+        fake.tasks = [taskJson({ progress, log_lines: 7 })];
+      },
+      TERMINAL,
+    );
+    expect(stdout).toMatch(/progress +\{"done":3\} \(2030-01-31T12:00:00.000Z\)/);
+    expect(stdout).toMatch(/log lines +7/);
+  });
+
   test("get shows all its sides and attempts", async () => {
     const attempt = {
       number: 1,
@@ -108,6 +136,36 @@ describe("one task", () => {
             1  failed   2030-01-31T11:58:00.000Z  2030-01-31T11:58:01.000Z  s1      no luck
       "
     `);
+  });
+
+  test("submit says all that can be said of a task", async () => {
+    const line = `submit t --expires-in 1h --unique-key k --unique-for 5s --unique-conflict reject
+      --group g --require zone=a --require disk=ssd --after ${ID} --on-parent-failure continue`;
+    const { client } = await admin(line.replaceAll(/\s+/g, " "));
+    expect(client.asked[0]!.at(-1)).toEqual({
+      expiresInMs: 3_600_000,
+      uniqueKey: "k",
+      uniqueForMs: 5_000,
+      uniqueConflict: "reject",
+      group: "g",
+      requiredLabels: ["zone=a", "disk=ssd"],
+      dependsOn: [ID],
+      onParentFailure: "continue",
+    });
+    expect((await admin("submit t --unique-conflict maybe")).status).toBe(64);
+  });
+
+  test("reschedule takes a time or a duration, and just one of them", async () => {
+    expect((await admin(`reschedule ${ID} --in 1m30s`)).client.asked).toEqual([
+      ["reschedule", ID, { delayMs: 90_000 }],
+    ]);
+    expect((await admin(`reschedule ${ID} --at 2030-01-31T08:00:00Z`)).client.asked).toEqual([
+      ["reschedule", ID, { runAt: new Date("2030-01-31T08:00:00Z") }],
+    ]);
+    for (const wrong of ["", "--in 5s --at 2030-01-31T08:00:00Z", "--at tomorrow"]) {
+      const { status, client } = await admin(`reschedule ${ID} ${wrong}`);
+      expect([status, client.asked]).toEqual([64, []]);
+    }
   });
 
   test("cancel passes the reason on; retry and dlq retry are asked for", async () => {

@@ -9,6 +9,7 @@ import type { Config } from "./config/config.ts";
 import { type DiskSpaceWatch, watchDiskSpace } from "./disk-space.ts";
 import { openDoors } from "./doors.ts";
 import { handOver } from "./hand-over.ts";
+import { startLeaderChores } from "./jobs/leader-chores.ts";
 import { LeaderProgress } from "./leader-progress.ts";
 import { LocalBroker } from "./local-broker.ts";
 import type { NodeLogger } from "./observe/logger.ts";
@@ -122,7 +123,11 @@ async function start(
   };
   const broker = new LocalBroker(runtime, facts, seat.greet);
   const logEntries = () => data.log.last.index - data.log.base.index;
-  opened.push(...(await openDoors({ config, version, log, broker, runtime, logEntries, disk })));
+  const retentionMs = config.persistence.finishedRetentionMs;
+  const { retention, ...chores } = startLeaderChores({ broker, runtime, log, retentionMs });
+  opened.push(chores);
+  const figures = { logEntries, retention: () => retention };
+  opened.push(...(await openDoors({ config, version, log, broker, runtime, disk, ...figures })));
   if (rejoin !== undefined) opened.push(promote(options, seat, runtime, rejoin));
   return {
     stop: async () => {
@@ -160,6 +165,7 @@ function boot(config: Config, data: DataDir, seat: ClusterSeat): Promise<NodeRep
     state: data.states.live,
     settings: {
       retry: config.retry,
+      retryOfTypes: config.retryOfTypes,
       depthLimit: config.broker.queueDepthThreshold,
       snapshotEntries,
       priority,

@@ -3,7 +3,7 @@ import type { Config } from "./config/config.ts";
 import type { DiskSpaceWatch } from "./disk-space.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
 import type { NodeLogger } from "./observe/logger.ts";
-import { createMetrics, type Metrics } from "./observe/metrics.ts";
+import { createMetrics, type Metrics, type RetentionFigures } from "./observe/metrics.ts";
 import { startMetricsServer } from "./observe/metrics-server.ts";
 import type { Broker } from "./operations/broker.ts";
 import { createRestServer } from "./rest/server.ts";
@@ -22,6 +22,8 @@ export interface DoorsOptions {
   readonly runtime: Runtime;
   /** Entries of the log on disk. */
   readonly logEntries: () => number;
+  /** What retention has removed so far. */
+  readonly retention?: () => RetentionFigures;
   /** Where the data directory is; without it nobody is told of room on that disk. */
   readonly disk?: Pick<DiskSpaceWatch, "space" | "warning">;
 }
@@ -63,8 +65,10 @@ function warningOf({ disk, runtime }: DoorsOptions): string | undefined {
   return disk?.warning() ?? (runtime.replica.intakeClosed ? INTAKE_CLOSED : undefined);
 }
 
-function metricsOf({ broker, runtime, version, logEntries, disk }: DoorsOptions): Metrics {
+function metricsOf(options: DoorsOptions): Metrics {
+  const { broker, runtime, version, logEntries, retention, disk } = options;
   return createMetrics({
+    retention,
     status: () => broker.status(),
     broker,
     snapshots: () => runtime.snapshotStats,

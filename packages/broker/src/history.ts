@@ -1,14 +1,21 @@
 /**
  * Lists of finished tasks, newest id first. The state store is scanned in slices without holding up
- * the event loop; what is not flushed yet is laid over each slice. One page examines a bounded
- * number of records and says where to go on, so a rare filter costs several pages, not one long
- * stall.
+ * the event loop; what is not flushed yet is laid over each slice. Where there is an index for a
+ * filter, that is read instead of the records; where there is none, the blocks of the history in
+ * which nothing can match are passed over. One page examines a bounded number of records and says
+ * where to go on, so a rare filter costs several pages, not one long stall.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { idAt, idBefore, TIMES } from "./history-skip.ts";
 import type { ListPage, TaskFilter } from "./operations/broker.ts";
+import { isWithin, matchesFilter, toHistoryFilter } from "./operations/task-filter.ts";
 import type { KeyRange, StateStore } from "./ports.ts";
 import {
+  DEDUP_WINDOW_MS,
+  decodeErrorGroup,
   decodeFinished,
+  type ErrorGroup,
+  ID_AHEAD_MS_MAX,
   idOfFinishedKey,
   type QueueMachine,
   type TaskId,
@@ -20,6 +27,14 @@ const PAGE_WORK_MAX = 10_000;
 const SLICE_ROWS = 1_000;
 /** Whole tasks read before the event loop gets its turn: a few milliseconds' worth. */
 const LOOKS_IN_ONE_PIECE = 100;
+
+/** Where the tasks that a list may hold are on record. */
+interface Listed extends KeyRange {
+  /** Before the id in each key. */
+  readonly prefix: Uint8Array;
+  /** An index of ids, without records of its own. */
+  readonly isIndex: boolean;
+}
 
 type Row = readonly [Uint8Array, Uint8Array | undefined];
 
@@ -42,20 +57,22 @@ export class HistoryReader {
 
   /** Finished tasks that match, below `before` in id order; `next` undefined = that was all. */
   async list(filter: TaskFilter, before: TaskId | undefined, limit: number): Promise<ListPage> {
-    const indexed = filter.state === "dead" || filter.state === "cancelled";
-    const range = indexed
-      ? this.#queue.finishedRange(filter.state, undefined)
-      : this.#queue.historyRange(undefined);
-    let lt = before === undefined ? range.lt : withId(range.gte, before);
+    const range = this.#rangeOf(filter);
+    let lt = before === undefined ? range.lt : smaller(range.lt, withId(range.prefix, before));
     const tasks: TaskView[] = [];
     let looks = 0;
     for (let examined = 0; examined < PAGE_WORK_MAX; examined += SLICE_ROWS) {
+      const below = range.isIndex ? lt : this.#passOver(filter, range, lt);
+      if (below === undefined) return { tasks, next: undefined };
+      lt = below;
       const slice = await this.#slice({ gte: range.gte, lt });
       for (const [key, value] of slice.rows) {
-        if (value !== undefined && (indexed || this.#summaryMatches(filter, key, value))) {
+        if (value !== undefined && (range.isIndex || summaryMatches(filter, key, value))) {
           if (++looks % LOOKS_IN_ONE_PIECE === 0) await nextTurn();
           const task = this.#queue.task(idOfFinishedKey(key));
-          if (task !== undefined && matches(filter, task)) tasks.push(task);
+          if (task !== undefined && task.finishedAt > 0 && matchesFilter(filter, task)) {
+            tasks.push(task);
+          }
         }
         lt = key;
         if (tasks.length === limit) return { tasks, next: idOfFinishedKey(key) };
@@ -63,6 +80,52 @@ export class HistoryReader {
       if (slice.isLast) return { tasks, next: undefined };
     }
     return { tasks, next: idOfFinishedKey(lt) };
+  }
+
+  /** Groups of errors in the order of their fingerprints. */
+  async errorGroups(after: string | undefined, limit: number): Promise<readonly ErrorGroup[]> {
+    const { state } = this.#owner;
+    const range = this.#queue.errorGroupRange(after);
+    const rows = new Map<string, Row>();
+    const unflushed = this.#queue.historyOverlay(range);
+    // What is deleted in memory only still counts towards the number of rows that are read.
+    const stored = await state.scan(range, limit + unflushed.length);
+    if (state !== this.#owner.state) return this.errorGroups(after, limit);
+    for (const { key, value } of unflushed) rows.set(textOf(key), [key, value]);
+    for (const row of stored) rows.set(textOf(row[0]), row);
+    for (const { key, value } of this.#queue.historyOverlay(range)) {
+      rows.set(textOf(key), [key, value]);
+    }
+    return [...rows]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([, [, value]]) => (value === undefined ? [] : [decodeErrorGroup(value)]))
+      .slice(0, limit);
+  }
+
+  /** An id says about when its task was submitted: what is outside of it need not be read. */
+  #rangeOf(filter: TaskFilter): Listed {
+    const { createdFrom, createdTo } = filter;
+    const { gte: prefix, lt: end } = this.#indexOf(filter) ?? this.#queue.historyRange(undefined);
+    const first = createdFrom === undefined ? 0 : createdFrom - DEDUP_WINDOW_MS;
+    const last = createdTo === undefined ? TIMES : createdTo + ID_AHEAD_MS_MAX + 1;
+    const gte = first > 0 ? withId(prefix, idAt(Math.min(first, TIMES - 1))) : prefix;
+    const lt = last < TIMES ? withId(prefix, idAt(Math.max(0, last))) : end;
+    return { prefix, gte, lt, isIndex: this.#indexOf(filter) !== undefined };
+  }
+
+  #indexOf({ state, error }: TaskFilter): KeyRange | undefined {
+    if (error !== undefined) return this.#queue.errorRange(error, undefined);
+    const isIndexed = state === "dead" || state === "cancelled" || state === "expired";
+    return isIndexed ? this.#queue.finishedRange(state, undefined) : undefined;
+  }
+
+  /** The end of what is left to read, without blocks at it in which nothing can match. */
+  #passOver(filter: TaskFilter, range: Listed, lt: Uint8Array): Uint8Array | undefined {
+    const wanted = toHistoryFilter(filter);
+    const end = lt.length === range.prefix.length ? undefined : idOfFinishedKey(lt);
+    const before = idBefore(end, (id) => this.#queue.skipTo(id, wanted));
+    if (before === undefined) return undefined;
+    return before === end ? lt : withId(range.prefix, before);
   }
 
   /**
@@ -89,21 +152,17 @@ export class HistoryReader {
     const newestFirst = [...rows].sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0));
     return { rows: newestFirst.map(([, row]) => row), isLast };
   }
-
-  /** A cheap look before the whole task is put together. */
-  #summaryMatches(filter: TaskFilter, key: Uint8Array, value: Uint8Array): boolean {
-    const { state, queue, type } = decodeFinished(key, value);
-    if (filter.state !== undefined && filter.state !== state) return false;
-    if (filter.queue !== undefined && filter.queue !== queue) return false;
-    return filter.type === undefined || filter.type === type;
-  }
 }
 
-function matches(filter: TaskFilter, { state, content }: TaskView): boolean {
+/** A cheap look before the whole task is put together. */
+function summaryMatches(filter: TaskFilter, key: Uint8Array, value: Uint8Array): boolean {
+  const { state, queue, type, tags, createdAt, finishedAt } = decodeFinished(key, value);
   if (filter.state !== undefined && filter.state !== state) return false;
-  if (filter.queue !== undefined && filter.queue !== content.queue) return false;
-  if (filter.type !== undefined && filter.type !== content.type) return false;
-  return filter.tag === undefined || content.tags.includes(filter.tag);
+  if (filter.queue !== undefined && filter.queue !== queue) return false;
+  if (filter.type !== undefined && filter.type !== type) return false;
+  if (!isWithin(createdAt, filter.createdFrom, filter.createdTo)) return false;
+  if (!isWithin(finishedAt, filter.finishedFrom, filter.finishedTo)) return false;
+  return filter.tag === undefined || tags === undefined || tags.includes(filter.tag);
 }
 
 /** The key of `id` in the range that starts with the bare prefix `prefix`. */
@@ -112,6 +171,10 @@ function withId(prefix: Uint8Array, id: TaskId): Uint8Array {
   key.set(prefix);
   key.set(id, prefix.length);
   return key;
+}
+
+function smaller(one: Uint8Array, other: Uint8Array): Uint8Array {
+  return Buffer.compare(one, other) < 0 ? one : other;
 }
 
 function textOf(key: Uint8Array): string {

@@ -18,7 +18,19 @@ import type {
   SessionChannel,
   TaskFilter,
 } from "./operations/broker.ts";
-import type { Command, QueueView, SessionView, TaskId, TaskView, Token } from "./queue/index.ts";
+import { listLive } from "./operations/list-live.ts";
+import type {
+  Command,
+  ErrorGroup,
+  FeedReader,
+  JobView,
+  LogPage,
+  QueueView,
+  SessionView,
+  TaskId,
+  TaskView,
+  Token,
+} from "./queue/index.ts";
 import type { Runtime } from "./runtime.ts";
 
 /**
@@ -72,18 +84,43 @@ export class LocalBroker implements Broker {
     return this.#read(async () => this.#queue.task(id));
   }
 
+  hasCompleted(id: TaskId): boolean {
+    try {
+      return this.#queue.graphNode(id)?.state === "completed";
+    } catch (error) {
+      if (!this.#runtime.closed) this.#runtime.fail("the state could not be read", error);
+      throw error;
+    }
+  }
+
   /** A page of a rare tag takes many looks: between them the event loop has its turn. */
   async listLive(filter: TaskFilter, after: TaskId | undefined, limit: number): Promise<ListPage> {
     await nextTurn();
-    return this.#read(async () => this.#queue.listLive(filter, after, limit, LIST_WORK_MAX));
+    return this.#read(async () => listLive(this.#queue, filter, after, limit, LIST_WORK_MAX));
   }
 
   listFinished(filter: TaskFilter, before: TaskId | undefined, limit: number): Promise<ListPage> {
     return this.#read(() => this.#history.list(filter, before, limit));
   }
 
+  errorGroups(after: string | undefined, limit: number): Promise<readonly ErrorGroup[]> {
+    return this.#read(() => this.#history.errorGroups(after, limit));
+  }
+
   queues(): readonly QueueView[] {
     return this.#queue.queues();
+  }
+
+  queue(name: string): QueueView | undefined {
+    return this.#queue.queue(name);
+  }
+
+  jobs(): readonly JobView[] {
+    return this.#queue.jobs();
+  }
+
+  job(id: TaskId): JobView | undefined {
+    return this.#queue.job(id);
   }
 
   sessions(): readonly SessionView[] {
@@ -121,6 +158,18 @@ export class LocalBroker implements Broker {
       watchers.add(settle);
       this.#watchers.set(key, watchers);
     });
+  }
+
+  feed(): FeedReader {
+    return this.#queue.feed;
+  }
+
+  onApplied(listener: () => void): () => void {
+    return this.#runtime.onApplied(listener);
+  }
+
+  logLines(id: TaskId, after: number, limit: number): Promise<LogPage | undefined> {
+    return this.#read(async () => this.#queue.logLines(id, after, limit));
   }
 
   storageStats(): Promise<Readonly<Record<string, string>>> {

@@ -68,6 +68,9 @@ export class Runtime {
   readonly #finishedListeners: ((id: Uint8Array) => void)[] = [];
   readonly #installedListeners: (() => void)[] = [];
   readonly #leadershipListeners = new Set<() => void>();
+  readonly #appliedListeners = new Set<() => void>();
+  /** The newest entry that those who listen for it know of. */
+  #toldApplied = 0;
   readonly #work = new DiskWork((what, error) => this.fail(what, error));
   readonly #persister: Persister;
   readonly #receiver: SnapshotReceiver;
@@ -176,6 +179,12 @@ export class Runtime {
     this.#finishedListeners.push(listener);
   }
 
+  /** `listener` is called after each turn that applied something here, until unsubscribed. */
+  onApplied(listener: () => void): () => void {
+    this.#appliedListeners.add(listener);
+    return () => this.#appliedListeners.delete(listener);
+  }
+
   /** `listener` is called when the state of a snapshot has replaced the one before as a whole. */
   onInstalled(listener: () => void): void {
     this.#installedListeners.push(listener);
@@ -261,10 +270,18 @@ export class Runtime {
     for (const { waiter, applied } of out.reads) waiter(applied);
     for (const { waiter, outcome } of out.changes) waiter(outcome);
     for (const id of out.finished) for (const listener of this.#finishedListeners) listener(id);
+    this.#tellApplied();
     // Last what can wait.
     this.#performLater(out);
     for (const { level, text } of out.notes) logger[level]({}, text);
     if (out.removed) this.#leave();
+  }
+
+  #tellApplied(): void {
+    const { applied } = this.replica.queue;
+    if (applied === this.#toldApplied) return;
+    this.#toldApplied = applied;
+    for (const listener of this.#appliedListeners) listener();
   }
 
   #performLater(out: NodeOutputs): void {

@@ -8,8 +8,12 @@ import {
   type Calls,
   type CallVerb,
   type ClusterJson,
+  type ErrorGroupsJson,
+  type ErrorGroupsParams,
+  type EventJson,
   formatTaskId,
   type ListJson,
+  type LogsJson,
   type QueueJson,
   type StatsJson,
   TASK_STATE_NAMES,
@@ -22,11 +26,22 @@ import { uuidv7obj } from "uuidv7";
 import { Caller, type CallOptions } from "./caller.ts";
 import { type DialOptions, Link } from "./connection/index.ts";
 import { timeoutError } from "./errors.ts";
+import { type EventFilter, type FollowOptions, follow } from "./follow.ts";
+import { Jobs } from "./jobs.ts";
 import { Members } from "./members.ts";
+import { QueueHandle } from "./queue-handle.ts";
 import { SeenIndex } from "./seen-index.ts";
+import { toSubmitJson } from "./submit-json.ts";
 import { type SubmitOptions, toSubmitTask } from "./submit-task.ts";
 import { Submitter } from "./submitter.ts";
-import { type TaskCalls, TaskHandle, toResult, type WaitOptions } from "./task-handle.ts";
+import {
+  type TaskCalls,
+  TaskHandle,
+  toResult,
+  type WaitOptions,
+  type When,
+  whenToJson,
+} from "./task-handle.ts";
 import { type ListFilter, TaskList } from "./task-list.ts";
 import type { AnyTasks, PayloadOf, ResultOf, TaskMap, TypeOf } from "./task-map.ts";
 
@@ -53,6 +68,11 @@ export interface ConnectionEvent {
   /** `host:port`. */
   readonly address: string | undefined;
   readonly error: Error | undefined;
+}
+
+export interface LogsOptions {
+  readonly after?: number | undefined;
+  readonly limit?: number | undefined;
 }
 
 export type SubmitItem<M extends TaskMap, K extends TypeOf<M> = TypeOf<M>> = {
@@ -136,15 +156,36 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     return new TaskHandle(this, formatTaskId(id), TASK_STATE_NAMES[state]!, duplicate);
   }
 
-  /** Each item stands for itself: one that is refused does not hold up the others. */
+  /**
+   * Each item stands for itself: one that is refused does not hold up the others. With `atomic` all
+   * of them are made, or it throws and none is: the error's `field` says which could not be.
+   */
+  submitMany<K extends TypeOf<M>>(
+    items: Iterable<SubmitItem<M, K>>,
+    options: { readonly atomic: true },
+  ): Promise<TaskHandle[]>;
+  submitMany<K extends TypeOf<M>>(
+    items: Iterable<SubmitItem<M, K>>,
+    options?: { readonly atomic?: boolean | undefined },
+  ): Promise<SubmitOutcome[]>;
   async submitMany<K extends TypeOf<M>>(
     items: Iterable<SubmitItem<M, K>>,
+    { atomic = false }: { readonly atomic?: boolean | undefined } = {},
   ): Promise<SubmitOutcome[]> {
+    if (atomic) return await this.#submitAll(items);
     const submits: Promise<SubmitOutcome>[] = [];
     for (const { type, payload, options } of items) {
       submits.push(this.submit(type, payload as PayloadOf<M, K>, options).catch(onlyTqError));
     }
     return await Promise.all(submits);
+  }
+
+  async #submitAll<K extends TypeOf<M>>(items: Iterable<SubmitItem<M, K>>): Promise<TaskHandle[]> {
+    const tasks = [...items].map(({ type, payload, options = {} }) =>
+      toSubmitJson(toSubmitTask(type, payload, options, this.#tasks?.[type]?.defaults)),
+    );
+    const made = await this.#call("submit_all", { tasks });
+    return made.tasks.map(({ id, state, duplicate }) => new TaskHandle(this, id, state, duplicate));
   }
 
   /** Throws `not_found` for a task that is not known. */
@@ -182,6 +223,26 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     return new TaskList(fetch, first);
   }
 
+  /** Lines that its handlers wrote, behind number `after`; at most 1,000 at a time. */
+  logs(id: string, { after = 0, limit = 100 }: LogsOptions = {}): Promise<LogsJson> {
+    return this.#call("logs", { id, after, limit });
+  }
+
+  /**
+   * What happens to tasks, for ever: break off to end it. Throws `position_compacted` when `after`
+   * is older than what the broker still knows: then list the tasks anew.
+   */
+  events(filter: EventFilter = {}, options: FollowOptions = {}): AsyncGenerator<EventJson, void> {
+    return follow(
+      (params, signal) => {
+        const deadlineMs = (params.wait_ms ?? 0) + Math.max(WAIT_MARGIN_MS, this.#deadlineMs);
+        return this.#call("events", params, { deadlineMs, signal });
+      },
+      filter,
+      options,
+    );
+  }
+
   /** Cancels it, running or not. Throws `state_conflict` when it is completed or dead. */
   cancel(id: string, reason?: string): Promise<TaskJson> {
     return this.#call("cancel", reason === undefined ? { id } : { id, reason });
@@ -192,11 +253,22 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     return this.#call("retry", { id, request_id: uuidv7obj().toHex() });
   }
 
+  /**
+   * Another time for a task that waits for its time, for its retry or for a worker. Throws
+   * `state_conflict` for any other.
+   */
+  reschedule(id: string, when: When): Promise<TaskJson> {
+    return this.#call("reschedule", { id, ...whenToJson(when) });
+  }
+
   /** The dead letter queue. */
   readonly dead = {
     list: (filter: Omit<ListFilter, "status"> = {}): TaskList =>
       this.list({ ...filter, status: "dead" }),
     retry: (id: string): Promise<TaskJson> => this.retry(id),
+    /** What they died of: groups of errors in the order of their fingerprints, page by page. */
+    groups: (params: ErrorGroupsParams = {}): Promise<ErrorGroupsJson> =>
+      this.#call("error_groups", params),
     /** Removes it for good. */
     delete: async (id: string): Promise<void> => {
       await this.#call("delete", { id, request_id: uuidv7obj().toHex() });
@@ -206,6 +278,26 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
   async queues(): Promise<QueueJson[]> {
     return (await this.#call("queues", {})).queues;
   }
+
+  /** One queue: its settings, pause and drain. Asks nothing yet. */
+  queue(name: string): QueueHandle {
+    return new QueueHandle(
+      {
+        get: () => this.#call("queue", { name }),
+        configure: (params) => this.#call("configure_queue", params),
+        delete: async () => void (await this.#call("delete_queue", { name })),
+      },
+      name,
+    );
+  }
+
+  /** Changes of many tasks at once. */
+  readonly jobs = new Jobs({
+    start: (params) => this.#call("start_job", params),
+    list: async () => (await this.#call("jobs", {})).jobs,
+    get: (id) => this.#call("job", { id }),
+    cancel: (id) => this.#call("cancel_job", { id }),
+  });
 
   async workers(): Promise<WorkerJson[]> {
     return (await this.#call("workers", {})).workers;

@@ -1,9 +1,15 @@
 /** The public names of tq's client. */
 export type {
   ClusterJson,
+  ErrorGroupJson,
+  EventJson,
+  JobJson,
+  LogLineJson,
+  LogsJson,
   MemberJson,
   PriorityName,
   QueueJson,
+  QueueSettingsJson,
   StatsJson,
   TaskJson,
   TaskStateName,
@@ -15,10 +21,13 @@ export {
   type ClientOptions,
   type ConnectionEvent,
   connect,
+  type LogsOptions,
   type SubmitItem,
   type SubmitOutcome,
 } from "./client.ts";
 export { TaskFailed } from "./errors.ts";
+export type { EventFilter, FollowOptions } from "./follow.ts";
+export { type JobFilter, type JobOptions, Jobs } from "./jobs.ts";
 export type {
   ChangeOptions,
   ForceOptions,
@@ -26,8 +35,9 @@ export type {
   RaiseOptions,
   TransferOptions,
 } from "./members.ts";
+export { QueueHandle, type QueueSettings, type SetOptions } from "./queue-handle.ts";
 export type { SubmitOptions } from "./submit-task.ts";
-export { TaskHandle, toResult, type WaitOptions } from "./task-handle.ts";
+export { TaskHandle, toResult, type WaitOptions, type When } from "./task-handle.ts";
 export { type ListFilter, TaskList, type TaskPage } from "./task-list.ts";
 export {
   type AnyTasks,

@@ -3,11 +3,13 @@
  * sent, so that every resend is the same task. Refusals are `TqError` `invalid_request` with the
  * field.
  */
-import { parseTaskId, type SubmitRetry, type SubmitTask, TqError } from "task-queue-protocol";
+import { parseTaskId, type SubmitRetry, type SubmitTask } from "task-queue-protocol";
 import { uuidv7obj } from "uuidv7";
-import type { TaskDefaults } from "./task-map.ts";
+import { finite, invalid, text, toTime, whole } from "./check-options.ts";
+import { type ExtraOptions, toExtras } from "./submit-extras.ts";
+import type { RetryOptions, TaskDefaults } from "./task-map.ts";
 
-export interface SubmitOptions extends TaskDefaults {
+export interface SubmitOptions extends TaskDefaults, ExtraOptions {
   /** UUIDv7; minted when absent. The same id with the same content is the same task. */
   readonly id?: string;
   /** Run after this long. */
@@ -42,13 +44,14 @@ export function toSubmitTask(
       payload: binary ? payload : toJson("payload", payload === undefined ? null : payload),
       payloadType: binary ? "binary" : "json",
       delayMs: whole("delayMs", all.delayMs),
-      runAt: toTime(all.runAt),
+      runAt: toTime("runAt", all.runAt),
       timeoutMs: whole("timeoutMs", all.timeoutMs),
       retry: toRetry(all),
       idempotencyKey: text("idempotencyKey", all.idempotencyKey),
       tags: all.tags ?? [],
       metadata: all.metadata === undefined ? "" : JSON.stringify(all.metadata),
       traceparent: text("traceparent", all.traceparent),
+      extras: toExtras(all),
     },
   };
 }
@@ -59,7 +62,7 @@ export function frameBytes({ content }: SubmitTask): number {
   let characters = type.length + queue.length + idempotencyKey.length + metadata.length;
   characters += traceparent.length;
   for (const tag of tags) characters += tag.length + 1;
-  return 128 + content.payload.length + 3 * characters;
+  return 128 + content.payload.length + 3 * characters + moreBytes(content);
 }
 
 function toId(id: string | undefined): Uint8Array {
@@ -80,14 +83,6 @@ function toJson(field: string, value: unknown): Uint8Array {
   return utf8.encode(json);
 }
 
-function toTime(time: Date | number | undefined): number {
-  if (time === undefined) return 0;
-  const ms = Math.trunc(Number(time));
-  if (!Number.isSafeInteger(ms)) throw invalid("runAt", "it is not a valid time");
-  // Zero would say "none"; any time in the past means now.
-  return Math.max(ms, 1);
-}
-
 function toRetry({ maxRetries, retry }: SubmitOptions): SubmitRetry {
   return {
     ...(maxRetries !== undefined && { maxRetries: whole("maxRetries", maxRetries) }),
@@ -100,30 +95,31 @@ function toRetry({ maxRetries, retry }: SubmitOptions): SubmitRetry {
     ...(retry?.maxDelayMs !== undefined && {
       maxDelayMs: whole("retry.maxDelayMs", retry.maxDelayMs),
     }),
-    ...(retry?.jitter !== undefined && { jitter: finite("retry.jitter", retry.jitter) }),
+    ...toBackoff(retry),
+    ...toJitter(retry?.jitter),
   };
 }
 
-/** A program in plain JavaScript may pass anything; say which option it was. */
-function text(field: string, value: string | undefined): string {
-  if (value === undefined) return "";
-  if (typeof value !== "string") throw invalid(field, `a ${typeof value} instead of a text`);
-  return value;
+function toBackoff(retry: RetryOptions | undefined): SubmitRetry {
+  const { backoff, delaysMs } = retry ?? {};
+  if (delaysMs === undefined) return backoff === undefined ? {} : { backoff };
+  const delays = delaysMs.map((delay, at) => whole(`retry.delaysMs[${at}]`, delay));
+  return { backoff: backoff ?? "list", delaysMs: delays };
 }
 
-function whole(field: string, value: number | undefined): number {
-  if (value === undefined) return 0;
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw invalid(field, `${value} is not a whole number of 0 or more`);
-  }
-  return value;
+/** A number says no kind: that is how brokers before version 3 of the cluster know it. */
+function toJitter(jitter: RetryOptions["jitter"]): SubmitRetry {
+  if (jitter === undefined) return {};
+  if (jitter === "none") return { jitter: 0 };
+  if (jitter === "full" || jitter === "equal") return { jitterKind: jitter };
+  return { jitter: finite("retry.jitter", jitter) };
 }
 
-function finite(field: string, value: number): number {
-  if (!Number.isFinite(value)) throw invalid(field, `${value} is not a finite number`);
-  return value;
-}
-
-function invalid(field: string, why: string, cause?: unknown): TqError {
-  return new TqError("invalid_request", `${field}: ${why}`, { field, cause });
+function moreBytes({ extras, retry }: SubmitTask["content"]): number {
+  const delays = 8 * (retry.delaysMs?.length ?? 0);
+  if (extras === undefined) return delays;
+  const { unique, group, requires, dependsOn } = extras;
+  let characters = group.length + (unique?.key.length ?? 0);
+  for (const label of requires) characters += label.length + 1;
+  return 64 + delays + 16 * dependsOn.length + 3 * characters;
 }

@@ -3,7 +3,7 @@
  * shared by those who submit and those who run. It exists for the compiler and for defaults alone;
  * nothing is checked at run time.
  */
-import type { PriorityName } from "task-queue-protocol";
+import type { BackoffName, PriorityName } from "task-queue-protocol";
 
 /** What every submit of a type takes unless it says otherwise. */
 export interface TaskDefaults {
@@ -15,14 +15,24 @@ export interface TaskDefaults {
   readonly maxRetries?: number;
   readonly retry?: RetryOptions;
   readonly tags?: readonly string[];
+  /** Not begun after so long it is expired. */
+  readonly expiresInMs?: number;
+  /** On whose behalf: groups of a queue take turns, and share its limits. */
+  readonly group?: string;
+  /** `key=value`, all of which a worker must have. */
+  readonly requiredLabels?: readonly string[];
 }
 
 export interface RetryOptions {
   readonly initialDelayMs?: number;
   readonly backoffMultiplier?: number;
   readonly maxDelayMs?: number;
-  /** Share of the delay that chance may add, 0 to 1. */
-  readonly jitter?: number;
+  /** How the waits grow; default exponential. */
+  readonly backoff?: BackoffName;
+  /** Of backoff `list`: 1 to 100 waits, of which the last stands for all that follow. */
+  readonly delaysMs?: readonly number[];
+  /** Share of the wait that chance may add, 0 to 1; `full` draws from all of it. */
+  readonly jitter?: number | "none" | "full" | "equal";
 }
 
 export interface TaskSpec<P, R> {

@@ -17,6 +17,83 @@ import {
 } from "./harness.ts";
 
 describe("submit", () => {
+  test("a task that waits can be given another time", async () => {
+    const { cluster, node } = await openOne();
+    cluster.raise(3);
+    const tq = client({ servers: node.address });
+    const handle = await tq.submit("t", 1, { delayMs: 60_000 });
+    expect(await handle.reschedule({ delayMs: 0 })).toMatchObject({ state: "pending" });
+    const runAt = new Date(cluster.now + 5000);
+    expect(await handle.reschedule({ runAt })).toMatchObject({
+      state: "scheduled",
+      due_at: runAt.toISOString(),
+    });
+  });
+
+  test("carries all that can be said of a task", async () => {
+    const { cluster, port } = await openOne();
+    cluster.raise(3);
+    const tq = client({ servers: `127.0.0.1:${port}` });
+    const parent = await tq.submit("t", 1);
+    const expiresAt = new Date(cluster.now + 90_000);
+    const handle = await tq.submit("t", 2, {
+      expiresAt,
+      uniqueKey: "k",
+      uniqueForMs: 5,
+      uniqueConflict: "reject",
+      group: "g",
+      requiredLabels: ["zone=a", "disk=ssd"],
+      dependsOn: [parent],
+      onParentFailure: "continue",
+      retry: { delaysMs: [1, 2], jitter: "full" },
+    });
+    expect(await handle.get()).toMatchObject({
+      state: "blocked",
+      expires_at: expiresAt.toISOString(),
+      unique_key: "k",
+      unique_for_ms: 5,
+      unique_conflict: "reject",
+      group: "g",
+      required_labels: ["disk=ssd", "zone=a"],
+      depends_on: [parent.id],
+      on_parent_failure: "continue",
+      retry: { backoff: "list", delays_ms: [1, 2], jitter: "full" },
+    });
+    const again = tq.submit("t", 3, { uniqueKey: "k", uniqueConflict: "reject" });
+    await expect(again).rejects.toMatchObject({ code: "state_conflict" });
+    for (const options of [
+      { uniqueForMs: 5 },
+      { dependsOn: ["x"] },
+      { expiresInMs: -1 },
+      { expiresAt: new Date(Number.NaN) },
+    ]) {
+      await expect(tq.submit("t", 4, options)).rejects.toMatchObject({ code: "invalid_request" });
+    }
+  });
+
+  test("several together: all or none", async () => {
+    const { cluster, port } = await openOne();
+    cluster.raise(3);
+    const tq = client({ servers: `127.0.0.1:${port}` });
+    const id = uuidv7();
+    const items = [
+      { type: "t", payload: new Uint8Array([1, 2]), options: { id, maxRetries: 7 } },
+      { type: "t", payload: { a: 1 }, options: { dependsOn: [id], uniqueKey: "k" } },
+    ];
+    const made = await tq.submitMany(items, { atomic: true });
+    expect(made.map(({ state }) => state)).toEqual(["pending", "blocked"]);
+    expect(await made[0]!.get()).toMatchObject({ payload_base64: "AQI=", max_retries: 7 });
+    const bad = [
+      { type: "t", payload: 1 },
+      { type: "t", payload: 1, options: { group: "\n" } },
+    ];
+    await expect(tq.submitMany(bad, { atomic: true })).rejects.toMatchObject({
+      code: "invalid_request",
+      field: "tasks[1].group",
+    });
+    expect(cluster.machine.counts()).toMatchObject({ pending: 1, blocked: 1 });
+  });
+
   test("resolves with a handle once the task is there", async () => {
     const { port, cluster } = await openOne();
     const tq = client({ servers: `127.0.0.1:${port}` });

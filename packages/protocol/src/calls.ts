@@ -2,7 +2,13 @@
  * The verbs of `call`: for each the JSON it takes and the JSON it answers with. Names and shapes
  * are those of the REST interface.
  */
-import type { TaskJson, TaskStateName } from "./task-json.ts";
+import type {
+  ConfigureQueueParams,
+  DeleteQueueParams,
+  QueueJson,
+  QueueParams,
+} from "./queue-json.ts";
+import type { LogLevelName, SubmitJson, TaskJson, TaskStateName } from "./task-json.ts";
 
 export type Consistency = "linearizable" | "stale";
 
@@ -21,6 +27,14 @@ export interface ListParams extends ReadParams {
   queue?: string;
   type?: string;
   tag?: string;
+  group?: string;
+  /** When they were submitted, and when they ended: RFC 3339, half open. */
+  created_from?: string;
+  created_to?: string;
+  finished_from?: string;
+  finished_to?: string;
+  /** Dead tasks with an error of this fingerprint. */
+  error?: string;
   /** 1 to 1,000; default 100. */
   limit?: number;
   cursor?: string;
@@ -31,6 +45,38 @@ export interface ListParams extends ReadParams {
 export interface ListJson {
   tasks: TaskJson[];
   next_cursor?: string;
+}
+
+/** Dead tasks of one type whose errors say the same but for what is particular to each. */
+export interface ErrorGroupJson {
+  /** 16 hex digits; `error` of a list. */
+  fingerprint: string;
+  type: string;
+  /** Of the first of them. */
+  message: string;
+  count: number;
+  first_at: string;
+  last_at: string;
+}
+
+export interface ErrorGroupsParams extends ReadParams {
+  /** A fingerprint: groups behind it. */
+  after?: string;
+  /** 1 to 1,000; default 100. */
+  limit?: number;
+}
+
+export interface ErrorGroupsJson {
+  groups: ErrorGroupJson[];
+  next?: string;
+}
+
+/** One of several that were submitted together. */
+export interface SubmittedJson {
+  id: string;
+  state: TaskStateName;
+  /** It had been submitted before. */
+  duplicate: boolean;
 }
 
 export interface WaitParams {
@@ -50,10 +96,123 @@ export interface RetryParams {
   request_id: string;
 }
 
-export interface QueueJson {
-  name: string;
-  counts: Partial<Record<TaskStateName, number>>;
-  oldest_pending_at?: string;
+/** All are made, or none; each has its `id`, so that it can be sent again. At most 1,000. */
+export interface SubmitAllParams {
+  tasks: SubmitJson[];
+}
+
+/** Exactly one of the two times. */
+export interface RescheduleParams {
+  id: string;
+  /** In the past = now. */
+  run_at?: string;
+  /** From now. */
+  delay_ms?: number;
+}
+
+export interface LogsParams extends ReadParams {
+  id: string;
+  /** Lines behind this number; default 0. */
+  after?: number;
+  /** 1 to 1,000; default 100. */
+  limit?: number;
+}
+
+export interface LogLineJson {
+  /** Counted from 1 over all attempts. */
+  number: number;
+  at: string;
+  level: LogLevelName;
+  text: string;
+}
+
+export interface LogsJson {
+  lines: LogLineJson[];
+  /** Go on behind this number. */
+  next: number;
+  /** Lines that there have been; the newest 1,000 are kept. */
+  total: number;
+}
+
+export interface EventsParams {
+  /** A position: events behind it. Default: from now on. */
+  after?: string;
+  /** 1 to 1,000; default 100. */
+  limit?: number;
+  /** Wait for an event for so long, at most 45,000; default 0. */
+  wait_ms?: number;
+  queue?: string;
+  type?: string;
+  id?: string;
+  /** Kinds with commas between them. */
+  kind?: string;
+}
+
+/** Something that happened to a task. */
+export interface EventJson {
+  /** `<index of the log entry>.<ordinal>`, the same on every node. */
+  position: string;
+  at: string;
+  id: string;
+  kind: string;
+  queue: string;
+  type: string;
+  /** After it; of the end of an attempt: `running`. */
+  state: TaskStateName;
+  attempt: number;
+}
+
+export interface EventsJson {
+  events: EventJson[];
+  /** Where to go on. */
+  next: string;
+}
+
+export type JobKindName = "retry" | "delete" | "cancel";
+
+export type JobFilterJson = Pick<
+  ListParams,
+  | "status"
+  | "queue"
+  | "type"
+  | "tag"
+  | "created_from"
+  | "created_to"
+  | "finished_from"
+  | "finished_to"
+  | "error"
+>;
+
+/** A change of many tasks, which the leader carries out step by step. */
+export interface JobJson {
+  id: string;
+  kind: JobKindName;
+  filter: JobFilterJson;
+  /** It counts what it would change, and changes nothing. */
+  dry_run: boolean;
+  /** Tasks a second at most; 0: as quickly as it goes. */
+  per_second: number;
+  state: "running" | "done" | "cancelled";
+  /** Tasks that it came to, that it changed, and that had become something else by then. */
+  matched: number;
+  changed: number;
+  skipped: number;
+  started_at: string;
+  updated_at: string;
+}
+
+export interface StartJobParams {
+  /** UUIDv7, the same in every resend. */
+  id?: string;
+  kind: JobKindName;
+  /** Without `status` a `retry` is of dead tasks. */
+  filter?: JobFilterJson;
+  dry_run?: boolean;
+  per_second?: number;
+}
+
+export interface JobParams extends ReadParams {
+  id: string;
 }
 
 export interface WorkerJson {
@@ -129,11 +288,23 @@ export type StatsJson = Record<string, unknown>;
 export interface Calls {
   get: { params: GetParams; answer: TaskJson };
   list: { params: ListParams; answer: ListJson };
+  error_groups: { params: ErrorGroupsParams; answer: ErrorGroupsJson };
   wait: { params: WaitParams; answer: TaskJson };
+  submit_all: { params: SubmitAllParams; answer: { tasks: SubmittedJson[] } };
   cancel: { params: CancelParams; answer: TaskJson };
   retry: { params: RetryParams; answer: TaskJson };
+  reschedule: { params: RescheduleParams; answer: TaskJson };
   delete: { params: RetryParams; answer: Record<string, never> };
+  logs: { params: LogsParams; answer: LogsJson };
+  events: { params: EventsParams; answer: EventsJson };
   queues: { params: ReadParams; answer: { queues: QueueJson[] } };
+  queue: { params: QueueParams; answer: QueueJson };
+  configure_queue: { params: ConfigureQueueParams; answer: QueueJson };
+  delete_queue: { params: DeleteQueueParams; answer: Record<string, never> };
+  start_job: { params: StartJobParams; answer: JobJson };
+  jobs: { params: ReadParams; answer: { jobs: JobJson[] } };
+  job: { params: JobParams; answer: JobJson };
+  cancel_job: { params: { id: string }; answer: JobJson };
   workers: { params: ReadParams; answer: { workers: WorkerJson[] } };
   stats: { params: ReadParams; answer: StatsJson };
   cluster: { params: Record<string, never>; answer: ClusterJson };
@@ -149,11 +320,23 @@ export type CallVerb = keyof Calls;
 export const CALL_VERBS = [
   "get",
   "list",
+  "error_groups",
   "wait",
+  "submit_all",
   "cancel",
   "retry",
+  "reschedule",
   "delete",
+  "logs",
+  "events",
   "queues",
+  "queue",
+  "configure_queue",
+  "delete_queue",
+  "start_job",
+  "jobs",
+  "job",
+  "cancel_job",
   "workers",
   "stats",
   "cluster",

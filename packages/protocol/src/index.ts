@@ -12,21 +12,28 @@ export {
   type SentKind,
   type SentMessage,
 } from "./codec/codec.ts";
+export { versionOf } from "./codec/message-version.ts";
 export { PRIORITY_NAMES, TASK_STATE_NAMES } from "./codec/parts.ts";
 export { SECRET_BYTES } from "./codec/session.ts";
+export { NO_SUBMIT_EXTRAS } from "./codec/submit-task.ts";
 export { ERRORS, type ErrorBody, type ErrorCode, type ErrorKind } from "./errors.ts";
 export { type Frame, FrameReader } from "./frame-reader.ts";
 export * from "./limits.ts";
 export * from "./message.ts";
 export { ProtocolError } from "./protocol-error.ts";
+export * from "./queue-json.ts";
 export { formatTaskId, isTaskId, parseTaskId, TASK_ID_BYTES } from "./task-id.ts";
 export type {
   AttemptJson,
+  BackoffName,
   ErrorJson,
+  LogLevelName,
+  ParentFailureName,
   PriorityName,
   RetryJson,
   SubmitJson,
   TaskJson,
   TaskStateName,
+  UniqueConflictName,
 } from "./task-json.ts";
 export { isErrorCode, TqError, type TqErrorOptions } from "./tq-error.ts";

@@ -8,7 +8,11 @@ export const MAGIC = "TQ";
 
 /** Oldest and newest protocol version that this package speaks. */
 export const VERSION_MIN = 1;
-export const VERSION_MAX = 1;
+export const VERSION_MAX = 2;
+/** From this version on a worker may send `report`. */
+export const REPORT_VERSION = 2;
+/** From this version on a task may have `extras`, and a result children. */
+export const EXTRAS_VERSION = 2;
 
 /** Length (4), type (1) and request id (4). */
 export const HEADER_BYTES = 9;
@@ -31,6 +35,15 @@ export function maxAnswerBytes(maxPayloadBytes: number): number {
 
 /** Most tasks in one `submit`, reports in one report frame, deliveries in one `deliver`. */
 export const BATCH_MAX = 1_000;
+
+/** Log lines of one run in one `report`. */
+export const REPORT_LINES_MAX = 100;
+/** A run's progress, as JSON text in UTF-8. */
+export const PROGRESS_BYTES_MAX = 4 * 1024;
+/** A longer log line is cut. */
+export const LOG_LINE_BYTES_MAX = 1024;
+/** A worker speaks of one run at most this often, but for its end. */
+export const REPORT_EVERY_MS = 1_000;
 
 /** Strings travel with a 16-bit length. */
 export const STRING_BYTES_MAX = 65_535;

@@ -3,10 +3,16 @@
  * the request id of the frame's header, which answers repeat. All of it is readonly, and byte
  * fields of a decoded message are views into the frame it came in.
  */
-import type { PriorityName } from "./task-json.ts";
+import type { PayloadType, SubmitTask } from "./submit-content.ts";
+import type { LogLevelName, PriorityName } from "./task-json.ts";
 
-/** What payload and result bytes are: JSON text in UTF-8, or bytes of the caller's own. */
-export type PayloadType = "json" | "binary";
+export type {
+  PayloadType,
+  SubmitContent,
+  SubmitExtras,
+  SubmitRetry,
+  SubmitTask,
+} from "./submit-content.ts";
 
 /** A client submits and asks; a worker registers and runs tasks, and may do both. */
 export type Role = "client" | "worker";
@@ -69,44 +75,6 @@ export interface Ping {
 
 export interface Pong {
   readonly kind: "pong";
-}
-
-/** What a submitter asks of the retry policy; absent members come from the broker's settings. */
-export interface SubmitRetry {
-  readonly maxRetries?: number;
-  readonly initialDelayMs?: number;
-  readonly multiplier?: number;
-  readonly maxDelayMs?: number;
-  /** 0 to 1. */
-  readonly jitter?: number;
-}
-
-/** What the submitter says of a task; absent texts are empty, absent numbers 0. */
-export interface SubmitContent {
-  readonly type: string;
-  readonly queue: string;
-  readonly priority: PriorityName;
-  readonly payload: Uint8Array;
-  readonly payloadType: PayloadType;
-  /** From now; 0 = none. */
-  readonly delayMs: number;
-  /** Milliseconds since 1970; 0 = none. */
-  readonly runAt: number;
-  /** 0 = no limit. */
-  readonly timeoutMs: number;
-  readonly retry: SubmitRetry;
-  readonly idempotencyKey: string;
-  readonly tags: readonly string[];
-  /** JSON text of an object. */
-  readonly metadata: string;
-  /** W3C trace context. */
-  readonly traceparent: string;
-}
-
-export interface SubmitTask {
-  /** 16 bytes, UUIDv7, minted by the submitter: a resend carries the same. */
-  readonly id: Uint8Array;
-  readonly content: SubmitContent;
 }
 
 /** Idempotent by task id. */
@@ -286,6 +254,8 @@ export interface LeaseRef {
 export interface CompleteItem extends LeaseRef {
   readonly result: Uint8Array;
   readonly resultType: PayloadType;
+  /** Tasks that are made with it, all of them, or it is refused. Since protocol version 2. */
+  readonly children?: readonly SubmitTask[] | undefined;
 }
 
 export interface FailItem extends LeaseRef {
@@ -324,13 +294,36 @@ export interface Extend {
   readonly items: readonly ExtendItem[];
 }
 
+export interface NotedLine {
+  readonly level: LogLevelName;
+  readonly text: string;
+}
+
+export interface ReportItem extends LeaseRef {
+  /** JSON text; empty = nothing new. */
+  readonly progress: string;
+  readonly lines: readonly NotedLine[];
+}
+
+/**
+ * What handlers say of runs that go on, since protocol version 2. Progress counts as it is said
+ * last; lines may be kept twice when they are sent twice.
+ */
+export interface Report {
+  readonly kind: "report";
+  readonly items: readonly ReportItem[];
+}
+
 export interface ReportOk {
   readonly ok: true;
   /** It had been reported before. */
   readonly duplicate: boolean;
 }
 
-/** Answer to `complete`, `fail`, `release`, `extend`, `bye`: one result for each item, in order. */
+/**
+ * Answer to `complete`, `fail`, `release`, `extend`, `report`, `bye`: one result for each item, in
+ * order.
+ */
 export interface Reported {
   readonly kind: "reported";
   readonly results: readonly (ReportOk | ItemError)[];
@@ -362,6 +355,7 @@ export type Message =
   | Fail
   | Release
   | Extend
+  | Report
   | Reported;
 
 export type MessageKind = Message["kind"];

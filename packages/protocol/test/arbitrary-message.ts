@@ -37,9 +37,32 @@ const retry: fc.Arbitrary<SubmitRetry> = fc.record(
     multiplier: finite,
     maxDelayMs: u64,
     jitter: finite,
+    backoff: fc.constantFrom("exponential", "linear", "fixed", "list"),
+    delaysMs: tokens,
+    jitterKind: fc.constantFrom("extra", "full", "equal"),
   },
   { requiredKeys: [] },
 );
+
+// Of nothing at all no extras come back, and a word on failed parents goes with parents.
+const extras = fc
+  .record({
+    expiresInMs: u64,
+    expiresAt: u64,
+    unique: fc.option(
+      fc.record({
+        key: text,
+        forMs: u64,
+        onConflict: fc.constantFrom("keep", "replace", "reject"),
+      }),
+      { nil: undefined },
+    ),
+    group: name,
+    requires: texts,
+    dependsOn: fc.array(id, { maxLength: 3 }),
+    onParentFailure: fc.constantFrom("fail", "cancel", "continue"),
+  })
+  .map((all) => (all.dependsOn.length > 0 ? all : { ...all, onParentFailure: "fail" as const }));
 
 const content = fc.record({
   type: text,
@@ -55,6 +78,7 @@ const content = fc.record({
   tags: texts,
   metadata: text,
   traceparent: text,
+  extras: fc.option(extras, { nil: undefined }),
 });
 
 const delivered = fc.record({
@@ -138,7 +162,16 @@ const BODIES: { [K in SentKind]: Record<string, fc.Arbitrary<unknown>> } = {
   deliver: { tasks: list(delivered) },
   leaseLost: { leases: list(fc.record({ ...lease, reason: fc.constantFrom(...LOSS_REASONS) })) },
   sessionEnded: {},
-  complete: { items: list(fc.record({ ...lease, result: bytes, resultType: payloadType })) },
+  complete: {
+    items: list(
+      fc.record({
+        ...lease,
+        result: bytes,
+        resultType: payloadType,
+        children: fc.option(list(fc.record({ id, content })), { nil: undefined }),
+      }),
+    ),
+  },
   fail: {
     items: list(
       fc.record({
@@ -152,6 +185,15 @@ const BODIES: { [K in SentKind]: Record<string, fc.Arbitrary<unknown>> } = {
   },
   release: { items: list(fc.record(lease)) },
   extend: { items: list(fc.record({ ...lease, forMs: u64 })) },
+  report: {
+    items: list(
+      fc.record({
+        ...lease,
+        progress: text,
+        lines: list(fc.record({ level: fc.constantFrom("debug", "info", "warn", "error"), text })),
+      }),
+    ),
+  },
   reported: {
     results: list(fc.oneof(fc.record({ ok: fc.constant(true), duplicate: flag }), itemError)),
   },

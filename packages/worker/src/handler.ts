@@ -3,9 +3,12 @@
  * that does the work. A handler is called once for each attempt, and any attempt may be a
  * repetition of one that was cut off: side effects belong behind `ctx.token` or the task's id.
  */
-import type { PayloadOf, ResultOf, TaskMap, TypeOf } from "task-queue-client";
+import type { PayloadOf, ResultOf, SubmitOptions, TaskMap, TypeOf } from "task-queue-client";
 import type { PriorityName } from "task-queue-protocol";
 import type { Logger } from "./logger.ts";
+
+/** As of a client's submit. */
+export type ChildOptions = Omit<SubmitOptions, "deadlineMs">;
 
 export interface TaskContext {
   /** The task's id, a UUIDv7 in text. */
@@ -30,8 +33,22 @@ export interface TaskContext {
   readonly traceparent: string;
   /** Fires when the run is ended from outside; `signal.reason` is a `TaskAborted`. */
   readonly signal: AbortSignal;
-  /** Carries the task's id, type and attempt on every line. */
+  /**
+   * Carries the task's id, type and attempt on every line. Lines go to the task's log in the
+   * cluster, too: 1 KiB of each, the newest 100 a second, of which the newest 1,000 are kept.
+   */
   readonly log: Logger;
+  /**
+   * Says how far the run is: any JSON value of at most 4 KiB, the newest of each second counts.
+   * Throws `TypeError` or `RangeError` for anything else.
+   */
+  progress(value: unknown): void;
+  /**
+   * A task that is made when this one completes, together with the others and its result: all of
+   * them, or this run fails. Answers its id, for `dependsOn` of the next. At most 1,000; a run that
+   * fails makes none. Throws `TqError` for options that cannot be sent.
+   */
+  submit(type: string, payload?: unknown, options?: ChildOptions): string;
   /**
    * Keeps the lease for at least `forMs` milliseconds from now, even if this worker falls silent.
    * Rarely needed: heartbeats keep the leases of a live worker. Rejects with the broker's refusal.

@@ -22,7 +22,7 @@ export function createWorker<const M extends TaskMap = AnyTasks>(
 
 export { defineTasks, task } from "task-queue-client";
 export { type AbortCause, NonRetryable, RetryAfter, TaskAborted } from "./errors.ts";
-export type { Handler, Handlers, HandlersOf, TaskContext } from "./handler.ts";
+export type { ChildOptions, Handler, Handlers, HandlersOf, TaskContext } from "./handler.ts";
 export { type BuiltinOptions, builtinHandlers } from "./handlers/index.ts";
 export type { Logger } from "./logger.ts";
 export type { ShutdownOptions, WorkerOptions } from "./options.ts";

@@ -9,6 +9,8 @@ import {
   type ItemError,
   type Message,
   ProtocolError,
+  REPORT_VERSION,
+  type ReportItem,
   type ReportOk,
   type SentMessage,
   TqError,
@@ -150,6 +152,14 @@ class TcpLink implements Link {
     for (const batch of batches(reports, maxFrameBytes)) this.#reportBatch(batch);
   }
 
+  note(items: readonly ReportItem[]): void {
+    const { protocolVersion, maxFrameBytes } = this.#connection.welcome;
+    if (protocolVersion < REPORT_VERSION) return;
+    for (const batch of noteBatches(items, maxFrameBytes)) {
+      this.#connection.request({ kind: "report", items: batch }, () => {});
+    }
+  }
+
   extend(id: Uint8Array, token: number, forMs: number): Promise<Refusal> {
     return new Promise((resolve, reject) => {
       this.#connection.request({ kind: "extend", items: [{ id, token, forMs }] }, (answer) => {
@@ -235,6 +245,11 @@ function* batches(reports: readonly Report[], maxFrameBytes: number): Generator<
     for (const report of reports) {
       if (report.kind !== kind) continue;
       const size = sizeOf(report);
+      // By itself, since it may be more than the broker can read or the frame can hold.
+      if (report.kind === "complete" && report.children !== undefined) {
+        yield [report];
+        continue;
+      }
       if (batch.length === BATCH_MAX || (batch.length > 0 && bytes + size > maxFrameBytes)) {
         yield batch;
         batch = [];
@@ -245,6 +260,31 @@ function* batches(reports: readonly Report[], maxFrameBytes: number): Generator<
     }
     if (batch.length > 0) yield batch;
   }
+}
+
+/** A run has at most a few hundred KiB to say, which fits into any frame with others beside it. */
+function* noteBatches(
+  items: readonly ReportItem[],
+  maxFrameBytes: number,
+): Generator<readonly ReportItem[]> {
+  let batch: ReportItem[] = [];
+  let bytes = ITEM_OVERHEAD_BYTES;
+  for (const item of items) {
+    const size = sizeOfNotes(item);
+    if (batch.length === BATCH_MAX || (batch.length > 0 && bytes + size > maxFrameBytes)) {
+      yield batch;
+      batch = [];
+      bytes = ITEM_OVERHEAD_BYTES;
+    }
+    batch.push(item);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function sizeOfNotes({ progress, lines }: ReportItem): number {
+  const texts = lines.reduce((sum, { text }) => sum + 3 + 3 * text.length, 3 * progress.length);
+  return ITEM_OVERHEAD_BYTES + texts;
 }
 
 /** An upper bound: a character has at most three bytes. */

@@ -10,6 +10,7 @@ import { Connector } from "./core/connector.ts";
 import type { Held } from "./core/held.ts";
 import { LeaseWatch } from "./core/lease-watch.ts";
 import type { Dialer, Link, LinkListener, Registration } from "./core/link.ts";
+import { Notes } from "./core/notes.ts";
 import { Outbox } from "./core/outbox.ts";
 import { Runner } from "./core/runner.ts";
 import { Session } from "./core/session.ts";
@@ -68,6 +69,7 @@ export class Worker {
   readonly #session = new Session();
   readonly #runner: Runner;
   readonly #outbox: Outbox;
+  readonly #notes: Notes;
   readonly #watch: LeaseWatch;
   readonly #connector: Connector;
   #state: WorkerState = "idle";
@@ -87,8 +89,10 @@ export class Worker {
     });
     const { logger } = options;
     this.#outbox = new Outbox(parts.clock, logger, (token) => this.#runner.closeCase(token));
+    this.#notes = new Notes(parts.clock);
     this.#runner = new Runner({
       ...options,
+      notes: this.#notes,
       clock: parts.clock,
       resultBytesMax: () => this.#link?.resultBytesMax ?? RESULT_BYTES_MAX,
       report: (report) => this.#outbox.add(report),
@@ -207,6 +211,7 @@ export class Worker {
     const late = this.#connector.stop();
     this.#watch.stop();
     this.#outbox.stop();
+    this.#notes.detach();
     const link = this.#link ?? (await within(this.#clock, BYE_MS, late))?.value;
     this.#connector.abort();
     this.#link = undefined;
@@ -264,6 +269,7 @@ export class Worker {
     for (const token of link.lost) this.#runner.lose(token, "lease-lost");
     this.#watch.linked(link.leaseMs, beatMs, link.registeredAt);
     this.#outbox.attach(link);
+    this.#notes.attach(link);
     link.setWindow(this.#window());
     const { address, leaseMs } = link;
     logger.info({ broker: address, session: this.id, leaseMs }, "registered with the leader");
@@ -276,6 +282,7 @@ export class Worker {
     const broker = this.#link?.address;
     this.#link = undefined;
     this.#outbox.detach();
+    this.#notes.detach();
     this.#watch.unlinked();
     const { running } = this.#runner;
     const message = `the connection to the leader ended: ${why}; running tasks go on`;

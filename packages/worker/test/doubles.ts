@@ -2,7 +2,7 @@
  * Doubles of what a worker stands on: a clock whose hands the test turns, and brokers that register
  * whoever comes, remember what they were told, and do only what the test makes them do.
  */
-import { type DeliveredTask, formatTaskId } from "task-queue-protocol";
+import { type DeliveredTask, formatTaskId, type ReportItem } from "task-queue-protocol";
 import type { Clock, Timer } from "../src/clock.ts";
 import type {
   Dialer,
@@ -120,6 +120,12 @@ export class FakeLink implements Link {
     this.reports.push(...reports);
     if (!this.acksReports) return;
     for (const report of reports) this.listener.answered(report, undefined);
+  }
+
+  readonly notes: ReportItem[] = [];
+
+  note(items: readonly ReportItem[]): void {
+    this.notes.push(...items);
   }
 
   extendRefusal: Refusal;

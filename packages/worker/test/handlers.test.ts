@@ -29,6 +29,8 @@ function context(signal = new AbortController().signal): TaskContext {
     signal,
     log: SILENT,
     extend: async () => {},
+    submit: () => "",
+    progress: () => {},
   };
 }
 

@@ -207,3 +207,52 @@ test("extend is answered by the broker", async () => {
   const extend = node.commands.find((command) => command.type === "extend");
   expect(extend).toMatchObject({ forMs: 60_000 });
 });
+
+test("tasks that a handler submits are made with its result, or neither is", async () => {
+  const { port, cluster, node } = await openOne();
+  cluster.raise(3);
+  const handlers = {
+    split: (parts: number, ctx: TaskContext) => {
+      const ids = Array.from({ length: parts }, (_, i) => ctx.submit("part", i, { group: "g" }));
+      return ctx.submit("join", null, { dependsOn: ids, onParentFailure: "cancel" });
+    },
+    astray: (_payload: unknown, ctx: TaskContext) => {
+      ctx.submit("part", 1);
+      ctx.submit("part", 2, { dependsOn: ["019d42b3-1400-7000-8000-000000000001"] });
+      return "never seen";
+    },
+    fails: (_payload: unknown, ctx: TaskContext) => {
+      ctx.submit("part", 3);
+      throw new NonRetryable("no");
+    },
+  };
+  const worker = open({ servers: `127.0.0.1:${port}`, handlers });
+  await worker.start();
+  const tq = client(port);
+  const joined = (await (await tq.submit("split", 3)).result()) as string;
+  expect(await tq.get(joined)).toMatchObject({ state: "blocked", waits_for: 3 });
+  const astray = await (await tq.submit("astray", null)).wait();
+  expect(astray.state).toBe("dead");
+  expect(astray.error?.message).toContain("children[1]");
+  await (await tq.submit("fails", null)).wait();
+  expect(node.counts()).toMatchObject({ pending: 3, blocked: 1, completed: 1, dead: 2 });
+});
+
+test("before version 3 of the cluster a result with children fails its task, no other's", async () => {
+  const { port, node } = await openOne();
+  const reply = { code: "state_conflict", message: "not before version 3" } as const;
+  node.fate = (command) => {
+    const isEarly = command.type === "complete" && command.children !== undefined;
+    return isEarly ? { kind: "applied", reply, index: 1 } : "answer";
+  };
+  const handlers = {
+    split: (_payload: unknown, ctx: TaskContext) => ctx.submit("part"),
+    plain: () => 1,
+  };
+  const worker = open({ servers: `127.0.0.1:${port}`, handlers, concurrency: 2 });
+  await worker.start();
+  const tq = client(port);
+  const [plain, split] = await Promise.all([tq.submit("plain", 1), tq.submit("split", 1)]);
+  expect(await plain.result()).toBe(1);
+  expect(await split.wait()).toMatchObject({ state: "dead" });
+});

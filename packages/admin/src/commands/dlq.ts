@@ -3,7 +3,8 @@ import type { TaskJson } from "task-queue-client";
 import type { Command, Context } from "../command.ts";
 import { CliError, EXIT } from "../exit-status.ts";
 import { showTask, taskColumns } from "../task-view.ts";
-import { taskId } from "../values.ts";
+import { taskId, text } from "../values.ts";
+import { bulkOptions, isBulk, JOB_TIMEOUT_MS, retryMany } from "./dlq-bulk.ts";
 import { tasksOf } from "./list.ts";
 
 const LIMIT_DEFAULT = 100;
@@ -37,11 +38,23 @@ export const dlqShow: Command = {
 };
 
 export const dlqRetry: Command = {
-  usage: "retry <id>",
-  summary: "Start a dead task again, with a fresh retry budget",
-  examples: [],
-  arguments: withId,
-  async run({ client, io, out, args }) {
+  usage: "retry [id]",
+  summary: "Start a dead task, or many, again, with a fresh retry budget",
+  examples: [
+    ["tq-admin dlq retry --all --per-second 100", "all of them, slowly"],
+    ["tq-admin dlq retry --type email.send --dry-run", "how many that would be"],
+  ],
+  timeoutMs: (args) => (isBulk(args) ? JOB_TIMEOUT_MS : undefined),
+  arguments: (parser) =>
+    bulkOptions(parser)
+      .positional("id", { type: "string", describe: "The task's id" })
+      .option("all", { type: "boolean", describe: "All dead tasks" }),
+  async run(context) {
+    const { client, io, out, args } = context;
+    if (isBulk(args)) return retryMany(context);
+    if (text(args, "id") === undefined) {
+      throw new CliError(EXIT.usage, "name one task by its id, or many by --all or a filter");
+    }
     showTask(out, await client.dead.retry(taskId(args)), io.now());
     return EXIT.ok;
   },

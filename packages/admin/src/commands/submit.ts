@@ -4,9 +4,11 @@ import type { Arguments, Command } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
 import type { Io } from "../io.ts";
 import { showTask } from "../task-view.ts";
-import { duration, jsonOf, text, texts, whole, wrong } from "../values.ts";
+import { duration, jsonOf, text, texts, time, whole, wrong } from "../values.ts";
 
 const PRIORITIES = ["low", "normal", "high", "critical"] as const;
+const CONFLICTS = ["keep", "replace", "reject"] as const;
+const FAILURES = ["fail", "cancel", "continue"] as const;
 const MAX_RETRIES_MAX = 1_000;
 
 export const submit: Command = {
@@ -29,6 +31,15 @@ export const submit: Command = {
       .option("idempotency-key", { type: "string", describe: "The same key is the same task" })
       .option("id", { type: "string", describe: "The task's id, a UUIDv7" })
       .option("tag", { type: "string", array: true, describe: "A tag; repeatable" })
+      .option("expires-in", { type: "string", describe: "Give it up when not begun by then: 1h" })
+      .option("expires-at", { type: "string", describe: "The same: 2030-01-31T08:00:00Z" })
+      .option("unique-key", { type: "string", describe: "One live task of the queue has it" })
+      .option("unique-for", { type: "string", describe: "Keep the key for so long: 1h" })
+      .option("unique-conflict", { type: "string", describe: CONFLICTS.join(", ") })
+      .option("group", { type: "string", describe: "On whose behalf: groups take turns" })
+      .option("require", { type: "string", array: true, describe: "KEY=VALUE of its worker" })
+      .option("after", { type: "string", array: true, describe: "Id of a parent; repeatable" })
+      .option("on-parent-failure", { type: "string", describe: FAILURES.join(", ") })
       .option("metadata", { type: "string", describe: "A JSON object, @file, or -" })
       .option("wait", { type: "boolean", describe: "Wait until it is finished" })
       .option("wait-timeout", { type: "string", describe: "But not longer than [1m]" }),
@@ -59,9 +70,18 @@ function readOptions(args: Arguments, io: Io): SubmitOptions {
   const metadata = text(args, "metadata");
   const options = {
     queue: text(args, "queue"),
-    priority: readPriority(text(args, "priority")),
+    priority: oneOf(args, "priority", PRIORITIES),
+    expiresInMs: duration(args, "expires-in"),
+    expiresAt: time(args, "expires-at"),
+    uniqueKey: text(args, "unique-key"),
+    uniqueForMs: duration(args, "unique-for"),
+    uniqueConflict: oneOf(args, "unique-conflict", CONFLICTS),
+    group: text(args, "group"),
+    requiredLabels: args["require"] === undefined ? undefined : texts(args, "require"),
+    dependsOn: args["after"] === undefined ? undefined : texts(args, "after"),
+    onParentFailure: oneOf(args, "on-parent-failure", FAILURES),
     delayMs: duration(args, "delay"),
-    runAt: readTime(text(args, "run-at")),
+    runAt: time(args, "run-at"),
     maxRetries: whole(args, "max-retries", 0, MAX_RETRIES_MAX),
     timeoutMs: duration(args, "run-timeout"),
     idempotencyKey: text(args, "idempotency-key"),
@@ -73,19 +93,16 @@ function readOptions(args: Arguments, io: Io): SubmitOptions {
   return Object.fromEntries(entries) as SubmitOptions;
 }
 
-function readPriority(value: string | undefined): (typeof PRIORITIES)[number] | undefined {
+function oneOf<T extends string>(
+  args: Arguments,
+  name: string,
+  allowed: readonly T[],
+): T | undefined {
+  const value = text(args, name);
   if (value === undefined) return undefined;
-  const priority = PRIORITIES.find((each) => each === value);
-  if (priority === undefined) throw wrong("priority", value, `one of ${PRIORITIES.join(", ")}`);
-  return priority;
-}
-
-function readTime(value: string | undefined): Date | undefined {
-  if (value === undefined) return undefined;
-  const zoned = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(value);
-  const time = new Date(value);
-  if (zoned && !Number.isNaN(time.getTime())) return time;
-  throw wrong("run-at", value, "a time with its zone, as in 2030-01-31T08:00:00Z");
+  const found = allowed.find((each) => each === value);
+  if (found === undefined) throw wrong(name, value, `one of ${allowed.join(", ")}`);
+  return found;
 }
 
 function readObject(value: unknown): Readonly<Record<string, unknown>> {

@@ -26,6 +26,8 @@ export interface Config {
     readonly writeBufferBytes: number;
     /** Of the disk with `dataDir`; 0 = not watched. */
     readonly minFreeDiskBytes: number;
+    /** Of completed, cancelled and expired tasks whose queue says nothing; 0 = for ever. */
+    readonly finishedRetentionMs: number;
   };
   readonly raft: {
     readonly enabled: boolean;
@@ -59,6 +61,8 @@ export interface Config {
     readonly leaseTimeoutMs: number;
   };
   readonly retry: RetryPolicy;
+  /** By task type; what one leaves open is as `retry` says. */
+  readonly retryOfTypes: ReadonlyMap<string, Partial<RetryPolicy>>;
   /** Said once in the log at start, a line each: keys without effect, open doors. */
   readonly notices: readonly Notice[];
   /** Every setting that was said somewhere, by its key. */

@@ -6,6 +6,7 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { BUS_PORT_OFFSET } from "../ports.ts";
+import { PLAIN_BACKOFF } from "../queue/index.ts";
 import { formatHostPort, isLoopback, isWildcard, parseHostPort } from "./address.ts";
 import { checkTogether, isClustered } from "./check-together.ts";
 import { Collector } from "./collect.ts";
@@ -15,6 +16,8 @@ import { type Flags, parseFlags, readFlags } from "./flags.ts";
 import { readEnvironment } from "./read-environment.ts";
 import { readConfigFile } from "./read-file.ts";
 import { KEYS, type Settings } from "./schema.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 export interface ConfigSources {
   /** Without node and script. */
@@ -63,6 +66,7 @@ function toConfig(
       walSyncIntervalMs: isClustered(raft) ? 0 : persistence.wal_sync_interval_ms,
       writeBufferBytes: persistence.write_buffer_size,
       minFreeDiskBytes: persistence.min_free_disk,
+      finishedRetentionMs: persistence.completed_task_retention_days * DAY_MS,
     },
     raft: {
       enabled: isClustered(raft),
@@ -93,8 +97,10 @@ function toConfig(
       initialDelayMs: retry.initial_delay,
       multiplier: retry.backoff_multiplier,
       maxDelayMs: retry.max_delay,
+      ...PLAIN_BACKOFF,
       jitter: retry.jitter,
     },
+    retryOfTypes: retry.types,
     notices: [
       ...withoutEffect(said),
       ...openDoors(broker.host, apiHost, monitoring.host ?? broker.host),

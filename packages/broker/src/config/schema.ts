@@ -17,6 +17,7 @@ import {
   size,
   text,
 } from "./kinds.ts";
+import { type TypePolicies, typePolicies } from "./type-policies.ts";
 
 export interface Key<T> {
   readonly kind: Kind<T>;
@@ -100,8 +101,9 @@ export const SCHEMA = {
     completed_task_retention_days: key(
       integer({ min: 0, max: 36_500 }),
       7,
-      "How long finished tasks are kept.",
-      "finished tasks are kept for ever in this version",
+      "How long completed, cancelled and expired tasks are kept, unless the settings of their " +
+        "queue say otherwise; dead ones stay until somebody deletes them. 0 = for ever. Too low: " +
+        "results are gone before somebody asks for them. Too high: the disk fills.",
     ),
     max_write_buffer_number: key(
       integer({ min: 1, max: 64 }),
@@ -201,6 +203,12 @@ export const SCHEMA = {
     ),
     max_delay: key(retryDelay, 3_600_000, "Longest wait between two attempts."),
     jitter: key(share(), 0.1, "Up to this share is added to each wait."),
+    types: key<TypePolicies>(
+      typePolicies(),
+      new Map(),
+      "Policies of single types, in force while this node leads. Settings of a queue go before " +
+        "them, and what a submit says before both.",
+    ),
   },
 } satisfies Record<string, Record<string, AnyKey>>;
 

@@ -16,10 +16,21 @@ export interface MetricsOptions {
   readonly divergences: () => number;
   /** Entries of the log on disk; without it that figure is not exported. */
   readonly logEntries?: (() => number) | undefined;
+  /** What this node has removed while it led; without it that is not exported. */
+  readonly retention?: (() => RetentionFigures) | undefined;
   /** Of the disk with the data directory; undefined as long as it is not known. */
   readonly diskSpace?: () => DiskFigures | undefined;
   /** Of this program. */
   readonly version: string;
+}
+
+/** Since this process started. */
+export interface RetentionFigures {
+  readonly tasks: number;
+  readonly results: number;
+  readonly logs: number;
+  /** Tombstones and keys. */
+  readonly forgotten: number;
 }
 
 export interface DiskFigures {
@@ -72,6 +83,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     raftFigures(node, watch, options.logEntries),
     snapshotFigures(node, options),
     diskFigures(node, options),
+    retentionFigures(node, options),
   ];
   const leaderCollectors = [memberFigures(cluster), queueFigures(cluster, broker)];
   const timer = setInterval(() => watch.see(status()), LOOK_MS);
@@ -169,6 +181,21 @@ function diskFigures(registry: Registry, { diskSpace }: MetricsOptions): Collect
     known.total ??= gauge(registry, "tq_disk_total_bytes", "Size of that disk.");
     known.free.set(space.freeBytes);
     known.total.set(space.totalBytes);
+  };
+}
+
+/** Each node counts what it did while it led, so that the sum over all of them is right. */
+function retentionFigures(registry: Registry, { retention }: MetricsOptions): Collect {
+  if (retention === undefined) return () => {};
+  const removed = new Counter({
+    name: "tq_retention_removed_total",
+    help: "What retention has removed: tasks, results, logs, forgotten tombstones and keys.",
+    labelNames: ["what"],
+    registers: [registry],
+  });
+  return () => {
+    removed.reset();
+    for (const [what, count] of Object.entries(retention())) removed.inc({ what }, count);
   };
 }
 

@@ -5,8 +5,11 @@
 import type {
   Command,
   Delivery,
+  ErrorGroup,
+  FeedReader,
+  JobView,
   LeaseLostEvent,
-  LiveFilter,
+  LogPage,
   QueueView,
   SessionView,
   TaskId,
@@ -15,9 +18,10 @@ import type {
   Token,
 } from "../queue/index.ts";
 import type { Outcome, VersionRange } from "../replica/index.ts";
+import type { TaskFilter } from "./task-filter.ts";
 
-export type { LiveFilter as TaskFilter } from "../queue/index.ts";
 export type { Outcome } from "../replica/index.ts";
+export type { TaskFilter } from "./task-filter.ts";
 
 export type Consistency = "linearizable" | "stale";
 
@@ -88,15 +92,23 @@ export interface Broker {
    */
   readBarrier(consistency: Consistency, minIndex?: number): Promise<number>;
   task(id: TaskId): Promise<TaskView | undefined>;
+  /** As far as this node has applied; what has completed stays so. */
+  hasCompleted(id: TaskId): boolean;
   /** Live tasks in id order after `after`; examines at most `work` tasks, hence `next`. */
   listLive(
-    filter: LiveFilter,
+    filter: TaskFilter,
     after: TaskId | undefined,
     limit: number,
   ): ListPage | Promise<ListPage>;
   /** Finished tasks, newest id first, before `before`. */
-  listFinished(filter: LiveFilter, before: TaskId | undefined, limit: number): Promise<ListPage>;
+  listFinished(filter: TaskFilter, before: TaskId | undefined, limit: number): Promise<ListPage>;
+  /** Groups of dead tasks by their error, beyond a fingerprint, in its order; at most `limit`. */
+  errorGroups(after: string | undefined, limit: number): Promise<readonly ErrorGroup[]>;
   queues(): readonly QueueView[];
+  queue(name: string): QueueView | undefined;
+  /** In the order of their ids. */
+  jobs(): readonly JobView[];
+  job(id: TaskId): JobView | undefined;
   sessions(): readonly SessionView[];
   counts(): Readonly<Record<TaskState, number>>;
   /** Cluster time now, as this node knows it. */
@@ -105,6 +117,12 @@ export interface Broker {
    * Resolves when the task is finished, with its view; undefined after `timeoutMs`, or if unknown.
    */
   waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined>;
+  /** What happened to tasks. To be asked for at each use: an installed snapshot brings another. */
+  feed(): FeedReader;
+  /** `listener` is called after each turn that applied something, until unsubscribed. */
+  onApplied(listener: () => void): () => void;
+  /** Lines of a task's log behind number `after`; undefined: there is no such task. */
+  logLines(id: TaskId, after: number, limit: number): Promise<LogPage | undefined>;
   storageStats(): Promise<Readonly<Record<string, string>>>;
 
   // Members and leadership; on the leader only, elsewhere they reject with `no_leader` and say who

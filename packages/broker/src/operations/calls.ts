@@ -5,9 +5,13 @@
 import { CALL_VERBS, type Calls, type CallVerb, TqError } from "task-queue-protocol";
 import type { Broker } from "./broker.ts";
 import { clusterStatus } from "./cluster.ts";
+import { ERROR_GROUP_PARAMETERS, listErrorGroups } from "./error-groups.ts";
+import { pollEvents } from "./events.ts";
 import { invalid, shown } from "./invalid.ts";
+import { cancelJob, getJob, listJobs, startJob } from "./jobs.ts";
 import { listTasks } from "./list.ts";
 import { LIST_PARAMETERS, parseListQuery } from "./list-query.ts";
+import { readLogs } from "./logs.ts";
 import {
   addMember,
   promoteMember,
@@ -16,15 +20,18 @@ import {
   transferLeadership,
 } from "./members.ts";
 import { didYouMean } from "./nearest.ts";
-import { listQueues } from "./queues.ts";
+import { parseSettings } from "./queue-settings.ts";
+import { configureQueue, deleteQueue, getQueue, listQueues } from "./queues.ts";
 import { Fields } from "./read-fields.ts";
 import { type Answer, readOptions } from "./read-options.ts";
 import { readStats } from "./stats.ts";
+import { type SubmitSettings, submitAll } from "./submit.ts";
 import {
   cancelTask,
   deleteDead,
   getTask,
   parseRequestId,
+  rescheduleTask,
   retryTask,
   waitForTask,
 } from "./tasks.ts";
@@ -34,6 +41,8 @@ import { listWorkers } from "./workers.ts";
 export interface CallContext {
   /** The read sees at least everything up to this log index. */
   readonly minIndex: number;
+  /** This node's settings for submits. */
+  readonly submit: SubmitSettings;
   /** Ends a wait. */
   readonly signal: AbortSignal;
 }
@@ -55,12 +64,20 @@ const VERBS: Answering = {
     params.refuseUnknown(LIST_PARAMETERS);
     return listTasks(broker, parseListQuery(params.source, minIndex));
   },
+  async error_groups(broker, params, { minIndex }) {
+    params.refuseUnknown([...ERROR_GROUP_PARAMETERS, "consistency"]);
+    return listErrorGroups(broker, params, readOptions(params, minIndex));
+  },
   async wait(broker, params, { minIndex, signal }) {
     params.refuseUnknown(["id", "timeout_ms", "consistency"]);
     const timeoutMs = params.integer("timeout_ms");
     if (timeoutMs === undefined) throw invalid("timeout_ms", "how long to wait is missing");
     const waiting = { timeoutMs, signal };
     return waitForTask(broker, params.get("id"), readOptions(params, minIndex), waiting);
+  },
+  async submit_all(broker, params, { submit }) {
+    params.refuseUnknown(["tasks"]);
+    return submitAll(broker, { tasks: params.get("tasks"), atomic: true }, submit);
   },
   async cancel(broker, params) {
     params.refuseUnknown(["id", "reason"]);
@@ -69,13 +86,61 @@ const VERBS: Answering = {
   async retry(broker, params) {
     return retryTask(broker, params.get("id"), readRequestId(params));
   },
+  async reschedule(broker, params) {
+    params.refuseUnknown(["id", "run_at", "delay_ms"]);
+    return rescheduleTask(broker, params.get("id"), params);
+  },
   async delete(broker, params) {
     const index = await deleteDead(broker, params.get("id"), readRequestId(params));
     return { value: {}, index };
   },
+  async logs(broker, params, { minIndex }) {
+    params.refuseUnknown(["id", "after", "limit", "consistency"]);
+    const wanted = { after: params.integer("after"), limit: params.integer("limit") };
+    return readLogs(broker, params.get("id"), wanted, readOptions(params, minIndex));
+  },
+  async events(broker, params, { signal }) {
+    return pollEvents(broker, params, signal);
+  },
   async queues(broker, params, { minIndex }) {
     params.refuseUnknown(["consistency"]);
     return listQueues(broker, readOptions(params, minIndex));
+  },
+  async queue(broker, params, { minIndex }) {
+    params.refuseUnknown(["name", "consistency"]);
+    return getQueue(broker, params.string("name") ?? "", readOptions(params, minIndex));
+  },
+  async configure_queue(broker, params) {
+    params.refuseUnknown(["name", "settings", "paused", "draining", "if_revision"]);
+    const name = params.string("name") ?? "";
+    const settings = params.object("settings");
+    const ifRevision = params.integer("if_revision");
+    if (ifRevision !== undefined && ifRevision < 0) throw invalid("if_revision", "0 or more");
+    return configureQueue(broker, name, {
+      settings: settings && parseSettings(name, settings),
+      paused: params.boolean("paused"),
+      draining: params.boolean("draining"),
+      ifRevision,
+    });
+  },
+  async delete_queue(broker, params) {
+    params.refuseUnknown(["name"]);
+    return { value: {}, index: await deleteQueue(broker, params.string("name") ?? "") };
+  },
+  async start_job(broker, params) {
+    return startJob(broker, params);
+  },
+  async jobs(broker, params, { minIndex }) {
+    params.refuseUnknown(["consistency"]);
+    return listJobs(broker, readOptions(params, minIndex));
+  },
+  async job(broker, params, { minIndex }) {
+    params.refuseUnknown(["id", "consistency"]);
+    return getJob(broker, params.get("id"), readOptions(params, minIndex));
+  },
+  async cancel_job(broker, params) {
+    params.refuseUnknown(["id"]);
+    return cancelJob(broker, params.get("id"));
   },
   async workers(broker, params, { minIndex }) {
     params.refuseUnknown(["consistency"]);

@@ -5,20 +5,20 @@
  */
 import { isUtf8 } from "node:buffer";
 import { isTaskId, TqError } from "task-queue-protocol";
-import type { RetryPolicy, TaskContent, TaskId } from "../queue/index.ts";
+import type { TaskContent, TaskId } from "../queue/index.ts";
+import { checkExtras } from "./check-extras.ts";
+import { checkKey, checkName, checkRange, isPrintable } from "./check-values.ts";
 import { invalid, shown } from "./invalid.ts";
 import { nestsDeeperThan } from "./json-depth.ts";
 import {
-  BACKOFF_MULTIPLIER_MAX,
   DURATION_MS_MAX,
   IDEMPOTENCY_KEY_BYTES_MAX,
   METADATA_BYTES_MAX,
-  NAME_LENGTH_MAX,
   NESTING_MAX,
-  RETRIES_MAX,
   TAG_LENGTH_MAX,
   TAGS_MAX,
 } from "./limits.ts";
+import { checkRetry } from "./retry-policy.ts";
 import { JSON_TOO_DEEP, JSON_VALID, scanJson } from "./scan-json.ts";
 
 /** A submit that passed. */
@@ -29,13 +29,11 @@ export interface ParsedSubmit {
 
 export interface SubmitLimits {
   readonly maxPayloadBytes: number;
-  /** Cluster time; bounds how far ahead `run_at` may lie. */
+  /** Cluster time; bounds how far ahead `run_at` and `expires_at` may lie. */
   readonly now: number;
 }
 
-const NAME = /^[A-Za-z0-9._:-]+$/;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
-const UNPRINTABLE = /[\p{Control}\p{Surrogate}]/u;
 /** A JSON payload of no bytes means null: there is one spelling of "nothing" in what is stored. */
 const JSON_NULL: Uint8Array = new TextEncoder().encode("null");
 
@@ -72,7 +70,10 @@ export function checkContent(content: TaskContent, limits: SubmitLimits, prefix:
   checkRange(content.timeoutMs, 0, DURATION_MS_MAX, `${prefix}timeout_ms`);
   checkRunAt(content, limits.now, prefix);
   checkRetry(content.retry, prefix);
-  if (content.idempotencyKey !== "") checkKey(content.idempotencyKey, `${prefix}idempotency_key`);
+  if (content.idempotencyKey !== "") {
+    checkKey(content.idempotencyKey, IDEMPOTENCY_KEY_BYTES_MAX, `${prefix}idempotency_key`);
+  }
+  checkExtras(content, limits.now, prefix);
   if (content.tags.length > 0) checkTags(content.tags, `${prefix}tags`);
   if (content.traceparent !== "" && !TRACEPARENT.test(content.traceparent)) {
     const form = "a W3C trace context is expected: 00-<32 hex>-<16 hex>-<2 hex>";
@@ -109,25 +110,15 @@ function checkJson(bytes: Uint8Array, field: string): void {
   if (!isUtf8(bytes)) throw invalid(field, "not UTF-8");
 }
 
-function checkName(name: string, field: string): void {
-  if (name.length <= NAME_LENGTH_MAX && NAME.test(name)) return;
-  const allowed = `1 to ${NAME_LENGTH_MAX} of A-Z a-z 0-9 . _ : -`;
-  throw invalid(field, `${shown(name)} is not a name; allowed are ${allowed}`);
-}
-
-function checkPayloadSize(content: TaskContent, max: number, field: string): void {
+/** Of a queue or a type. */
+export function checkPayloadSize(content: TaskContent, max: number, field: string): void {
   const size = content.payload.length;
   if (size <= max) return;
   const message = `${field}: ${size} bytes; at most ${max} are allowed (broker.max_payload_bytes)`;
   throw new TqError("too_large", message, { field });
 }
 
-function checkRange(value: number, min: number, max: number, field: string): void {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
-  throw invalid(field, `${value} is out of range; allowed is a whole number from ${min} to ${max}`);
-}
-
-function checkRunAt(content: TaskContent, now: number, prefix: string): void {
+export function checkRunAt(content: TaskContent, now: number, prefix: string): void {
   const { runAt, delayMs } = content;
   if (runAt === 0) return;
   if (!Number.isSafeInteger(runAt) || runAt < 0 || runAt > now + DURATION_MS_MAX) {
@@ -136,37 +127,13 @@ function checkRunAt(content: TaskContent, now: number, prefix: string): void {
   if (delayMs > 0) throw invalid(`${prefix}run_at`, "either run_at or delay_ms, not both");
 }
 
-function checkRetry(retry: Partial<RetryPolicy>, prefix: string): void {
-  const { maxRetries, initialDelayMs, multiplier, maxDelayMs, jitter } = retry;
-  if (maxRetries !== undefined) checkRange(maxRetries, 0, RETRIES_MAX, `${prefix}max_retries`);
-  if (initialDelayMs !== undefined) {
-    checkRange(initialDelayMs, 0, DURATION_MS_MAX, `${prefix}retry.initial_delay_ms`);
-  }
-  if (maxDelayMs !== undefined) {
-    checkRange(maxDelayMs, 0, DURATION_MS_MAX, `${prefix}retry.max_delay_ms`);
-  }
-  if (multiplier !== undefined && !(multiplier >= 1 && multiplier <= BACKOFF_MULTIPLIER_MAX)) {
-    const allowed = `allowed is 1 to ${BACKOFF_MULTIPLIER_MAX}`;
-    throw invalid(`${prefix}retry.backoff_multiplier`, `${multiplier} is out of range; ${allowed}`);
-  }
-  if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
-    throw invalid(`${prefix}retry.jitter`, `${jitter} is out of range; allowed is 0 to 1`);
-  }
-}
-
-function checkKey(key: string, field: string): void {
-  if (UNPRINTABLE.test(key)) throw invalid(field, "control characters are not allowed");
-  const size = Buffer.byteLength(key);
-  if (size <= IDEMPOTENCY_KEY_BYTES_MAX) return;
-  throw invalid(field, `${size} bytes; at most ${IDEMPOTENCY_KEY_BYTES_MAX} are allowed`);
-}
-
-function checkTags(tags: readonly string[], field: string): void {
+/** Also of the settings of queues. */
+export function checkTags(tags: readonly string[], field: string): void {
   if (tags.length > TAGS_MAX) {
     throw invalid(field, `${tags.length} tags; at most ${TAGS_MAX} are allowed`);
   }
   for (const [index, tag] of tags.entries()) {
-    if (tag.length >= 1 && tag.length <= TAG_LENGTH_MAX && !UNPRINTABLE.test(tag)) continue;
+    if (tag.length >= 1 && tag.length <= TAG_LENGTH_MAX && isPrintable(tag)) continue;
     const allowed = `1 to ${TAG_LENGTH_MAX} printable characters`;
     throw invalid(`${field}[${index}]`, `${shown(tag)} is not a tag; allowed are ${allowed}`);
   }

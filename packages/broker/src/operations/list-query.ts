@@ -11,16 +11,29 @@ import { didYouMean } from "./nearest.ts";
 import { Fields } from "./read-fields.ts";
 import { type ReadOptions, readOptions } from "./read-options.ts";
 
+/** What the words for state, queue, type and tag do not say. */
+const TASK_FILTERS = [
+  "group",
+  "created_from",
+  "created_to",
+  "finished_from",
+  "finished_to",
+  "error",
+] as const;
+
 export const LIST_PARAMETERS = [
   "status",
   "queue",
   "type",
   "tag",
+  ...TASK_FILTERS,
   "limit",
   "cursor",
   "payload",
   "consistency",
 ] as const;
+
+const FINGERPRINT = /^[0-9a-f]{16}$/;
 
 /** Words that people use for a state. */
 const STATE_SYNONYMS: Readonly<Record<string, TaskState>> = {
@@ -47,16 +60,33 @@ export function parseListQuery(
   fields.refuseUnknown(only);
   const cursor = fields.string("cursor");
   return {
-    filter: {
-      state: readState(fields),
-      queue: fields.string("queue"),
-      type: fields.string("type"),
-      tag: fields.string("tag"),
-    },
+    filter: readFilter(fields),
     limit: readLimit(fields),
     cursor: cursor === undefined ? undefined : decodeCursor(cursor),
     payload: readFlag(fields, "payload"),
     read: readOptions(fields, minIndex),
+  };
+}
+
+export const FILTER_FIELDS = ["status", "queue", "type", "tag", ...TASK_FILTERS] as const;
+
+/** Which tasks; nothing that is absent filters. */
+export function readFilter(fields: Fields): TaskFilter {
+  const error = fields.string("error");
+  if (error !== undefined && !FINGERPRINT.test(error)) {
+    throw invalid(fields.path("error"), "the fingerprint of an error is 16 hex digits");
+  }
+  return {
+    state: readState(fields),
+    queue: fields.string("queue"),
+    type: fields.string("type"),
+    tag: fields.string("tag"),
+    group: fields.string("group"),
+    createdFrom: fields.dateTime("created_from"),
+    createdTo: fields.dateTime("created_to"),
+    finishedFrom: fields.dateTime("finished_from"),
+    finishedTo: fields.dateTime("finished_to"),
+    error,
   };
 }
 
@@ -68,7 +98,7 @@ function readState(fields: Fields): TaskState | undefined {
   if (Object.hasOwn(STATE_SYNONYMS, name)) return STATE_SYNONYMS[name];
   const known = [...TASK_STATES, ...Object.keys(STATE_SYNONYMS)];
   const guess = didYouMean(name, known);
-  throw invalid("status", `${shown(name)} is none of ${known.join(", ")}.${guess}`);
+  throw invalid(fields.path("status"), `${shown(name)} is none of ${known.join(", ")}.${guess}`);
 }
 
 function readLimit(fields: Fields): number {

@@ -5,18 +5,17 @@
  * short one that is not the last carries a cursor like any other.
  */
 import type { ListJson, TaskJson } from "task-queue-protocol";
-import type { TaskId, TaskState, TaskView } from "../queue/index.ts";
+import type { TaskId, TaskView } from "../queue/index.ts";
 import type { Broker, ListPage } from "./broker.ts";
 import { LIST_BYTES_MAX, LIST_ROUNDS_MAX } from "./limits.ts";
 import { encodeCursor, type ListCursor } from "./list-cursor.ts";
 import type { ListQuery } from "./list-query.ts";
 import { type Answer, barrier } from "./read-options.ts";
+import { isFinishedOnly } from "./task-filter.ts";
 import { bytesOf, type DeadTaskJson, deadTaskToJson, taskToJson } from "./task-to-json.ts";
 
 /** With payloads a look brings few tasks, so that a page of large ones stays near its bound. */
 const TASKS_PER_LOOK_WITH_PAYLOAD = 16;
-
-const FINISHED: ReadonlySet<TaskState> = new Set(["completed", "dead", "cancelled", "expired"]);
 
 interface Page {
   readonly tasks: readonly TaskView[];
@@ -66,10 +65,9 @@ async function readPage(broker: Broker, query: ListQuery): Promise<Page> {
 }
 
 function startOf(query: ListQuery): ListCursor {
-  const { state } = query.filter;
-  const half = state !== undefined && FINISHED.has(state) ? "finished" : "live";
+  const half = isFinishedOnly(query.filter) ? "finished" : "live";
   // A cursor of a list with another filter may stand in a half where nothing can match.
-  const usable = state === undefined || query.cursor?.half === half;
+  const usable = hasBothHalves(query) || query.cursor?.half === half;
   return usable && query.cursor !== undefined ? query.cursor : { half, after: undefined };
 }
 
@@ -91,6 +89,10 @@ function following(
   next: TaskId | undefined,
 ): ListCursor | undefined {
   if (next !== undefined) return { half: position.half, after: next };
-  const more = position.half === "live" && query.filter.state === undefined;
+  const more = position.half === "live" && hasBothHalves(query);
   return more ? { half: "finished", after: undefined } : undefined;
+}
+
+function hasBothHalves({ filter }: ListQuery): boolean {
+  return filter.state === undefined && !isFinishedOnly(filter);
 }

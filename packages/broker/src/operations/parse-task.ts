@@ -14,7 +14,9 @@ import {
 } from "./check-submit.ts";
 import { mintId } from "./ids.ts";
 import { invalid, shown } from "./invalid.ts";
+import { EXTRA_FIELDS, readExtras } from "./parse-extras.ts";
 import { Fields } from "./read-fields.ts";
+import { readRetry } from "./retry-policy.ts";
 
 export const SUBMIT_FIELDS = [
   "id",
@@ -33,6 +35,7 @@ export const SUBMIT_FIELDS = [
   "tags",
   "metadata",
   "traceparent",
+  ...EXTRA_FIELDS,
 ] as const;
 
 /** Fields that only a broker sets; their presence marks an exported task. */
@@ -46,6 +49,8 @@ export const READ_ONLY_FIELDS = [
   "progress",
   "lease",
   "due_at",
+  "waits_for",
+  "original_queue",
   "created_at",
   "updated_at",
   "started_at",
@@ -55,7 +60,6 @@ export const READ_ONLY_FIELDS = [
   "schedule",
 ] as const;
 
-const RETRY_FIELDS = ["initial_delay_ms", "backoff_multiplier", "max_delay_ms", "jitter"];
 const BASE64_PADDING = /={1,2}$/;
 const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 const NOTHING: TaskPayload = { payload: Buffer.from("null"), payloadType: "json" };
@@ -83,13 +87,15 @@ export function parseSubmit(input: unknown, context: SubmitContext): SubmitOfJso
   const exported = READ_ONLY_FIELDS.some((name) => fields.raw(name) !== undefined);
   const content: TaskContent = {
     type: readType(fields),
-    queue: fields.string("queue") ?? "default",
+    // A copy of a task from a dead letter queue goes to where the original was submitted.
+    queue: fields.string("original_queue") ?? fields.string("queue") ?? "default",
     priority: fields.oneOf("priority", PRIORITIES) ?? "normal",
     ...readPayload(fields),
     delayMs: fields.integer("delay_ms") ?? 0,
     runAt: readRunAt(fields),
     timeoutMs: fields.integer("timeout_ms") ?? 0,
-    retry: readRetry(fields),
+    ...readExtras(fields, exported, context.now),
+    retry: { ...readMaxRetries(fields), ...readRetry(fields.object("retry")) },
     idempotencyKey: readKey(fields, exported, context.idempotencyKey),
     tags: fields.strings("tags") ?? [],
     metadata: readMetadata(fields),
@@ -146,17 +152,9 @@ function readRunAt(fields: Fields): number {
   return time === undefined ? 0 : Math.max(1, time);
 }
 
-function readRetry(fields: Fields): Partial<RetryPolicy> {
-  const retry = fields.object("retry");
-  retry?.refuseUnknown(RETRY_FIELDS);
-  const asked = {
-    maxRetries: fields.integer("max_retries"),
-    initialDelayMs: retry?.integer("initial_delay_ms"),
-    multiplier: retry?.number("backoff_multiplier"),
-    maxDelayMs: retry?.integer("max_delay_ms"),
-    jitter: retry?.number("jitter"),
-  };
-  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+function readMaxRetries(fields: Fields): Partial<RetryPolicy> {
+  const maxRetries = fields.integer("max_retries");
+  return maxRetries === undefined ? {} : { maxRetries };
 }
 
 function readKey(fields: Fields, exported: boolean, header: string | undefined): string {

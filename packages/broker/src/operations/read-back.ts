@@ -10,9 +10,18 @@ export async function readBack(
   id: TaskId,
   index: number,
 ): Promise<Answer<TaskView | undefined>> {
+  return readAfter(broker, index, () => broker.task(id));
+}
+
+/** The same of anything that this node knows. */
+export async function readAfter<T>(
+  broker: Broker,
+  index: number,
+  read: () => T | Promise<T>,
+): Promise<Answer<T>> {
   try {
     const applied = await broker.readBarrier("stale", index);
-    return { value: await broker.task(id), index: applied };
+    return { value: await read(), index: applied };
   } catch (error) {
     // `no_leader` promises that nothing was done, and this write was done.
     if (!(error instanceof TqError && error.code === "no_leader")) throw error;

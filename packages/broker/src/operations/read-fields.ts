@@ -103,6 +103,18 @@ export class Fields {
     return value;
   }
 
+  integers(name: string): readonly number[] | undefined {
+    const value = this.get(name);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value)) throw this.#wrong(name, "a list of whole numbers", value);
+    for (const [index, item] of value.entries()) {
+      if (!Number.isSafeInteger(item)) {
+        throw this.#wrong(`${name}[${index}]`, "a whole number", item);
+      }
+    }
+    return value;
+  }
+
   /** Milliseconds since 1970. */
   dateTime(name: string): number | undefined {
     const text = this.string(name);

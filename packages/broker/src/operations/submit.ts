@@ -2,14 +2,29 @@
  * Submitting: one task or up to a thousand. A task is read back after it was applied, so that what
  * is answered is what every later read will show.
  */
-import { type ErrorBody, formatTaskId, type TaskJson, TqError } from "task-queue-protocol";
-import type { RetryPolicy, Submit, TaskId } from "../queue/index.ts";
+import {
+  type ErrorBody,
+  formatTaskId,
+  type SubmittedJson,
+  type TaskJson,
+  TqError,
+} from "task-queue-protocol";
+import {
+  type Accepted,
+  encodeContent,
+  type NewTask,
+  type RetryPolicy,
+  type TaskContent,
+  type TaskId,
+  withWish,
+} from "../queue/index.ts";
 import type { Broker } from "./broker.ts";
 import type { ParsedSubmit } from "./check-submit.ts";
+import { EndedParents } from "./ended-parents.ts";
 import { invalid } from "./invalid.ts";
-import { BATCH_TASKS_MAX } from "./limits.ts";
+import { ATOMIC_BYTES_MAX, BATCH_TASKS_MAX } from "./limits.ts";
 import { parseSubmit, type SubmitContext, type SubmitOfJson } from "./parse-task.ts";
-import { perform } from "./perform.ts";
+import { perform, performAll } from "./perform.ts";
 import { readBack } from "./read-back.ts";
 import { Fields } from "./read-fields.ts";
 import type { Answer } from "./read-options.ts";
@@ -43,10 +58,15 @@ export class SubmitRefused extends TqError {
 /** What became of one task of a batch: the task, or why there is none. */
 export type BatchResult = Submitted | { readonly id: string | undefined; readonly error: TqError };
 
-/** The command for a submit that was checked; what it leaves open comes from the settings. */
-export function submitCommand({ id, content }: ParsedSubmit, settings: SubmitSettings): Submit {
-  const retry = { ...settings.retry, ...content.retry };
-  return { type: "submit", id, content, retry, depthLimit: settings.queueDepthThreshold };
+/** A new task of a submit that was checked; what it leaves open comes from the settings. */
+export function newTaskOf(
+  { id, content }: ParsedSubmit,
+  settings: SubmitSettings,
+  parents: EndedParents,
+): NewTask {
+  const retry = withWish(settings.retry, content.retry);
+  const depthLimit = settings.queueDepthThreshold;
+  return { id, content, retry, depthLimit, ...parents.of(content) };
 }
 
 export async function submitTask(
@@ -56,12 +76,13 @@ export async function submitTask(
   idempotencyKey?: string,
 ): Promise<Answer<Submitted>> {
   const context = { ...contextOf(broker, settings), idempotencyKey };
-  return submitParsed(broker, parseSubmit(input, context), settings);
+  const parsed = parseSubmit(input, context);
+  return submitParsed(broker, parsed, newTaskOf(parsed, settings, new EndedParents(broker)));
 }
 
 /**
- * `{tasks: […], atomic?}`. Each task has a result of its own. With `atomic`, all of them are
- * checked before the first is submitted, and one that is not valid refuses the whole batch.
+ * `{tasks: […], atomic?}`. Each task has a result of its own. With `atomic` all of them are made,
+ * or none: the refusal names the first that cannot be.
  */
 export async function submitBatch(
   broker: Broker,
@@ -78,13 +99,39 @@ export async function submitBatch(
   }
   const context = contextOf(broker, settings);
   const parsed = inputs.map((task, index) => parseOne(task, context, index));
-  const firstError = parsed.find((one) => one instanceof TqError);
-  if (atomic && firstError !== undefined) throw firstError;
-  const answers = await Promise.all(parsed.map((one) => settle(broker, one, settings)));
-  return {
-    value: answers.map((answer) => answer.value),
-    index: Math.max(0, ...answers.map((answer) => answer.index)),
-  };
+  if (atomic) return submitTogether(broker, parsed, settings);
+  const parents = new EndedParents(broker);
+  const answers = await Promise.all(
+    parsed.map((one) => {
+      if (one instanceof TqError) return { value: { id: undefined, error: one }, index: 0 };
+      return settle(one, submitParsed(broker, one, newTaskOf(one, settings, parents)));
+    }),
+  );
+  return together(answers);
+}
+
+/** The same for callers that gave ids and need no more than how each stands now. */
+export async function submitAll(
+  broker: Broker,
+  input: { readonly tasks: unknown; readonly atomic: true },
+  settings: SubmitSettings,
+): Promise<Answer<{ tasks: SubmittedJson[] }>> {
+  const { value, index } = await submitBatch(broker, input, settings);
+  const tasks = value.map((result) => {
+    if ("error" in result) throw result.error;
+    const { id, state } = result.task;
+    return { id, state, duplicate: result.duplicate };
+  });
+  return { value: { tasks }, index };
+}
+
+/** Refuses contents that are larger in all than one command may be. */
+export function checkTogether(contents: readonly TaskContent[]): void {
+  let bytes = 0;
+  for (const content of contents) bytes += encodeContent(content).length;
+  if (bytes <= ATOMIC_BYTES_MAX) return;
+  const message = `${bytes} bytes in all; tasks that are made together have ${ATOMIC_BYTES_MAX}`;
+  throw new TqError("too_large", `tasks: ${message} at most`, { field: "tasks" });
 }
 
 /** The form in which a refusal stands among the results of a batch. */
@@ -112,39 +159,79 @@ function parseOne(task: unknown, context: SubmitContext, index: number): SubmitO
   }
 }
 
-async function settle(
+async function submitTogether(
   broker: Broker,
-  parsed: SubmitOfJson | TqError,
+  parsed: readonly (SubmitOfJson | TqError)[],
   settings: SubmitSettings,
-): Promise<Answer<BatchResult>> {
-  if (parsed instanceof TqError) return { value: { id: undefined, error: parsed }, index: 0 };
+): Promise<Answer<readonly BatchResult[]>> {
+  const checked = parsed.map((one) => {
+    if (one instanceof TqError) throw one;
+    return one;
+  });
+  checkTogether(checked.map(({ content }) => content));
+  const parents = new EndedParents(broker);
+  const tasks = checked.map((one) => newTaskOf(one, settings, parents));
   try {
-    return await submitParsed(broker, parsed, settings);
+    const { replies, index } = await performAll(broker, { type: "submitAll", tasks });
+    return together(
+      await Promise.all(
+        checked.map((one, at) => settle(one, resultOf(broker, one, replies[at]!, index))),
+      ),
+    );
+  } catch (error) {
+    // With the ids that were made here, so that it can be sent again.
+    if (!(error instanceof TqError) || error.code !== "outcome_unknown") throw error;
+    return { value: checked.map(({ id }) => ({ id: formatTaskId(id), error })), index: 0 };
+  }
+}
+
+function together(answers: readonly Answer<BatchResult>[]): Answer<readonly BatchResult[]> {
+  return {
+    value: answers.map((answer) => answer.value),
+    index: Math.max(0, ...answers.map((answer) => answer.index)),
+  };
+}
+
+async function settle(
+  { id }: SubmitOfJson,
+  answer: Promise<Answer<Submitted>>,
+): Promise<Answer<BatchResult>> {
+  try {
+    return await answer;
   } catch (error) {
     if (!(error instanceof TqError)) throw error;
-    return { value: { id: formatTaskId(parsed.id), error }, index: 0 };
+    return { value: { id: formatTaskId(id), error }, index: 0 };
   }
 }
 
 async function submitParsed(
   broker: Broker,
   parsed: SubmitOfJson,
-  settings: SubmitSettings,
+  task: NewTask,
 ): Promise<Answer<Submitted>> {
   try {
-    const { reply, index } = await perform(broker, submitCommand(parsed, settings));
-    const { value: view, index: applied } = await readBack(broker, reply.id ?? parsed.id, index);
-    if (view === undefined) {
-      throw new TqError("not_found", "this task was submitted before and has since been deleted");
-    }
-    const task = taskToJson(view, { payload: true });
-    const duplicate = reply.duplicate && !isOwnCopy(parsed, reply.id);
-    return { value: { task, duplicate }, index: applied };
+    const { reply, index } = await perform(broker, { type: "submit", ...task });
+    return await resultOf(broker, parsed, reply, index);
   } catch (error) {
     // Under a key that belongs to another task the id just made is nobody's.
     if (!(error instanceof TqError) || error.code === "idempotency_mismatch") throw error;
     throw new SubmitRefused(error, formatTaskId(parsed.id));
   }
+}
+
+async function resultOf(
+  broker: Broker,
+  parsed: SubmitOfJson,
+  reply: Accepted,
+  index: number,
+): Promise<Answer<Submitted>> {
+  const { value: view, index: applied } = await readBack(broker, reply.id ?? parsed.id, index);
+  if (view === undefined) {
+    throw new TqError("not_found", "this task was submitted before and has since been deleted");
+  }
+  const task = taskToJson(view, { payload: true });
+  const duplicate = reply.duplicate && !isOwnCopy(parsed, reply.id);
+  return { value: { task, duplicate }, index: applied };
 }
 
 /**

@@ -6,6 +6,7 @@ import { type AttemptJson, formatTaskId, type TaskJson } from "task-queue-protoc
 import type { Attempt, ContentType, TaskError, TaskView } from "../queue/index.ts";
 import { nestsDeeperThan } from "./json-depth.ts";
 import { RESULT_NESTING_MAX } from "./limits.ts";
+import { retryToJson } from "./retry-policy.ts";
 import { formatDateTime } from "./rfc3339.ts";
 
 export interface TaskJsonOptions {
@@ -24,22 +25,18 @@ export function taskToJson(view: TaskView, options: TaskJsonOptions): TaskJson {
   const json: TaskJson = {
     id: formatTaskId(view.id),
     type: content.type,
-    queue: content.queue,
+    queue: view.queue,
     state: view.state,
     priority: content.priority,
     max_retries: retry.maxRetries,
-    retry: {
-      initial_delay_ms: retry.initialDelayMs,
-      backoff_multiplier: retry.multiplier,
-      max_delay_ms: retry.maxDelayMs,
-      jitter: retry.jitter,
-    },
+    retry: retryToJson(retry),
     attempt: view.attempt,
     attempts: view.attempts.map(attemptToJson),
     created_at: formatDateTime(view.createdAt),
     updated_at: formatDateTime(view.updatedAt),
   };
   addContent(json, view);
+  addExtras(json, view);
   addProgress(json, view);
   if (options.payload) addBytes(json, view);
   return json;
@@ -67,6 +64,26 @@ function addContent(json: TaskJson, { content }: TaskView): void {
   if (content.traceparent !== "") json.traceparent = content.traceparent;
 }
 
+function addExtras(json: TaskJson, view: TaskView): void {
+  const { content } = view;
+  const { unique, dependsOn } = content;
+  if (view.queue !== content.queue) json.original_queue = content.queue;
+  // A finished task has no expiry any more; what was said of it still stands there.
+  const expiresAt = view.finishedAt > 0 ? content.expiresAt : view.expiresAt;
+  if (expiresAt > 0) json.expires_at = formatDateTime(expiresAt);
+  if (content.expiresInMs > 0) json.expires_in_ms = content.expiresInMs;
+  if (unique !== undefined) {
+    json.unique_key = unique.key;
+    if (unique.forMs > 0) json.unique_for_ms = unique.forMs;
+    if (unique.onConflict !== "keep") json.unique_conflict = unique.onConflict;
+  }
+  if (content.group !== "") json.group = content.group;
+  if (content.requires.length > 0) json.required_labels = [...content.requires];
+  if (dependsOn.length > 0) json.depends_on = dependsOn.map(formatTaskId);
+  if (content.onParentFailure !== "fail") json.on_parent_failure = content.onParentFailure;
+  if (view.waitsFor > 0) json.waits_for = view.waitsFor;
+}
+
 function addProgress(json: TaskJson, view: TaskView): void {
   if (view.error !== undefined) json.error = errorToJson(view.error);
   if (view.lease !== undefined) {
@@ -77,6 +94,11 @@ function addProgress(json: TaskJson, view: TaskView): void {
       deadline: formatDateTime(deadline),
     };
   }
+  if (view.progress !== undefined) {
+    const { value, at } = view.progress;
+    json.progress = { value: JSON.parse(value), at: formatDateTime(at) };
+  }
+  if (view.logLines > 0) json.log_lines = view.logLines;
   if (view.dueAt > 0) json.due_at = formatDateTime(view.dueAt);
   if (view.startedAt > 0) json.started_at = formatDateTime(view.startedAt);
   if (view.finishedAt > 0) json.finished_at = formatDateTime(view.finishedAt);

@@ -3,11 +3,13 @@ import { randomBytes } from "node:crypto";
 import { type TaskJson, TqError } from "task-queue-protocol";
 import type { Command, TaskId, TaskView } from "../queue/index.ts";
 import type { Broker } from "./broker.ts";
+import { checkRange } from "./check-values.ts";
 import { idToFind } from "./ids.ts";
 import { invalid } from "./invalid.ts";
-import { CANCEL_REASON_BYTES_MAX, WAIT_MS_MAX } from "./limits.ts";
+import { CANCEL_REASON_BYTES_MAX, DURATION_MS_MAX, WAIT_MS_MAX } from "./limits.ts";
 import { perform } from "./perform.ts";
 import { readBack } from "./read-back.ts";
+import type { Fields } from "./read-fields.ts";
 import { type Answer, barrier, type ReadOptions } from "./read-options.ts";
 import { taskToJson } from "./task-to-json.ts";
 
@@ -78,7 +80,28 @@ export async function retryTask(
   return change(broker, { type: "retry", id: idToFind(id), requestId });
 }
 
-/** The same for a task in the dead letter queue only. */
+/** `run_at` or `delay_ms`: when a task that waits is to run. In the past means now. */
+export async function rescheduleTask(
+  broker: Broker,
+  id: unknown,
+  fields: Fields,
+): Promise<Answer<TaskJson>> {
+  const taskId = idToFind(id);
+  const runAt = fields.dateTime("run_at");
+  const delayMs = fields.integer("delay_ms");
+  if ((runAt === undefined) === (delayMs === undefined)) {
+    throw invalid(fields.path("run_at"), "either run_at or delay_ms is needed, not both");
+  }
+  if (delayMs !== undefined) checkRange(delayMs, 0, DURATION_MS_MAX, fields.path("delay_ms"));
+  const now = broker.clock();
+  const at = runAt ?? now + delayMs!;
+  if (at > now + DURATION_MS_MAX) {
+    throw invalid(fields.path("run_at"), "more than ten years ahead");
+  }
+  return change(broker, { type: "reschedule", id: taskId, runAt: Math.max(1, at) });
+}
+
+/** Starts a task again that is in the dead letter queue; no other. */
 export async function retryDead(
   broker: Broker,
   id: unknown,

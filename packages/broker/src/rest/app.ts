@@ -23,9 +23,12 @@ import {
 import { APPLIED_INDEX } from "./request-parts.ts";
 import { deadRoutes } from "./routes/dead.ts";
 import { errorPageRoutes } from "./routes/error-pages.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { jobRoutes } from "./routes/jobs.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { overviewRoutes } from "./routes/overview.ts";
+import { queueRoutes } from "./routes/queues.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 /** The versioned prefix; the same routes stand at the root, for short paths. */
@@ -81,7 +84,10 @@ export function buildRestApp(context: RestContext): FastifyInstance {
 function addRoutes(app: FastifyInstance, context: RestContext): void {
   taskRoutes(app, context);
   deadRoutes(app, context);
+  queueRoutes(app, context);
+  jobRoutes(app, context);
   overviewRoutes(app, context);
+  eventRoutes(app, context);
   healthRoutes(app, context);
   metricsRoutes(app, context);
   errorPageRoutes(app);

@@ -17,6 +17,15 @@ export const CONNECTIONS_MAX = 1000;
 /** Longest part of a path: a queue's name, with room for percent escapes. */
 export const PATH_PART_LENGTH_MAX = 600;
 
+/** Events that an event stream reads and writes at a time. */
+export const EVENTS_PER_WRITE = 500;
+/** A stream of which nothing happens says so this often. */
+export const EVENT_KEEP_ALIVE_MS = 15_000;
+/** A reader that takes nothing for so long is told to come again. */
+export const EVENT_STALL_MS_MAX = 30_000;
+/** How long the last word to a reader may take on its way. */
+export const EVENT_LAST_WORD_MS = 5_000;
+
 /** Body of one task beyond its payload: metadata, tags, and the JSON around them. */
 const TASK_OVERHEAD_BYTES = 128 * 1024;
 /** Parsing holds up everything else: some 8 ms for each MiB. */

@@ -60,7 +60,7 @@ export function send<T>(reply: FastifyReply, answer: Answer<T>): T {
   return answer.value;
 }
 
-function headerOf(request: FastifyRequest, name: string): string | undefined {
+export function headerOf(request: FastifyRequest, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(",") : value;
 }

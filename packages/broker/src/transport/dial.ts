@@ -32,7 +32,10 @@ export function plainDetails(details: string): string {
     .replace(/ \(\d{4}-\d\d-\d\dT[^)]*\)/g, "")
     .replace(/\.? ?Resolution note:.*$/, "")
     .replace(/^Error: /, "")
-    .replace(/^Deadline exceeded after (\d+).*$/, "no answer within $1 s");
+    .replace(/^Deadline exceeded after ([\d.]+)s.*$/, (_, after) => {
+      // The library counts from a moment later than the call was made: 1.999 s of 2.
+      return `no answer within ${Math.round(Number(after))} s`;
+    });
 }
 
 /** What went wrong with a call, in words. */

@@ -1,10 +1,10 @@
 /** What a worker says of itself, checked and turned into the command. */
 import { type Register as RegisterMessage, TqError, WINDOW_MAX } from "task-queue-protocol";
+import { isLabel } from "../operations/check-values.ts";
 import type { Register } from "../queue/index.ts";
 
 const NAME = /^[A-Za-z0-9._:-]{1,200}$/;
 const SESSION = /^[A-Za-z0-9._:-]{1,64}$/;
-const LABEL = /^[A-Za-z0-9._/-]{1,100}=[^\p{Control}]{0,200}$/u;
 const DISPLAY_NAME_MAX = 200;
 const LABELS_MAX = 64;
 
@@ -24,8 +24,7 @@ export function checkRegister(
   checkNames("queues", queues);
   if (labels.length > LABELS_MAX) throw invalid("labels", `at most ${LABELS_MAX} labels`);
   for (const [i, label] of labels.entries()) {
-    if (!LABEL.test(label))
-      throw invalid(`labels[${i}]`, `"${label.slice(0, 60)}" is not key=value`);
+    if (!isLabel(label)) throw invalid(`labels[${i}]`, `"${label.slice(0, 60)}" is not key=value`);
   }
   if (concurrency < 1 || concurrency > WINDOW_MAX) {
     throw invalid("concurrency", `${concurrency} is out of range; allowed is 1 to ${WINDOW_MAX}`);

@@ -22,6 +22,7 @@ import {
   VERSION_MIN,
 } from "task-queue-protocol";
 import { handleCall } from "./calls.ts";
+import { handleNotes } from "./notes.ts";
 import { Outbound } from "./outbound.ts";
 import type { Peer, PortContext } from "./port.ts";
 import { errorMessage } from "./refusal.ts";
@@ -243,6 +244,10 @@ export class Connection implements Peer {
       case "extend":
         this.#expectWorker(message.kind);
         handleReport(this.#port, this, requestId, message, this.#attachedSession());
+        break;
+      case "report":
+        this.#expectWorker(message.kind);
+        handleNotes(this.#port, this, requestId, message, this.#expectSession(message.kind).id);
         break;
       case "register":
         this.#expectWorker(message.kind);

@@ -3,11 +3,23 @@
  * by way of it, which frees its credit at once; without one they go like any write, to wherever the
  * leader is, so that a worker's results survive the broker it is connected to.
  */
-import type { Complete, Extend, Fail, ItemError, Release, ReportOk } from "task-queue-protocol";
+import {
+  type Complete,
+  type CompleteItem,
+  type Extend,
+  type Fail,
+  type ItemError,
+  type Release,
+  type ReportOk,
+  TqError,
+} from "task-queue-protocol";
 import type { Outcome } from "../operations/broker.ts";
+import { EndedParents } from "../operations/ended-parents.ts";
 import { outcomeToError } from "../operations/outcome-to-error.ts";
+import { checkTogether } from "../operations/submit.ts";
 import type { Command } from "../queue/index.ts";
 import { unreachable } from "../queue/index.ts";
+import { readNewTask } from "./new-task.ts";
 import type { Peer, PortContext } from "./port.ts";
 import { asTqError, itemError } from "./refusal.ts";
 import { Results } from "./results.ts";
@@ -27,7 +39,7 @@ export function handleReport(
   message: Report,
   session: string | undefined,
 ): void {
-  const commands = toCommands(message);
+  const commands = toCommands(port, message);
   const bytes = reportBytes(message);
   peer.opened(commands.length, bytes);
   const results = new Results<ReportOk>(commands.length, (all) => {
@@ -39,9 +51,9 @@ export function handleReport(
   for (let i = 0; i < commands.length; i++) {
     const command = commands[i]!;
     const position = i;
-    const refused = checkSize(command, maxPayloadBytes);
-    if (refused !== undefined) {
-      results.set(position, refused);
+    const refused = "code" in command ? command : checkSize(command, maxPayloadBytes);
+    if ("code" in command || refused !== undefined) {
+      results.set(position, refused as ItemError);
       continue;
     }
     const done = (outcome: Outcome): void => results.set(position, toResult(outcome));
@@ -53,16 +65,17 @@ export function handleReport(
 function reportBytes(message: Report): number {
   if (message.kind !== "complete") return 0;
   let bytes = 0;
-  for (const { result } of message.items) bytes += result.length;
+  for (const { result, children = [] } of message.items) {
+    bytes += result.length;
+    for (const { content } of children) bytes += content.payload.length;
+  }
   return bytes;
 }
 
-function toCommands(message: Report): readonly Command[] {
+function toCommands(port: PortContext, message: Report): readonly (Command | ItemError)[] {
   switch (message.kind) {
     case "complete":
-      return message.items.map(({ id, token, result, resultType }) => {
-        return { type: "complete", id, token, result, resultType };
-      });
+      return message.items.map((item) => toComplete(port, item));
     case "fail":
       return message.items.map(({ id, token, message, stack, retryAfterMs, retryable }) => {
         return { type: "fail", id, token, error: { message, stack }, retryAfterMs, retryable };
@@ -75,6 +88,25 @@ function toCommands(message: Report): readonly Command[] {
       });
     default:
       return unreachable(message);
+  }
+}
+
+/** The refusal names the child that was to blame. */
+function toComplete(port: PortContext, item: CompleteItem): Command | ItemError {
+  const { id, token, result, resultType, children } = item;
+  const plain = { type: "complete", id, token, result, resultType } as const;
+  if (children === undefined) return plain;
+  const { broker, submit: settings } = port;
+  const { maxPayloadBytes } = settings;
+  const limits = { maxPayloadBytes, now: broker.clock() || Date.now() };
+  const reading = { settings, limits, parents: new EndedParents(broker) };
+  try {
+    const made = children.map((task, at) => readNewTask(task, reading, `children[${at}].`));
+    checkTogether(made.map(({ content }) => content));
+    return { ...plain, children: made };
+  } catch (error) {
+    if (!(error instanceof TqError)) throw error;
+    return itemError(error);
   }
 }
 
@@ -93,5 +125,5 @@ function toResult(outcome: Outcome): ReportOk | ItemError {
   if (outcome.kind === "applied" && outcome.reply.code === "ok") {
     return outcome.reply.duplicate ? AGAIN : FIRST;
   }
-  return itemError(outcomeToError(outcome) ?? asTqError(undefined));
+  return itemError(outcomeToError(outcome, "children") ?? asTqError(undefined));
 }

@@ -8,10 +8,10 @@ import {
   TqError,
 } from "task-queue-protocol";
 import type { Outcome } from "../operations/broker.ts";
-import { checkSubmit, type SubmitLimits } from "../operations/check-submit.ts";
+import { EndedParents } from "../operations/ended-parents.ts";
 import { outcomeToError } from "../operations/outcome-to-error.ts";
-import { submitCommand } from "../operations/submit.ts";
-import { assert } from "../queue/index.ts";
+import { assert, type Command } from "../queue/index.ts";
+import { readNewTask, type TaskReading } from "./new-task.ts";
 import type { Peer, PortContext } from "./port.ts";
 import { asTqError, itemError } from "./refusal.ts";
 import { Results } from "./results.ts";
@@ -37,20 +37,20 @@ export function handleSubmit(
   });
   const { maxPayloadBytes } = port.submit;
   const limits = { maxPayloadBytes, now: port.broker.clock() || Date.now() };
-  for (let i = 0; i < tasks.length; i++) submitOne(port, tasks[i]!, i, limits, results);
+  const reading = { settings: port.submit, limits, parents: new EndedParents(port.broker) };
+  for (let i = 0; i < tasks.length; i++) submitOne(port, tasks[i]!, i, reading, results);
 }
 
 function submitOne(
-  { broker, submit }: PortContext,
+  { broker }: PortContext,
   task: SubmitTask,
   position: number,
-  limits: SubmitLimits,
+  reading: TaskReading,
   results: Results<SubmitOk>,
 ): void {
-  let command: ReturnType<typeof submitCommand>;
+  let command: Command;
   try {
-    const checked = checkSubmit(task.id, task.content, limits, `tasks[${position}].`);
-    command = submitCommand(checked, submit);
+    command = { type: "submit", ...readNewTask(task, reading, `tasks[${position}].`) };
   } catch (error) {
     if (!(error instanceof TqError)) throw error;
     results.set(position, itemError(error));

@@ -10,6 +10,7 @@ import { ConfigError, UsageError } from "../../src/config/config-error.ts";
 import { describeConfig, referenceFile } from "../../src/config/describe-config.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { KEYS } from "../../src/config/schema.ts";
+import { PLAIN_BACKOFF } from "../../src/queue/index.ts";
 
 const CONFIG_FOLDER = new URL("../../../../config/", import.meta.url);
 
@@ -60,6 +61,7 @@ describe("without any source", () => {
         walSyncIntervalMs: 0,
         writeBufferBytes: 32 * 1024 ** 2,
         minFreeDiskBytes: 512 * 1024 ** 2,
+        finishedRetentionMs: 7 * 24 * 60 * 60 * 1000,
       },
       raft: {
         enabled: false,
@@ -80,12 +82,14 @@ describe("without any source", () => {
       },
       worker: { heartbeatIntervalMs: 10_000, leaseTimeoutMs: 30_000 },
       retry: {
+        ...PLAIN_BACKOFF,
         maxRetries: 3,
         initialDelayMs: 5000,
         multiplier: 2,
         maxDelayMs: 3_600_000,
         jitter: 0.1,
       },
+      retryOfTypes: new Map(),
       notices: [],
       said: new Map(),
     });
@@ -134,8 +138,6 @@ worker:
     });
     const without = config.notices.filter((notice) => notice.level === "info");
     expect(without.map((notice) => notice.text.replace(`${folder}/`, ""))).toEqual([
-      "config.yaml:10: persistence.completed_task_retention_days has no effect: " +
-        "finished tasks are kept for ever in this version",
       "config.yaml:17: api.grpc_port has no effect: this version has no such feature",
       "config.yaml:28: worker.concurrency has no effect: " +
         "it is a setting of tq-worker, not of the broker",
@@ -360,6 +362,43 @@ describe("environment", () => {
     expect(config.api.restPort).toBe(8080);
   });
 
+  test("retry policies of types, in YAML and as JSON", () => {
+    const yaml = `retry:
+  types:
+    mail: { max_retries: 7, delays: [1s, 1m30s], jitter: full }
+    report: { backoff: linear, initial_delay: 2s, max_delay: 1h, backoff_multiplier: 3 }`;
+    expect(load(yaml).retryOfTypes).toEqual(
+      new Map([
+        ["mail", { maxRetries: 7, backoff: "list", delaysMs: [1000, 90_000], jitterKind: "full" }],
+        [
+          "report",
+          { backoff: "linear", initialDelayMs: 2000, maxDelayMs: 3_600_000, multiplier: 3 },
+        ],
+      ]),
+    );
+    const json = '{"a": {"jitter": "none"}, "b": {"jitter": "25%", "backoff": "fixed"}}';
+    expect(load(yaml, { TQ_RETRY__TYPES: json }).retryOfTypes).toEqual(
+      new Map([
+        ["a", { jitter: 0 }],
+        ["b", { jitter: 0.25, backoff: "fixed" }],
+      ]),
+    );
+  });
+
+  test.each([
+    ["[]", "a map from type names to policies"],
+    ["{ 'a b': {} }", '"a b" is not the name of a type'],
+    ["{ a: 5 }", "a map from type names to policies"],
+    ["{ a: { retries: 5 } }", "for a: max_retries, backoff, initial_delay"],
+    ["{ a: { backoff: list } }", "for a: delays with backoff list, and only with that"],
+    ["{ a: { backoff: fixed, delays: [1s] } }", "for a: delays with backoff list"],
+    ["{ a: { delays: [] } }", "for delays of a: 1 to 100 durations"],
+    ["{ a: { delays: [soon] } }", "for delays of a: 1 to 100 durations"],
+    ["{ a: { max_retries: 1001 } }", "for max_retries of a: a whole number from 0 to 1000"],
+  ])("a policy of types that is not one: %s", (types, allowed) => {
+    expect(refusal(`retry:\n  types: ${types}\n`)).toContain(allowed);
+  });
+
   test("the names of other guides, whose bare numbers are seconds", () => {
     const config = load("retry:\n  max_delay: 2h\n", {
       MAX_RETRIES: "5",
@@ -370,6 +409,7 @@ describe("environment", () => {
       TQ_RETRY__MAX_RETRIES: "6",
     });
     expect(config.retry).toMatchObject({
+      ...PLAIN_BACKOFF,
       maxRetries: 6,
       initialDelayMs: 7000,
       multiplier: 1.5,
@@ -381,6 +421,12 @@ describe("environment", () => {
   test.each([
     [{ TQ_BROKER__PROT: "1" }, "environment TQ_BROKER__PROT: broker.prot: there is no such key"],
     [{ TQ_FOO__BAR: "1" }, 'environment TQ_FOO__BAR: foo.bar: there is no section "foo"'],
+    [
+      { TQ_RETRY__TYPES: '{"a":{"jitter":"half"}}' },
+      'environment TQ_RETRY__TYPES: retry.types: "{\\"a\\":{\\"jitter\\":\\"half\\"}}" is not ' +
+        "allowed; allowed is for jitter of a: a share such as 10% or 0.1, from 0 to 100%, none, " +
+        "full or equal",
+    ],
     [{ MAX_RETRIES: "many" }, 'environment MAX_RETRIES: retry.max_retries: "many" is not allowed'],
   ])("%j is refused", (env, message) => {
     expect(refusal("", env as Record<string, string>)).toContain(message);

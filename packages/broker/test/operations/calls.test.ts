@@ -7,7 +7,7 @@ import { SETTINGS } from "../rest/harness.ts";
 import { FakeBroker } from "./fake-broker.ts";
 
 const REQUEST_ID = "00112233445566778899aabbccddeeff";
-const CONTEXT = { minIndex: 0, signal: new AbortController().signal };
+const CONTEXT = { minIndex: 0, submit: SETTINGS, signal: new AbortController().signal };
 
 let broker: FakeBroker;
 
@@ -44,6 +44,42 @@ describe("calls", () => {
     expect(await call("wait", { id, timeout_ms: 0 })).toMatchObject({ id, state: "pending" });
     expect(await call("cancel", { id, reason: "no" })).toMatchObject({ id, state: "cancelled" });
     expect(await call("wait", { id, timeout_ms: 45_000 })).toMatchObject({ state: "cancelled" });
+  });
+
+  test("reschedule moves what waits, and nothing else", async () => {
+    broker.raise(3);
+    const id = await submit("mail");
+    const later = { id, delay_ms: 5000 };
+    const due_at = new Date(broker.now + 5000).toISOString();
+    expect(await call("reschedule", later)).toMatchObject({ id, state: "scheduled", due_at });
+    expect(await call("reschedule", { id, run_at: "2000-01-01T00:00:00Z" })).toMatchObject({
+      state: "pending",
+    });
+    expect(await refusal("reschedule", { id })).toBe("invalid_request run_at");
+    const both = { ...later, run_at: "2030-01-01T00:00:00Z" };
+    expect(await refusal("reschedule", both)).toBe("invalid_request run_at");
+    expect(await refusal("reschedule", { id, delay_ms: -1 })).toBe("invalid_request delay_ms");
+    const far = { id, run_at: "2099-01-01T00:00:00Z" };
+    expect(await refusal("reschedule", far)).toBe("invalid_request run_at");
+    await call("cancel", { id });
+    expect(await refusal("reschedule", later)).toBe("state_conflict undefined");
+  });
+
+  test("queue, configure_queue and delete_queue", async () => {
+    broker.machine.raise(3);
+    const settings = { concurrency: 2 };
+    const made = await call("configure_queue", { name: "q", settings, paused: true });
+    expect(made).toMatchObject({ name: "q", paused: true, revision: 1, settings });
+    expect(await call("configure_queue", { name: "q", paused: false })).toMatchObject({
+      paused: false,
+      revision: 2,
+      settings,
+    });
+    expect(await call("queue", { name: "q" })).toMatchObject({ paused: false, revision: 2 });
+    const late = { name: "q", draining: true, if_revision: 1 };
+    expect(await refusal("configure_queue", late)).toBe("state_conflict undefined");
+    for (let i = 0; i < 2; i++) expect(await call("delete_queue", { name: "q" })).toEqual({});
+    expect(await refusal("queue", { name: "q" })).toBe("not_found undefined");
   });
 
   test("retry and delete are done once, however often they come", async () => {
@@ -142,6 +178,18 @@ describe("calls", () => {
     ["raise_version", { to: 1.5 }, "invalid_request to"],
     ["raise_version", { to: "2" }, "invalid_request to"],
     ["raise_version", { too: 2 }, "unknown_field too"],
+    ["configure_queue", { name: "a b", paused: true }, "invalid_request name"],
+    ["configure_queue", { name: "a" }, "invalid_request settings"],
+    ["configure_queue", { name: "a", paused: 1 }, "invalid_request paused"],
+    [
+      "configure_queue",
+      { name: "a", paused: true, if_revision: -1 },
+      "invalid_request if_revision",
+    ],
+    ["configure_queue", { name: "a", settings: { wait: 1 } }, "unknown_field settings.wait"],
+    ["configure_queue", { name: "a", settings: { weight: 0 } }, "invalid_request settings.weight"],
+    ["delete_queue", {}, "invalid_request name"],
+    ["queue", { name: "nope" }, "not_found undefined"],
   ])("%s %j is refused", async (verb, params, expected) => {
     expect(await refusal(verb, params)).toBe(expected);
     expect(broker.commands).toEqual([]);

@@ -12,8 +12,12 @@ import type {
   Outcome,
   TaskFilter,
 } from "../../src/operations/broker.ts";
+import { listLive } from "../../src/operations/list-live.ts";
+import { FINISHED_STATES, matchesFilter } from "../../src/operations/task-filter.ts";
 import {
   type Command,
+  decodeErrorGroup,
+  type ErrorGroup,
   QueueMachine,
   type QueueView,
   type Reply,
@@ -24,7 +28,6 @@ import {
 } from "../../src/queue/index.ts";
 
 export const START = Date.UTC(2026, 2, 31, 8, 0, 0);
-const FINISHED = new Set(["completed", "dead", "cancelled", "expired"]);
 
 type Waiter = (view: TaskView | undefined) => void;
 
@@ -46,6 +49,7 @@ export class FakeBroker implements Broker {
   work = 1000;
   readonly #ids: TaskId[] = [];
   readonly #waiters = new Map<string, Waiter[]>();
+  readonly #appliedListeners = new Set<() => void>();
 
   status(): NodeStatus {
     return {
@@ -78,6 +82,14 @@ export class FakeBroker implements Broker {
     };
   }
 
+  /** The version of the cluster, from 1 up to this one. */
+  raise(to: number): void {
+    for (let version = this.machine.version + 1; version <= to; version++) {
+      this.machine.skip(this.machine.applied + 1);
+      this.machine.raise(version);
+    }
+  }
+
   request(command: Command, done: (outcome: Outcome) => void): void {
     this.commands.push(command);
     setImmediate(() => {
@@ -97,6 +109,7 @@ export class FakeBroker implements Broker {
     for (const event of this.machine.events.splice(0)) {
       if (event.type === "finished") this.#wake(event.id);
     }
+    for (const listener of this.#appliedListeners) listener();
     return reply;
   }
 
@@ -109,12 +122,23 @@ export class FakeBroker implements Broker {
     return this.machine.applied;
   }
 
+  hasCompleted(id: TaskId): boolean {
+    return this.machine.graphNode(id)?.state === "completed";
+  }
+
   async task(id: TaskId): Promise<TaskView | undefined> {
     return this.machine.task(id);
   }
 
   listLive(filter: TaskFilter, after: TaskId | undefined, limit: number): ListPage {
-    return this.machine.listLive(filter, after, limit, this.work);
+    return listLive(this.machine, filter, after, limit, this.work);
+  }
+
+  async errorGroups(after: string | undefined, limit: number): Promise<readonly ErrorGroup[]> {
+    const rows = this.machine.historyOverlay(this.machine.errorGroupRange(after));
+    return rows
+      .flatMap(({ value }) => (value === undefined ? [] : [decodeErrorGroup(value)]))
+      .slice(0, limit);
   }
 
   async listFinished(
@@ -128,7 +152,7 @@ export class FakeBroker implements Broker {
     const matching = looked
       .map((id) => this.machine.task(id))
       .filter((view) => view !== undefined)
-      .filter((view) => FINISHED.has(view.state) && matches(view, filter));
+      .filter((view) => FINISHED_STATES.has(view.state) && matchesFilter(filter, view));
     if (matching.length > limit) {
       return { tasks: matching.slice(0, limit), next: matching[limit - 1]!.id };
     }
@@ -137,6 +161,18 @@ export class FakeBroker implements Broker {
 
   queues(): readonly QueueView[] {
     return this.machine.queues();
+  }
+
+  queue(name: string): QueueView | undefined {
+    return this.machine.queue(name);
+  }
+
+  jobs() {
+    return this.machine.jobs();
+  }
+
+  job(id: TaskId) {
+    return this.machine.job(id);
   }
 
   sessions(): readonly SessionView[] {
@@ -167,6 +203,24 @@ export class FakeBroker implements Broker {
   /** How many `waitFinished` are under way. */
   get waiting(): number {
     return [...this.#waiters.values()].flat().length;
+  }
+
+  feed() {
+    return this.machine.feed;
+  }
+
+  /** How many listen for what is applied. */
+  get listening(): number {
+    return this.#appliedListeners.size;
+  }
+
+  onApplied(listener: () => void): () => void {
+    this.#appliedListeners.add(listener);
+    return () => this.#appliedListeners.delete(listener);
+  }
+
+  async logLines(id: TaskId, after: number, limit: number) {
+    return this.machine.logLines(id, after, limit);
   }
 
   async storageStats(): Promise<Readonly<Record<string, string>>> {
@@ -263,14 +317,4 @@ export class FakeBroker implements Broker {
     this.#waiters.delete(key);
     for (const waiter of waiters) waiter(this.machine.task(id));
   }
-}
-
-function matches(view: TaskView, filter: TaskFilter): boolean {
-  const { content } = view;
-  return (
-    (filter.state === undefined || view.state === filter.state) &&
-    (filter.queue === undefined || content.queue === filter.queue) &&
-    (filter.type === undefined || content.type === filter.type) &&
-    (filter.tag === undefined || content.tags.includes(filter.tag))
-  );
 }

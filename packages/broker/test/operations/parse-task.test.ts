@@ -2,15 +2,64 @@
  * Reading submits: what JSON and the worker protocol have in common, and that nothing else happens.
  */
 import fc from "fast-check";
-import { isTaskId, TqError } from "task-queue-protocol";
+import { formatTaskId, isTaskId, parseTaskId, TqError } from "task-queue-protocol";
 import { describe, expect, test } from "vitest";
 import { checkSubmit, type ParsedSubmit } from "../../src/operations/check-submit.ts";
 import { mintId } from "../../src/operations/ids.ts";
 import { parseSubmit, READ_ONLY_FIELDS, SUBMIT_FIELDS } from "../../src/operations/parse-task.ts";
 import { taskToJson } from "../../src/operations/task-to-json.ts";
-import type { TaskContent } from "../../src/queue/index.ts";
+import {
+  NO_EXTRAS,
+  PLAIN_BACKOFF,
+  type TaskContent,
+  versionNeededBy,
+  withWish,
+} from "../../src/queue/index.ts";
 import { FakeBroker, START } from "./fake-broker.ts";
 
+const name = fc.stringMatching(/^[A-Za-z0-9._:-]{1,20}$/);
+const label = fc.stringMatching(/^[a-z]{1,9}=[A-Za-z ]{0,9}$/);
+const SAID = fc.record(
+  {
+    type: name,
+    queue: name,
+    payload: fc.jsonValue(),
+    priority: fc.constantFrom("low", "normal", "high", "critical"),
+    delay_ms: fc.nat(1_000_000),
+    timeout_ms: fc.nat(1_000_000),
+    max_retries: fc.nat(1000),
+    tags: fc.array(name, { maxLength: 3 }),
+    metadata: fc.dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }),
+    expires_in_ms: fc.integer({ min: 1, max: 1_000_000 }),
+    unique_key: name,
+    group: name,
+    required_labels: fc.uniqueArray(label, {
+      maxLength: 3,
+      selector: (text) => text.slice(0, text.indexOf("=")),
+    }),
+    on_parent_failure: fc.constantFrom("fail", "cancel", "continue"),
+    retry: fc.oneof(
+      fc.record({ delays_ms: fc.array(fc.nat(1e6), { minLength: 1, maxLength: 5 }) }),
+      fc.record(
+        {
+          backoff: fc.constantFrom("exponential", "linear", "fixed"),
+          initial_delay_ms: fc.nat(1e6),
+          jitter: fc.constantFrom(0, 0.25, "none", "full", "equal"),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
+  },
+  { requiredKeys: ["type"] },
+);
+const POLICY = {
+  ...PLAIN_BACKOFF,
+  maxRetries: 3,
+  initialDelayMs: 1,
+  multiplier: 2,
+  maxDelayMs: 10,
+  jitter: 0.1,
+};
 const LIMITS = { maxPayloadBytes: 1024, now: START };
 const BASE: TaskContent = {
   type: "t",
@@ -26,6 +75,7 @@ const BASE: TaskContent = {
   tags: [],
   metadata: "",
   traceparent: "",
+  ...NO_EXTRAS,
 };
 
 function refusal(act: () => unknown): { code: string; field: string | undefined } {
@@ -37,6 +87,15 @@ function refusal(act: () => unknown): { code: string; field: string | undefined 
     return { code, field };
   }
   throw new Error("it was accepted");
+}
+
+/** Submits it at once; its id as text. */
+function submitted(broker: FakeBroker, body: object): string {
+  const { id, content } = parseSubmit(body, LIMITS);
+  const retry = withWish(POLICY, content.retry);
+  const reply = broker.apply({ type: "submit", id, content, retry, depthLimit: 0 });
+  expect(reply).toMatchObject({ code: "ok", duplicate: false });
+  return formatTaskId(id);
 }
 
 function check(change: Partial<TaskContent>): ParsedSubmit {
@@ -76,6 +135,15 @@ describe("checkSubmit, for fields that are typed already", () => {
     ["key", { idempotencyKey: "x".repeat(256) }, "idempotency_key"],
     ["half a character in a key", { idempotencyKey: "\ud800" }, "idempotency_key"],
     ["tag", { tags: ["ok", ""] }, "tags[1]"],
+    ["expiry in the past", { expiresAt: START }, "expires_at"],
+    ["expiry that is no number", { expiresInMs: Number.NaN }, "expires_in_ms"],
+    ["both expiries", { expiresAt: START + 1, expiresInMs: 1 }, "expires_at"],
+    ["unique key", { unique: { key: "\u0007", forMs: 0, onConflict: "keep" } }, "unique_key"],
+    ["window", { unique: { key: "k", forMs: -1, onConflict: "keep" } }, "unique_for_ms"],
+    ["group", { group: "\ud800" }, "group"],
+    ["label", { requires: ["a"] }, "required_labels[0]"],
+    ["parent", { dependsOn: [new Uint8Array(16)] }, "depends_on[0]"],
+    ["list of delays", { retry: { backoff: "list" } }, "retry.delays_ms"],
     ["trace", { traceparent: "x" }, "traceparent"],
   ] as const)("refuses a bad %s", (_name, change, field) => {
     expect(refusal(() => check(change))).toEqual({ code: "invalid_request", field });
@@ -136,40 +204,54 @@ describe("parseSubmit", () => {
   });
 
   test("what a broker shows of a task makes the same task again", () => {
-    const name = fc.stringMatching(/^[A-Za-z0-9._:-]{1,20}$/);
-    const said = fc.record(
-      {
-        type: name,
-        queue: name,
-        payload: fc.jsonValue(),
-        priority: fc.constantFrom("low", "normal", "high", "critical"),
-        delay_ms: fc.nat(1_000_000),
-        timeout_ms: fc.nat(1_000_000),
-        max_retries: fc.nat(1000),
-        tags: fc.array(name, { maxLength: 3 }),
-        metadata: fc.dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }),
-      },
-      { requiredKeys: ["type"] },
-    );
     fc.assert(
-      fc.property(said, (body) => {
+      fc.property(SAID, fc.nat(3), (body, parents) => {
         const broker = new FakeBroker();
-        const first = parseSubmit(body, LIMITS);
-        const retry = {
-          maxRetries: 3,
-          initialDelayMs: 1,
-          multiplier: 2,
-          maxDelayMs: 10,
-          jitter: 0,
-          ...first.content.retry,
-        };
-        broker.apply({ type: "submit", ...first, retry, depthLimit: 0 });
-        const shown = taskToJson(broker.machine.task(first.id)!, { payload: true });
+        broker.raise(3);
+        const depends_on = Array.from({ length: parents }, () => submitted(broker, { type: "p" }));
+        const id = parseTaskId(submitted(broker, { ...body, depends_on }))!;
+        const first = broker.machine.task(id)!;
+        const shown = taskToJson(first, { payload: true });
         const again = parseSubmit(JSON.parse(JSON.stringify(shown)), LIMITS);
         // The copy states the whole policy that the original got.
-        expect(again.content).toEqual({ ...first.content, retry });
+        const { retry, ...content } = again.content;
+        expect(withWish(POLICY, retry)).toEqual(first.retry);
+        const payload = Uint8Array.from(content.payload);
+        expect({ ...content, payload, retry: first.content.retry }).toEqual(first.content);
       }),
-      { numRuns: 50 },
+      { numRuns: 100 },
     );
+  });
+
+  test("what is said in two ways is the same content", () => {
+    const parse = (body: object) => parseSubmit({ type: "t", ...body }, LIMITS).content;
+    expect(parse({ required_labels: ["b=1", "a=2"] })).toEqual(
+      parse({ required_labels: ["a=2", "b=1"] }),
+    );
+    expect(parse({ on_parent_failure: "cancel", depends_on: [] })).toEqual(parse({}));
+    expect(parse({ retry: { delays_ms: [5] } })).toEqual(
+      parse({ retry: { delays_ms: [5], backoff: "list" } }),
+    );
+    expect(parse({ retry: { jitter: "none" } })).toEqual(parse({ retry: { jitter: 0 } }));
+  });
+
+  test("what says nothing new needs no new version of the cluster", () => {
+    const parsed = parseSubmit({ type: "t", retry: { jitter: 0.5, max_delay_ms: 5 } }, LIMITS);
+    expect(versionNeededBy({ type: "submit", ...parsed, retry: POLICY, depthLimit: 0 })).toBe(1);
+  });
+
+  test("a copy of a task whose expiry is over has none, one that goes on keeps it", () => {
+    const expires_at = new Date(START - 1).toISOString();
+    const copy = { type: "t", state: "expired", expires_at };
+    expect(parseSubmit(copy, LIMITS).content.expiresAt).toBe(0);
+    const later = { ...copy, expires_at: new Date(START + 1).toISOString() };
+    expect(parseSubmit(later, LIMITS).content.expiresAt).toBe(START + 1);
+    const both = { ...later, expires_in_ms: 5 };
+    expect(parseSubmit(both, LIMITS).content).toMatchObject({ expiresAt: 0, expiresInMs: 5 });
+  });
+
+  test("a copy of a task in a dead letter queue goes to where that was submitted", () => {
+    const copy = { type: "t", state: "pending", queue: "dlq", original_queue: "mail" };
+    expect(parseSubmit(copy, LIMITS).content.queue).toBe("mail");
   });
 });

@@ -4,6 +4,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { SUBMIT_FIELDS } from "../../src/operations/parse-task.ts";
 import { START } from "../operations/fake-broker.ts";
+import { BAD_EXTRAS, LARGEST_EXTRAS } from "./bad-extras.ts";
 import { Harness, SETTINGS } from "./harness.ts";
 
 const NAME = "allowed are 1 to 200 of A-Z a-z 0-9 . _ : -";
@@ -152,6 +153,7 @@ const CASES: readonly (readonly [string, unknown, string])[] = [
     { traceparent: "abc" },
     "traceparent: a W3C trace context is expected: 00-<32 hex>-<16 hex>-<2 hex>",
   ],
+  ...BAD_EXTRAS,
   ["prority", { prority: "high" }, 'there is no field "prority". Did you mean "priority"?'],
   ["zzz", { zzz: 1 }, 'there is no field "zzz".'],
   ["constructor", { constructor: 1 }, 'there is no field "constructor".'],
@@ -200,7 +202,7 @@ describe("a submit with a bad value is refused and does nothing", () => {
 });
 
 describe("at the edge of what is allowed", () => {
-  test.each([
+  test.each<object>([
     { type: "x".repeat(200) },
     { queue: "A-Za-z0-9._:-" },
     { payload: nested(32) },
@@ -212,7 +214,9 @@ describe("at the edge of what is allowed", () => {
     { metadata: { a: "x".repeat(16 * 1024 - 8) } },
     { retry: { backoff_multiplier: 1, jitter: 1, initial_delay_ms: 0, max_delay_ms: 0 } },
     { payload: "x".repeat(SETTINGS.maxPayloadBytes - 2) },
+    ...LARGEST_EXTRAS,
   ])("%j is taken", async (value) => {
+    h.broker.raise(3);
     expect((await h.post("/tasks", { type: "t", ...value })).status).toBe(201);
   });
 

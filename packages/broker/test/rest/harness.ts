@@ -2,6 +2,7 @@
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { parseTaskId } from "task-queue-protocol";
 import type { Metrics } from "../../src/observe/metrics.ts";
+import { PLAIN_BACKOFF } from "../../src/queue/index.ts";
 import { buildRestApp } from "../../src/rest/app.ts";
 import { FakeBroker } from "../operations/fake-broker.ts";
 
@@ -9,6 +10,7 @@ export const SETTINGS = {
   maxPayloadBytes: 64 * 1024,
   queueDepthThreshold: 100,
   retry: {
+    ...PLAIN_BACKOFF,
     maxRetries: 3,
     initialDelayMs: 5000,
     multiplier: 2,

@@ -114,7 +114,7 @@ describe("paths and methods", () => {
     ["PATCH", "/tasks/42", "DELETE, GET, HEAD"],
     ["GET", "/tasks/42/cancel", "POST"],
     ["POST", "/health", "GET, HEAD, OPTIONS"],
-    ["DELETE", "/queues/default", "GET, HEAD"],
+    ["PATCH", "/queues/default", "DELETE, GET, HEAD, PUT"],
   ] as const)("%s %s is 405 with what is allowed", async (method, url, allow) => {
     const answer = await h.send(method, url);
     expect(answer.status).toBe(405);

@@ -206,6 +206,19 @@ describe("a write that was done on a node that falls behind", () => {
   });
 });
 
+describe("POST /tasks/:id/reschedule", () => {
+  test("another time for a task that waits", async () => {
+    h.broker.raise(3);
+    const { id } = (await h.post("/tasks", { type: "t", delay_ms: 1000 })).body;
+    const { status, body } = await h.post(`/tasks/${id}/reschedule`, { delay_ms: 9000 });
+    expect([status, body.state]).toEqual([200, "scheduled"]);
+    expect(Date.parse(body.due_at)).toBe(h.broker.now + 9000);
+    expect((await h.post(`/tasks/${id}/reschedule`)).body.field).toBe("run_at");
+    expect((await h.post(`/tasks/${ID}/reschedule`, { delay_ms: 0 })).status).toBe(404);
+    expect((await h.post(`/tasks/${id}/reschedule`, { in: 5 })).body.code).toBe("unknown_field");
+  });
+});
+
 describe("POST /tasks/batch", () => {
   test("each task has its result, in order; a refused one does not harm the others", async () => {
     const tasks = [{ type: "a" }, { type: "no spaces" }, { type: "b", payload: 1 }];
@@ -228,6 +241,56 @@ describe("POST /tasks/batch", () => {
     const { status, body } = await h.post("/tasks/batch", { tasks, atomic: true });
     expect([status, body.field]).toEqual([400, "tasks[1].priority"]);
     expect(h.broker.commands).toEqual([]);
+  });
+
+  test("atomic: one command for all, and each has its task", async () => {
+    h.broker.raise(3);
+    const [parent, child] = [ID, ID.replace(/.$/, "9")];
+    const tasks = [
+      { id: parent, type: "a", group: "g" },
+      { id: child, type: "b", depends_on: [parent], on_parent_failure: "cancel" },
+    ];
+    const { status, body } = await h.post("/tasks/batch", { tasks, atomic: true });
+    expect(status).toBe(201);
+    expect(body.tasks).toMatchObject([
+      { id: parent, state: "pending", group: "g" },
+      { id: child, state: "blocked", depends_on: [parent], on_parent_failure: "cancel" },
+    ]);
+    expect(body.tasks[1].waits_for).toBe(1);
+    expect(h.broker.commands.map(({ type }) => type)).toEqual(["submitAll"]);
+    expect((await h.post("/tasks/batch", { tasks, atomic: true })).status).toBe(200);
+  });
+
+  test("atomic: one that is refused refuses all, by its place; an unknown end tells the ids", async () => {
+    h.broker.raise(3);
+    const tasks = [{ type: "a" }, { type: "b", depends_on: [ID] }];
+    const { status, body } = await h.post("/tasks/batch", { tasks, atomic: true });
+    expect([status, body.code, body.field]).toEqual([404, "not_found", "tasks[1]"]);
+    expect(h.broker.counts().pending).toBe(0);
+    h.broker.outcome = () => ({ kind: "unknown", message: "no answer" });
+    const unknown = await h.post("/tasks/batch", { tasks: [{ id: ID, type: "a" }], atomic: true });
+    expect([unknown.status, unknown.body.tasks[0].id]).toEqual([504, ID]);
+  });
+
+  test("atomic: no more than one message between brokers holds", async () => {
+    h.broker.raise(3);
+    const payload = "x".repeat(60_000);
+    const tasks = Array.from({ length: 75 }, () => ({ type: "a", payload }));
+    const { status, body } = await h.post("/tasks/batch", { tasks, atomic: true });
+    expect([status, body.code, body.field]).toEqual([413, "too_large", "tasks"]);
+    expect(h.broker.commands).toEqual([]);
+  });
+
+  test("parents that have completed are told with the task", async () => {
+    h.broker.raise(3);
+    const done = await h.completedTask();
+    const { id: pending } = (await h.post("/tasks", { type: "other" })).body;
+    const depends_on = [pending, done];
+    const child = await h.post("/tasks", { type: "c", depends_on });
+    expect(child.body).toMatchObject({ state: "blocked", waits_for: 1, depends_on });
+    await h.post("/tasks/batch", { tasks: [{ type: "c", depends_on }] });
+    const told = h.broker.commands.filter(({ type }) => type === "submit").slice(-2);
+    expect(told).toMatchObject([{ ended: [1] }, { ended: [1] }]);
   });
 
   test("all known is 200; all refused is the refusal, with the results beside it", async () => {

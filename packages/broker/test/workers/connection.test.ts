@@ -39,7 +39,7 @@ describe("handshake", () => {
     const error = await peer.take("error");
     expect(error).toMatchObject({ requestId: 0, code: "invalid_request" });
     expect(error.message).toBe(
-      "no common protocol version: this broker speaks version 1, the other side versions 7 to 9",
+      "no common protocol version: this broker speaks versions 1 to 2, the other side versions 7 to 9",
     );
     await peer.closed;
     expect(lines).toHaveLength(1);

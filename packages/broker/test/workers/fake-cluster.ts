@@ -15,19 +15,21 @@ import type {
   SessionChannel,
 } from "../../src/operations/broker.ts";
 import {
-  type Accepted,
   type Command,
   type Delivery,
   type LeaseLostEvent,
   QueueMachine,
-  type QueueView,
   type Reply,
-  type SessionView,
   type TaskId,
   type TaskState,
   type TaskView,
   type Token,
 } from "../../src/queue/index.ts";
+import { add, copied, key } from "./fake-values.ts";
+
+export { key } from "./fake-values.ts";
+
+import { MachineReads } from "./machine-reads.ts";
 
 interface Attachment {
   readonly node: FakeNode;
@@ -56,6 +58,7 @@ export class FakeCluster {
   #term = 3;
   #index = 0;
   #waiters: Waiter[] = [];
+  readonly #appliedListeners = new Set<() => void>();
 
   constructor(nodes = 1) {
     for (let i = 1; i <= nodes; i++) this.nodes.push(new FakeNode(this, `n${i}`));
@@ -80,6 +83,19 @@ export class FakeCluster {
       return { id, address, role: "learner", matchIndex: this.#index - lag, lag, ...common };
     });
     return [...voters, ...learners];
+  }
+
+  /** The version of the cluster, from 1 up to this one. */
+  raise(to: number): void {
+    for (let version = this.machine.version + 1; version <= to; version++) {
+      this.machine.skip(++this.#index);
+      this.machine.raise(version);
+    }
+  }
+
+  /** How many listen for what is applied. */
+  get listening(): number {
+    return this.#appliedListeners.size;
   }
 
   /** Applies one command, hands out what may be leased, and tells the workers. */
@@ -118,9 +134,15 @@ export class FakeCluster {
     });
   }
 
+  onApplied(listener: () => void): () => void {
+    this.#appliedListeners.add(listener);
+    return () => this.#appliedListeners.delete(listener);
+  }
+
   #commit(command: Command): Reply {
     this.#index++;
     const [reply] = this.machine.apply(this.#index, { at: this.now, commands: [command] });
+    for (const listener of this.#appliedListeners) listener();
     this.#tellAll();
     return reply!;
   }
@@ -160,7 +182,7 @@ export class FakeCluster {
  */
 export type Fate = "answer" | "silence" | Outcome;
 
-export class FakeNode implements Broker {
+export class FakeNode extends MachineReads implements Broker {
   readonly nodeId: string;
   readonly #cluster: FakeCluster;
   address = "";
@@ -172,6 +194,7 @@ export class FakeNode implements Broker {
   fate: (command: Command) => Fate = () => "answer";
 
   constructor(cluster: FakeCluster, nodeId: string) {
+    super(cluster.machine);
     this.#cluster = cluster;
     this.nodeId = nodeId;
   }
@@ -217,6 +240,10 @@ export class FakeNode implements Broker {
     return this.#cluster.index;
   }
 
+  hasCompleted(id: TaskId): boolean {
+    return this.#cluster.machine.graphNode(id)?.state === "completed";
+  }
+
   async task(id: TaskId): Promise<TaskView | undefined> {
     return this.#cluster.machine.task(id);
   }
@@ -239,24 +266,24 @@ export class FakeNode implements Broker {
     return { tasks: page, next: tasks.length > limit ? page.at(-1)?.id : undefined };
   }
 
-  queues(): readonly QueueView[] {
-    return this.#cluster.machine.queues();
-  }
-
-  sessions(): readonly SessionView[] {
-    return this.#cluster.machine.sessions();
-  }
-
-  counts(): Readonly<Record<TaskState, number>> {
-    return this.#cluster.machine.counts();
-  }
-
   clock(): number {
     return this.#cluster.now;
   }
 
   waitFinished(id: TaskId, timeoutMs: number, signal: AbortSignal): Promise<TaskView | undefined> {
     return this.#cluster.waitFinished(id, signal, timeoutMs);
+  }
+
+  feed() {
+    return this.#cluster.machine.feed;
+  }
+
+  onApplied(listener: () => void): () => void {
+    return this.#cluster.onApplied(listener);
+  }
+
+  async logLines(id: TaskId, after: number, limit: number) {
+    return this.#cluster.machine.logLines(id, after, limit);
   }
 
   async storageStats(): Promise<Readonly<Record<string, string>>> {
@@ -349,20 +376,4 @@ export class FakeNode implements Broker {
     this.#cluster.apply({ type: "renew", sessions: [session] });
     setImmediate(() => this.#cluster.sessions.get(session)?.channel.renewed());
   }
-}
-
-/** The text under which a test finds an id again. */
-export function key(id: Uint8Array): string {
-  return Buffer.from(id).toString("hex");
-}
-
-function copied(reply: Reply): Reply {
-  const { id } = reply as Accepted;
-  return id === undefined ? reply : { ...(reply as Accepted), id: id.slice() };
-}
-
-function add<T>(map: Map<string, T[]>, under: string, value: T): void {
-  const values = map.get(under);
-  if (values === undefined) map.set(under, [value]);
-  else values.push(value);
 }

@@ -2,6 +2,7 @@
 import { type SubmitTask, TASK_STATE_NAMES } from "task-queue-protocol";
 import { uuidv7obj } from "uuidv7";
 import { onTestFinished } from "vitest";
+import { PLAIN_BACKOFF } from "../../src/queue/index.ts";
 import type { WorkerPortLimits } from "../../src/workers/limits.ts";
 import { createWorkerServer, type WorkerServer } from "../../src/workers/server.ts";
 import { FakeCluster, type FakeNode } from "./fake-cluster.ts";
@@ -26,6 +27,7 @@ export interface PortOptions {
 }
 
 export const RETRY = {
+  ...PLAIN_BACKOFF,
   maxRetries: 3,
   initialDelayMs: 5_000,
   multiplier: 2,

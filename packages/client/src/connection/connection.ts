@@ -15,6 +15,7 @@ import {
   ProtocolError,
   type SentMessage,
   TqError,
+  versionOf,
   type Welcome,
 } from "task-queue-protocol";
 import { type Address, formatAddress } from "./address.ts";
@@ -134,7 +135,13 @@ export class Connection {
   }
 
   #put(id: number, message: SentMessage): void {
-    const max = this.welcome.maxFrameBytes;
+    const { protocolVersion, maxFrameBytes: max } = this.welcome;
+    const needed = versionOf(message);
+    if (needed > protocolVersion) {
+      const what = `this broker speaks version ${protocolVersion} of the protocol`;
+      const why = `what the request says is known since version ${needed}: upgrade the brokers`;
+      throw new TqError("invalid_request", `${what}, and ${why}`);
+    }
     const length = this.#outbox.put(id, message, max);
     if (length > max) {
       throw new TqError("too_large", `${length} bytes; the broker accepts at most ${max}`);

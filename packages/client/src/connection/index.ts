@@ -3,6 +3,8 @@
  * requests with answers, and a link that goes from broker to broker. The client and the worker
  * library are built on it.
  */
+
+export { frameBytes, type SubmitOptions, toSubmitTask } from "../submit-task.ts";
 export {
   type Address,
   DEFAULT_PORT,

@@ -7,9 +7,24 @@ import type { ByteWriter } from "../byte-writer.ts";
 import { LIST_MAX } from "../limits.ts";
 import type { ItemError, PayloadType } from "../message.ts";
 import { ProtocolError } from "../protocol-error.ts";
-import type { PriorityName, TaskStateName } from "../task-json.ts";
+import type {
+  BackoffName,
+  LogLevelName,
+  ParentFailureName,
+  PriorityName,
+  TaskStateName,
+  UniqueConflictName,
+} from "../task-json.ts";
 
 export const PAYLOAD_TYPES = ["json", "binary"] as const satisfies readonly PayloadType[];
+
+/** The position travels. */
+export const LOG_LEVELS = [
+  "debug",
+  "info",
+  "warn",
+  "error",
+] as const satisfies readonly LogLevelName[];
 
 /** From least to most urgent; the position travels. */
 export const PRIORITY_NAMES = [
@@ -31,6 +46,31 @@ export const TASK_STATE_NAMES = [
   "cancelled",
   "expired",
 ] as const satisfies readonly TaskStateName[];
+
+/** The position travels. */
+export const BACKOFF_NAMES = [
+  "exponential",
+  "linear",
+  "fixed",
+  "list",
+] as const satisfies readonly BackoffName[];
+
+/** The position travels. */
+export const JITTER_NAMES = ["extra", "full", "equal"] as const;
+
+/** The position travels. */
+export const UNIQUE_CONFLICT_NAMES = [
+  "keep",
+  "replace",
+  "reject",
+] as const satisfies readonly UniqueConflictName[];
+
+/** The position travels. */
+export const PARENT_FAILURE_NAMES = [
+  "fail",
+  "cancel",
+  "continue",
+] as const satisfies readonly ParentFailureName[];
 
 export function readChoice<T>(reader: ByteReader, choices: readonly T[], what: string): T {
   const position = reader.u8();

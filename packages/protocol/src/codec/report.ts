@@ -1,12 +1,22 @@
-/** What a worker reports of its leases, many to a frame: complete, fail, release, extend. */
+/** What a worker reports of its leases, many to a frame: how they end, and how they go on. */
 import type { ByteReader } from "../byte-reader.ts";
 import type { ByteWriter } from "../byte-writer.ts";
-import { BATCH_MAX } from "../limits.ts";
-import type { ExtendItem, FailItem, ItemError, LeaseRef, ReportOk } from "../message.ts";
+import { BATCH_MAX, REPORT_LINES_MAX } from "../limits.ts";
+import type {
+  CompleteItem,
+  ExtendItem,
+  FailItem,
+  ItemError,
+  LeaseRef,
+  NotedLine,
+  ReportItem,
+  ReportOk,
+} from "../message.ts";
 import { ProtocolError } from "../protocol-error.ts";
 import { TASK_ID_BYTES } from "../task-id.ts";
 import type { CodecTable } from "./message-codec.ts";
 import {
+  LOG_LEVELS,
   PAYLOAD_TYPES,
   readChoice,
   readResult,
@@ -14,29 +24,37 @@ import {
   writeCount,
   writeResult,
 } from "./parts.ts";
+import { readTasks, writeTasks } from "./submit-task.ts";
 
 const LEASE_BYTES = TASK_ID_BYTES + 8;
+
+/** Added to the number of a result's type where children follow. */
+const WITH_CHILDREN = PAYLOAD_TYPES.length;
 
 /** Bits of a failure's `fields`. */
 const RETRY_AFTER = 1 << 0;
 const NOT_RETRYABLE = 1 << 1;
 const KNOWN_FIELDS = (1 << 2) - 1;
 
-export const reportCodecs: CodecTable<"complete" | "fail" | "release" | "extend" | "reported"> = {
+export const reportCodecs: CodecTable<
+  "complete" | "fail" | "release" | "extend" | "report" | "reported"
+> = {
   complete: {
     type: 0x30,
     write: (writer, message) =>
       writeItems(writer, message.items, (item) => {
-        writeChoice(writer, PAYLOAD_TYPES, item.resultType);
+        const { children } = item;
+        const type = PAYLOAD_TYPES.indexOf(item.resultType);
+        writer.u8(children === undefined ? type : type + WITH_CHILDREN);
         writer.bytes(item.result);
+        if (children !== undefined) writeTasks(writer, children);
       }),
     read: (reader) => ({
       kind: "complete",
       items: readItems(reader, LEASE_BYTES + 5, (lease) => ({
         id: lease.id,
         token: lease.token,
-        resultType: readChoice(reader, PAYLOAD_TYPES, "payload type"),
-        result: reader.bytes(),
+        ...readOutcome(reader),
       })),
     }),
   },
@@ -68,6 +86,15 @@ export const reportCodecs: CodecTable<"complete" | "fail" | "release" | "extend"
       })),
     }),
   },
+  report: {
+    type: 0x35,
+    write: (writer, message) =>
+      writeItems(writer, message.items, (item) => writeNotes(writer, item)),
+    read: (reader) => ({
+      kind: "report",
+      items: readItems(reader, LEASE_BYTES + 3, (lease) => readNotes(reader, lease)),
+    }),
+  },
   reported: {
     type: 0x34,
     write: (writer, message) => {
@@ -82,6 +109,15 @@ export const reportCodecs: CodecTable<"complete" | "fail" | "release" | "extend"
     },
   },
 };
+
+function readOutcome(reader: ByteReader): Pick<CompleteItem, "result" | "resultType" | "children"> {
+  const choice = reader.u8();
+  const hasChildren = choice >= WITH_CHILDREN;
+  const resultType = PAYLOAD_TYPES[hasChildren ? choice - WITH_CHILDREN : choice];
+  if (resultType === undefined) throw new ProtocolError(`${choice} is not a payload type`);
+  const result = reader.bytes();
+  return { result, resultType, children: hasChildren ? readTasks(reader) : undefined };
+}
 
 const FIRST: ReportOk = { ok: true, duplicate: false };
 const AGAIN: ReportOk = { ok: true, duplicate: true };
@@ -117,6 +153,25 @@ function readItems<T extends LeaseRef>(
     items.push(readRest({ id: reader.raw(TASK_ID_BYTES), token: reader.u64() }));
   }
   return items;
+}
+
+function writeNotes(writer: ByteWriter, { progress, lines }: ReportItem): void {
+  writer.string(progress);
+  writeCount(writer, lines.length, REPORT_LINES_MAX);
+  for (const { level, text } of lines) {
+    writeChoice(writer, LOG_LEVELS, level);
+    writer.string(text);
+  }
+}
+
+function readNotes(reader: ByteReader, lease: LeaseRef): ReportItem {
+  const progress = reader.string();
+  const count = reader.count(3, REPORT_LINES_MAX);
+  const lines: NotedLine[] = [];
+  for (let i = 0; i < count; i++) {
+    lines.push({ level: readChoice(reader, LOG_LEVELS, "log level"), text: reader.string() });
+  }
+  return { id: lease.id, token: lease.token, progress, lines };
 }
 
 function writeFailure(writer: ByteWriter, item: FailItem): void {

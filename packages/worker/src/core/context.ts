@@ -2,19 +2,34 @@
  * A handler's view of its task. Everything is computed when asked for: at tens of thousands of
  * tasks a second, what a handler does not look at must cost nothing.
  */
-import type { PriorityName } from "task-queue-protocol";
-import type { TaskContext } from "../handler.ts";
+import { toSubmitTask } from "task-queue-client/connection";
+import {
+  BATCH_MAX,
+  formatTaskId,
+  type LogLevelName,
+  PROGRESS_BYTES_MAX,
+  type PriorityName,
+} from "task-queue-protocol";
+import type { ChildOptions, TaskContext } from "../handler.ts";
 import { boundLogger, type Logger } from "../logger.ts";
 import type { Held } from "./held.ts";
+import type { Notes } from "./notes.ts";
 
 export class Context implements TaskContext {
   readonly #held: Held;
   readonly #logger: Logger;
   readonly #extend: (held: Held, forMs: number) => Promise<void>;
+  readonly #notes: Notes;
   #log: Logger | undefined;
 
-  constructor(held: Held, logger: Logger, extend: (held: Held, forMs: number) => Promise<void>) {
+  constructor(
+    held: Held,
+    logger: Logger,
+    extend: (held: Held, forMs: number) => Promise<void>,
+    notes: Notes,
+  ) {
     this.#held = held;
+    this.#notes = notes;
     this.#logger = logger;
     this.#extend = extend;
   }
@@ -70,8 +85,37 @@ export class Context implements TaskContext {
 
   get log(): Logger {
     const { id, type, attempt } = this;
-    this.#log ??= boundLogger(this.#logger, { task: id, type, attempt });
+    this.#log ??= this.#noting(boundLogger(this.#logger, { task: id, type, attempt }));
     return this.#log;
+  }
+
+  progress(value: unknown): void {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError("progress takes a JSON value");
+    const bytes = Buffer.byteLength(text);
+    if (bytes > PROGRESS_BYTES_MAX) {
+      throw new RangeError(`progress takes ${PROGRESS_BYTES_MAX} bytes of JSON, not ${bytes}`);
+    }
+    this.#notes.progress(this.#held, text);
+  }
+
+  submit(type: string, payload?: unknown, options: ChildOptions = {}): string {
+    const task = toSubmitTask(type, payload, options, undefined);
+    this.#held.children ??= [];
+    if (this.#held.children.length >= BATCH_MAX) {
+      throw new RangeError(`one completion makes at most ${BATCH_MAX} tasks`);
+    }
+    this.#held.children.push(task);
+    return formatTaskId(task.id);
+  }
+
+  /** Every line goes to the task's log in the cluster, too. */
+  #noting(logger: Logger): Logger {
+    const at = (level: LogLevelName) => (fields: object, message: string) => {
+      logger[level](fields, message);
+      this.#notes.line(this.#held, level, toLine(fields, message));
+    };
+    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   }
 
   extend(forMs: number): Promise<void> {
@@ -79,5 +123,15 @@ export class Context implements TaskContext {
       return Promise.reject(new RangeError(`extend takes milliseconds above 0, not ${forMs}`));
     }
     return this.#extend(this.#held, Math.ceil(forMs));
+  }
+}
+
+function toLine(fields: object, message: string): string {
+  if (Object.keys(fields).length === 0) return message;
+  try {
+    return `${message} ${JSON.stringify(fields)}`;
+  } catch {
+    // Cycles and big integers: the logger may know what to do with them.
+    return message;
   }
 }

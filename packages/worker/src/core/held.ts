@@ -7,7 +7,7 @@
  *
  * Abandoned: the lease is lost but the handler has not returned; its outcome will be dropped.
  */
-import { type DeliveredTask, formatTaskId } from "task-queue-protocol";
+import { type DeliveredTask, formatTaskId, type SubmitTask } from "task-queue-protocol";
 import type { Timer } from "../clock.ts";
 import { type AbortCause, TaskAborted } from "../errors.ts";
 
@@ -21,6 +21,8 @@ export class Held {
   /** An `extend` keeps the lease at least until then, whatever becomes of the session; 0 = none. */
   extendedUntil = 0;
   timeout: Timer | undefined;
+  /** Tasks that its handler wants to be made when it completes. */
+  children: SubmitTask[] | undefined;
   #aborted: AbortCause | undefined;
   #controller: AbortController | undefined;
   #id: string | undefined;

@@ -11,6 +11,7 @@ import type {
   ItemError,
   LeaseRef,
   LossReason,
+  ReportItem,
 } from "task-queue-protocol";
 
 /** How a lease ends from the worker's side. A release uses no retry. */
@@ -50,6 +51,8 @@ export interface Link {
   setWindow(window: number): void;
   /** Reports of one turn; each is answered through the listener. */
   report(reports: readonly Report[]): void;
+  /** What handlers say of runs that go on; nobody answers. Dropped where the broker is too old. */
+  note(items: readonly ReportItem[]): void;
   /** Answers with the refusal; rejects when the link ends first. */
   extend(id: Uint8Array, token: number, forMs: number): Promise<Refusal>;
   /** Ends the session at the broker, then the connection. Resolves when both are done. */

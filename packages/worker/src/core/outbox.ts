@@ -81,7 +81,7 @@ export class Outbox {
   #refused(report: Report, refusal: Exclude<Refusal, undefined>): void {
     const { code, message } = refusal;
     const fields = { token: report.token, report: report.kind, code };
-    if (TOO_LATE.includes(code)) {
+    if (isTooLate(report, code)) {
       this.#logger.warn(fields, `a report came too late and was dropped: ${message}`);
       this.#close(report);
       return;
@@ -122,6 +122,12 @@ export class Outbox {
       this.#link.report(reports);
     });
   }
+}
+
+/** Of a result with children the other codes may be about these, and the run is still under way. */
+function isTooLate(report: Report, code: string): boolean {
+  const hasChildren = report.kind === "complete" && report.children !== undefined;
+  return hasChildren ? code === "stale_token" : TOO_LATE.includes(code);
 }
 
 /**

@@ -13,6 +13,7 @@ import type { Logger } from "../logger.ts";
 import { Context } from "./context.ts";
 import { Held } from "./held.ts";
 import type { Report } from "./link.ts";
+import type { Notes } from "./notes.ts";
 import { decodePayload, encodeFailure, encodeResult } from "./payload.ts";
 
 export interface RunnerOptions {
@@ -24,6 +25,7 @@ export interface RunnerOptions {
   resultBytesMax(): number;
   report(report: Report): void;
   extend(held: Held, forMs: number): Promise<void>;
+  readonly notes: Notes;
   /** Runs that lost their lease came or went: the worker can hold fewer or more tasks. */
   abandonedChanged(): void;
 }
@@ -201,11 +203,11 @@ export class Runner {
   }
 
   #call(held: Held): unknown {
-    const { handlers, logger, extend } = this.#options;
+    const { handlers, logger, extend, notes } = this.#options;
     const { type } = held.task;
     const handler = Object.hasOwn(handlers, type) ? handlers[type] : undefined;
     if (handler === undefined) throw new Error(`this worker has no handler for "${type}"`);
-    return handler(decodePayload(held.task), new Context(held, logger, extend));
+    return handler(decodePayload(held.task), new Context(held, logger, extend, notes));
   }
 
   #completed(held: Held, value: unknown): void {
@@ -213,7 +215,8 @@ export class Runner {
     let report: Report;
     try {
       const result = encodeResult(value, this.#options.resultBytesMax());
-      report = { kind: "complete", id, token, ...result };
+      const { children } = held;
+      report = { kind: "complete", id, token, ...result, ...(children && { children }) };
     } catch (refusal) {
       this.#failed(held, refusal);
       return;
@@ -241,6 +244,7 @@ export class Runner {
 
   #ended(held: Held, report: Report): void {
     held.timeout?.cancel();
+    this.#options.notes.ended(held);
     this.#running--;
     if (held.phase === "abandoned") {
       this.#abandoned--;

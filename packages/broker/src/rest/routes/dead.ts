@@ -1,5 +1,6 @@
 /** The dead letter queue: tasks that ran out of retries. */
 import type { FastifyInstance } from "fastify";
+import { ERROR_GROUP_PARAMETERS, listErrorGroups } from "../../operations/error-groups.ts";
 import { listDead } from "../../operations/list.ts";
 import { LIST_PARAMETERS, parseListQuery } from "../../operations/list-query.ts";
 import { deleteDead, retryDead } from "../../operations/tasks.ts";
@@ -10,6 +11,7 @@ import {
   optionalBody,
   pathParameter,
   queryOf,
+  readOf,
   send,
 } from "../request-parts.ts";
 import { requestIdOf } from "./tasks.ts";
@@ -20,6 +22,11 @@ export function deadRoutes(app: FastifyInstance, { broker }: RestContext): void 
   app.get("/dlq/failed-tasks", async (request, reply) => {
     const query = parseListQuery(request.query, minIndexOf(request), PARAMETERS);
     return send(reply, await listDead(broker, query));
+  });
+
+  app.get("/dlq/groups", async (request, reply) => {
+    const { fields, read } = readOf(request, ERROR_GROUP_PARAMETERS);
+    return send(reply, await listErrorGroups(broker, fields, read));
   });
 
   app.post("/dlq/failed-tasks/:id/retry", async (request, reply) => {

@@ -1,23 +1,13 @@
-/** Queues, workers, the cluster and figures: what is read to see how things stand. */
+/** Workers, the cluster and figures: what is read to see how things stand. */
 import type { FastifyInstance } from "fastify";
 import { clusterStatus } from "../../operations/cluster.ts";
-import { getQueue, listQueues } from "../../operations/queues.ts";
 import { barrier } from "../../operations/read-options.ts";
 import { readStats } from "../../operations/stats.ts";
 import { listWorkers } from "../../operations/workers.ts";
 import type { RestContext } from "../context.ts";
-import { pathParameter, readOf, send } from "../request-parts.ts";
+import { readOf, send } from "../request-parts.ts";
 
 export function overviewRoutes(app: FastifyInstance, { broker }: RestContext): void {
-  app.get("/queues", async (request, reply) => {
-    return send(reply, await listQueues(broker, readOf(request).read));
-  });
-
-  app.get("/queues/:name", async (request, reply) => {
-    const name = pathParameter(request, "name");
-    return send(reply, await getQueue(broker, name, readOf(request).read));
-  });
-
   app.get("/workers", async (request, reply) => {
     return send(reply, await listWorkers(broker, readOf(request).read));
   });

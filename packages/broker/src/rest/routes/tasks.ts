@@ -6,6 +6,7 @@ import { parseDuration } from "../../operations/duration.ts";
 import { invalid, shown } from "../../operations/invalid.ts";
 import { listTasks } from "../../operations/list.ts";
 import { parseListQuery } from "../../operations/list-query.ts";
+import { readLogs } from "../../operations/logs.ts";
 import type { Fields } from "../../operations/read-fields.ts";
 import type { Answer } from "../../operations/read-options.ts";
 import {
@@ -14,7 +15,13 @@ import {
   submitBatch,
   submitTask,
 } from "../../operations/submit.ts";
-import { cancelTask, getTask, retryTask, waitForTask } from "../../operations/tasks.ts";
+import {
+  cancelTask,
+  getTask,
+  rescheduleTask,
+  retryTask,
+  waitForTask,
+} from "../../operations/tasks.ts";
 import type { RestContext } from "../context.ts";
 import { batchBodyBytesMax, taskBodyBytesMax } from "../limits.ts";
 import { sendProblem } from "../problem.ts";
@@ -64,6 +71,12 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
     return send(reply, answer);
   });
 
+  app.get("/tasks/:id/logs", async (request, reply) => {
+    const { fields, read } = readOf(request, ["after", "limit"]);
+    const wanted = { after: readCount(fields, "after"), limit: readCount(fields, "limit") };
+    return send(reply, await readLogs(broker, pathParameter(request, "id"), wanted, read));
+  });
+
   const cancel = async (request: FastifyRequest, reply: FastifyReply) => {
     queryOf(request, []);
     const reason = optionalBody(request, ["reason"]).string("reason");
@@ -71,6 +84,12 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
   };
   app.post("/tasks/:id/cancel", cancel);
   app.delete("/tasks/:id", cancel);
+
+  app.post("/tasks/:id/reschedule", async (request, reply) => {
+    queryOf(request, []);
+    const fields = optionalBody(request, ["run_at", "delay_ms"]);
+    return send(reply, await rescheduleTask(broker, pathParameter(request, "id"), fields));
+  });
 
   app.post("/tasks/:id/retry", async (request, reply) => {
     queryOf(request, []);
@@ -104,6 +123,13 @@ async function whileOpen<T>(
   } finally {
     closing.removeEventListener("abort", end);
   }
+}
+
+function readCount(fields: Fields, name: string): number | undefined {
+  const text = fields.string(name);
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw invalid(name, `${shown(text)} is not a whole number`);
+  return Number(text);
 }
 
 function readWait(fields: Fields): number | undefined {

@@ -1,0 +1,28 @@
+/** A task as the worker protocol brings it, checked and turned into a part of a command. */
+import type { SubmitContent, SubmitTask } from "task-queue-protocol";
+import { sortedLabels } from "../operations/check-extras.ts";
+import { checkSubmit, type SubmitLimits } from "../operations/check-submit.ts";
+import type { EndedParents } from "../operations/ended-parents.ts";
+import { newTaskOf, type SubmitSettings } from "../operations/submit.ts";
+import { type NewTask, NO_EXTRAS, type TaskContent } from "../queue/index.ts";
+
+export interface TaskReading {
+  readonly settings: SubmitSettings;
+  readonly limits: SubmitLimits;
+  readonly parents: EndedParents;
+}
+
+/** Throws `TqError`; `prefix` goes before field names. */
+export function readNewTask(task: SubmitTask, reading: TaskReading, prefix: string): NewTask {
+  const { settings, limits, parents } = reading;
+  const checked = checkSubmit(task.id, contentOf(task.content), limits, prefix);
+  return newTaskOf(checked, settings, parents);
+}
+
+function contentOf(content: SubmitContent): TaskContent {
+  const { extras } = content;
+  if (extras === undefined) return { ...content, ...NO_EXTRAS };
+  const requires = sortedLabels(extras.requires);
+  // The protocol carries a word on failed parents only where there are parents.
+  return { ...content, ...extras, requires };
+}
