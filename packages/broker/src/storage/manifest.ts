@@ -11,6 +11,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { StorageDamage, StorageFault, type StoreName } from "./storage-error.ts";
+import { VarintReader } from "./varint-reader.ts";
 import {
   BLOCK_BYTES,
   FIRST,
@@ -66,7 +67,7 @@ async function read(store: StoreName, where: string): Promise<Buffer | undefined
 export function decodeManifest(file: Buffer): Manifest {
   const manifest = { tables: new Map<number, number>(), walNumber: 0 };
   for (const record of recordsOf(file)) {
-    new Edit(record).apply(manifest);
+    applyEdit(manifest, new VarintReader("an edit", record));
   }
   return manifest;
 }
@@ -106,68 +107,44 @@ const TAG = {
   previousLogNumber: 9,
 } as const;
 
-class Edit {
-  readonly #bytes: Buffer;
-  #at = 0;
+interface Tables {
+  readonly tables: Map<number, number>;
+  walNumber: number;
+}
 
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  /** An edit lists first what goes, then what comes. */
-  apply(manifest: { readonly tables: Map<number, number>; walNumber: number }): void {
-    const { tables } = manifest;
-    while (this.#at < this.#bytes.length) {
-      const tag = this.#varint();
-      switch (tag) {
-        case TAG.comparator:
-          this.#skipBytes();
-          break;
-        case TAG.logNumber:
-          manifest.walNumber = this.#varint();
-          break;
-        case TAG.nextFileNumber:
-        case TAG.lastSequence:
-        case TAG.previousLogNumber:
-          this.#varint();
-          break;
-        case TAG.compactPointer:
-          this.#varint();
-          this.#skipBytes();
-          break;
-        case TAG.deletedFile:
-          this.#varint();
-          tables.delete(this.#varint());
-          break;
-        case TAG.newFile:
-          this.#varint();
-          tables.set(this.#varint(), this.#varint());
-          this.#skipBytes();
-          this.#skipBytes();
-          break;
-        default:
-          throw new RangeError(`an edit with tag ${tag}`);
-      }
-    }
-  }
-
-  #skipBytes(): void {
-    const length = this.#varint();
-    this.#at += length;
-  }
-
-  #varint(): number {
-    let value = 0;
-    for (let shift = 0; shift < 64; shift += 7) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined) {
+/** An edit lists first what goes, then what comes. */
+function applyEdit(manifest: Tables, edit: VarintReader): void {
+  const skipBytes = (): void => edit.skip(edit.varint());
+  while (!edit.done) {
+    const tag = edit.varint();
+    switch (tag) {
+      case TAG.comparator:
+        skipBytes();
         break;
-      }
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) {
-        return value;
-      }
+      case TAG.logNumber:
+        manifest.walNumber = edit.varint();
+        break;
+      case TAG.nextFileNumber:
+      case TAG.lastSequence:
+      case TAG.previousLogNumber:
+        edit.varint();
+        break;
+      case TAG.compactPointer:
+        edit.varint();
+        skipBytes();
+        break;
+      case TAG.deletedFile:
+        edit.varint();
+        manifest.tables.delete(edit.varint());
+        break;
+      case TAG.newFile:
+        edit.varint();
+        manifest.tables.set(edit.varint(), edit.varint());
+        skipBytes();
+        skipBytes();
+        break;
+      default:
+        throw new RangeError(`an edit with tag ${tag}`);
     }
-    throw new RangeError("an edit that is cut short");
   }
 }

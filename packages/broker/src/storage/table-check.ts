@@ -10,6 +10,7 @@ import { crc32c, masked } from "./crc32c.ts";
 import { readManifest } from "./manifest.ts";
 import { unsnappy } from "./snappy.ts";
 import { messageOf, StorageDamage, StorageFault, type StoreName } from "./storage-error.ts";
+import { VarintReader } from "./varint-reader.ts";
 
 interface Handle {
   readonly offset: number;
@@ -73,9 +74,9 @@ export function* checkTable(table: Buffer): Generator<void, void> {
   if (footerAt < 0 || table.toString("hex", table.length - 8) !== MAGIC) {
     throw new RangeError("the table has no valid footer");
   }
-  const footer = new Cursor(table.subarray(footerAt));
-  const metaIndex = footer.handle();
-  const index = footer.handle();
+  const footer = new VarintReader("the footer", table.subarray(footerAt));
+  const metaIndex = readHandle(footer);
+  const index = readHandle(footer);
   const leaves = [metaIndex, index].flatMap((handle) => handlesIn(checkedBlock(table, handle)));
   let unbroken = 0;
   for (const leaf of leaves) {
@@ -113,50 +114,20 @@ function handlesIn(blockAndType: Uint8Array): readonly Handle[] {
   const stored = blockAndType.subarray(0, -1);
   const block = blockAndType.at(-1) === 0 ? stored : unsnappy(stored);
   const restarts = Buffer.from(block.subarray(-4)).readUInt32LE();
-  const entries = new Cursor(block.subarray(0, block.length - 4 - restarts * 4));
+  const end = block.length - 4 - restarts * 4;
+  const entries = new VarintReader("an index block", block.subarray(0, end));
   const handles: Handle[] = [];
   while (!entries.done) {
+    // An entry: bytes shared with the key before, bytes of its own key, length of its value.
     entries.varint();
-    entries.skip(entries.varint(), () => handles.push(entries.handle()));
+    const keyBytes = entries.varint();
+    entries.varint();
+    entries.skip(keyBytes);
+    handles.push(readHandle(entries));
   }
   return handles;
 }
 
-class Cursor {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  get done(): boolean {
-    return this.#at >= this.#bytes.length;
-  }
-
-  varint(): number {
-    let value = 0;
-    for (let shift = 0; shift < 49; shift += 7) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined) {
-        break;
-      }
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) {
-        return value;
-      }
-    }
-    throw new RangeError("an index block is cut short");
-  }
-
-  handle(): Handle {
-    return { offset: this.varint(), size: this.varint() };
-  }
-
-  /** The rest of an entry: length of its value, a key of `keyBytes`, then the value. */
-  skip(keyBytes: number, value: () => void): void {
-    this.varint();
-    this.#at += keyBytes;
-    value();
-  }
+function readHandle(from: VarintReader): Handle {
+  return { offset: from.varint(), size: from.varint() };
 }
