@@ -20,6 +20,7 @@ import {
   encodeBatch,
   encodeCommand,
 } from "../src/queue/codec/batch.ts";
+import { LATER_COMMANDS } from "../src/queue/codec/command-tags.ts";
 import { decodeContent, encodeContent } from "../src/queue/codec/content.ts";
 import { decodeFinishedRecord, encodeFinishedRecord } from "../src/queue/codec/finished-record.ts";
 import {
@@ -193,20 +194,7 @@ const worker: Format = {
 };
 
 /** Those that are in the log only since version 3, or in another form. */
-const LATER_COMMANDS: readonly CommandType[] = [
-  "submit",
-  "submitAll",
-  "complete",
-  "reschedule",
-  "report",
-  "configureQueue",
-  "deleteQueue",
-  "startJob",
-  "stepJob",
-  "cancelJob",
-  "expunge",
-  "forget",
-];
+const CHANGED_COMMANDS: readonly CommandType[] = ["submit", "complete", ...LATER_COMMANDS];
 
 export const FORMATS: Readonly<Record<string, Format>> = {
   "log entry": simple(
@@ -256,7 +244,7 @@ export const FORMATS_3: Readonly<Record<string, Format>> = {
   "format file 3": format,
   batch: simple(decodeBatch, encodeBatch, 0),
   ...Object.fromEntries(
-    LATER_COMMANDS.map((type) => [`command ${type}`, simple(decodeCommand, encodeCommand, 0)]),
+    CHANGED_COMMANDS.map((type) => [`command ${type}`, simple(decodeCommand, encodeCommand, 0)]),
   ),
   reply: simple(decodeReply, encodeReply, 0),
   content: simple(decodeContent, encodeContent, 0),

@@ -134,6 +134,31 @@ export interface LogsJson {
   total: number;
 }
 
+export interface GraphParams extends ReadParams {
+  id: string;
+}
+
+/** A task among those that it depends on and that depend on it. */
+export interface GraphNodeJson {
+  id: string;
+  /** `deleted`: nothing is left of it but its name with its children. */
+  state: TaskStateName | "deleted";
+  type?: string;
+  queue?: string;
+  /** Its parents. */
+  depends_on: string[];
+  /** Steps from the task that was asked for: its parents are at -1, its children at 1. */
+  distance: number;
+}
+
+export interface GraphJson {
+  id: string;
+  /** The task itself, then the nearest first. */
+  nodes: GraphNodeJson[];
+  /** There are more than are shown. */
+  truncated: boolean;
+}
+
 export interface EventsParams {
   /** A position: events behind it. Default: from now on. */
   after?: string;
@@ -296,6 +321,7 @@ export interface Calls {
   reschedule: { params: RescheduleParams; answer: TaskJson };
   delete: { params: RetryParams; answer: Record<string, never> };
   logs: { params: LogsParams; answer: LogsJson };
+  graph: { params: GraphParams; answer: GraphJson };
   events: { params: EventsParams; answer: EventsJson };
   queues: { params: ReadParams; answer: { queues: QueueJson[] } };
   queue: { params: QueueParams; answer: QueueJson };
@@ -327,6 +353,7 @@ export const CALL_VERBS = [
   "retry",
   "reschedule",
   "delete",
+  "graph",
   "logs",
   "events",
   "queues",

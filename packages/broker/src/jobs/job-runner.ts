@@ -34,6 +34,7 @@ export class JobRunner {
     for (const key of this.#notBefore.keys()) if (!known.has(key)) this.#notBefore.delete(key);
     let worked = false;
     for (const job of running) {
+      if (running.some((other) => goesBefore(other, job))) continue;
       if (this.#now() < (this.#notBefore.get(keyOf(job)) ?? 0)) continue;
       worked = (await this.#carryOn(job)) || worked;
     }
@@ -75,6 +76,13 @@ export class JobRunner {
       });
     });
   }
+}
+
+/** What one cancels the other is to delete: so a queue is purged in one go. */
+function goesBefore(one: JobView, other: JobView): boolean {
+  if (one.kind !== "cancel" || other.kind !== "delete") return false;
+  if (one.startedAt > other.startedAt) return false;
+  return JSON.stringify(toTaskFilter(one.filter)) === JSON.stringify(toTaskFilter(other.filter));
 }
 
 /** One command for some tasks each; the last one says where it goes on, or that it is done. */

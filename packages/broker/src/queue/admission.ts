@@ -9,7 +9,14 @@ import type { NewTask } from "./command.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { idempotencyKey } from "./keys.ts";
 import { laneName } from "./lane.ts";
-import { DEDUP_WINDOW_MS, GROUPS_MAX, ID_AHEAD_MS_MAX, LANES_MAX, QUEUES_MAX } from "./limits.ts";
+import {
+  DEDUP_WINDOW_MS,
+  GROUPS_MAX,
+  ID_AHEAD_MS_MAX,
+  LANES_MAX,
+  LINKS_PER_COMMAND_MAX,
+  QUEUES_MAX,
+} from "./limits.ts";
 import { NONE } from "./live-table.ts";
 import { findFinished, findTombstone, finishedContent, liveContent, sameBytes } from "./lookup.ts";
 import { checkParents } from "./parent-lookup.ts";
@@ -50,6 +57,11 @@ const TOO_MANY_GROUPS = refuse(
   `There are unfinished tasks of ${GROUPS_MAX} groups already.`,
 );
 
+const TOO_MANY_CUT = refuse(
+  "overloaded",
+  `More than ${LINKS_PER_COMMAND_MAX} tasks wait for those to be replaced; replace fewer at once.`,
+);
+
 /**
  * The answer to a task that is not to be made; undefined = it may be, and `plan` counts it in. The
  * state of one that an earlier task of the command stands for is not known yet.
@@ -75,8 +87,11 @@ export function judge(
     return isRejected ? UNIQUE_TAKEN : repeated(holder.id, holder.state);
   }
   const queue = s.lanes.queues.get(content.queue);
-  const refusal = checkLimits(s, task, queue, holder, plan) ?? checkOrigins(s, task, plan);
-  if (refusal === undefined && plan !== undefined) enter(s, task, bytes, queue, holder, plan);
+  const refusal =
+    checkLimits(s, task, queue, holder, plan) ??
+    checkReplaced(s, holder, plan) ??
+    checkOrigins(s, task, plan);
+  if (refusal === undefined && plan !== undefined) enter(task, bytes, queue, holder, plan);
   return refusal;
 }
 
@@ -151,12 +166,12 @@ function checkLimits(
     const isPlanned = plan?.hasQueue(content.queue) === true;
     const queues = s.lanes.queues.size + (plan?.newQueues ?? 0);
     if (!isPlanned && queues >= QUEUES_MAX) return TOO_MANY_QUEUES;
-  } else if (queue.draining && s.version >= 3) {
+  } else if (queue.draining && s.version >= 3 && !isChild(plan)) {
     return DRAINING;
   }
   const limit = queue === undefined ? depthLimit : queue.settings.depthLimit || depthLimit;
   if (limit > 0) {
-    const gone = holder !== undefined && queueOf(s, holder.id, content) === content.queue ? 1 : 0;
+    const gone = holder === undefined ? 0 : 1;
     const depth = (queue?.depth ?? 0) + (plan?.depthOf(content.queue) ?? 0) - gone;
     if (depth >= limit) return QUEUE_FULL;
   }
@@ -168,10 +183,21 @@ function checkLimits(
   return hasRoom ? undefined : TOO_MANY_GROUPS;
 }
 
-/** In which queue a task is that gives up its key; one that is not made yet, in that of its key. */
-function queueOf(s: QueueState, id: TaskId, { queue }: TaskContent): string {
-  const slot = s.table.find(id);
-  return slot === NONE ? queue : s.lanes.laneOf(slot).queue.name;
+/** Begins with the end of a run, which could not end otherwise: it is part of what was there. */
+function isChild(plan: Plan | undefined): boolean {
+  return plan !== undefined && plan.ending !== NONE;
+}
+
+/** The end of each task that is replaced is heard by its children, within the same command. */
+function checkReplaced(
+  s: QueueState,
+  holder: Holder | undefined,
+  plan: Plan | undefined,
+): Refused | undefined {
+  const slot = holder === undefined ? NONE : s.table.find(holder.id);
+  if (slot === NONE || plan === undefined) return undefined;
+  const links = s.table.childCount[slot]! + s.table.waitsFor[slot]!;
+  return plan.countCut(links) ? undefined : TOO_MANY_CUT;
 }
 
 function checkOrigins(s: QueueState, task: NewTask, plan: Plan | undefined): Refused | undefined {
@@ -181,7 +207,6 @@ function checkOrigins(s: QueueState, task: NewTask, plan: Plan | undefined): Ref
 
 /** Counts the task in. */
 function enter(
-  s: QueueState,
   { id, content }: NewTask,
   bytes: Uint8Array,
   queue: Queue | undefined,
@@ -194,7 +219,7 @@ function enter(
     lane: lane === undefined || lane.live === 0,
     group: content.group !== "" && queue?.groups.has(content.group) !== true,
   });
-  if (holder !== undefined) plan.replace(holder.id, queueOf(s, holder.id, content));
+  if (holder !== undefined) plan.replace(holder.id, content.queue);
 }
 
 /** The first 48 bits of a UUIDv7 are milliseconds since 1970. */

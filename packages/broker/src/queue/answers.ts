@@ -84,3 +84,11 @@ export function findRun(s: QueueState, id: TaskId, token: Token): number {
 export function conflict(state: number, wish: string): Refused {
   return refuse("state_conflict", `A ${stateName(state)} task cannot be ${wish}.`);
 }
+
+/** Somebody has changed it since the caller looked at it, or since this was sent first. */
+export function queueChanged(revision: number): Refused {
+  return refuse(
+    "state_conflict",
+    `The queue has revision ${revision} by now; look at it again, and change that one.`,
+  );
+}

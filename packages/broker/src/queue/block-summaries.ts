@@ -161,6 +161,31 @@ export class BlockSummaries {
     return best === NONE ? undefined : idAt(this.#smallest, best * ID_WORDS);
   }
 
+  /**
+   * The largest id below `before` (undefined: of all) that a finished task which passes the filter
+   * may have, or `before` itself when one may have the id right below it; undefined: none has.
+   */
+  last(before: TaskId | undefined, filter: HistoryFilter): TaskId | undefined {
+    const wanted = stateSet(filter);
+    const { queue, type } = filter;
+    const isAny = queue === undefined && type === undefined;
+    const lanes = isAny ? undefined : this.#names.matching(queue, type);
+    const end = [0, 4, 8, 12].map((at) => (before === undefined ? 2 ** 32 : wordAt(before, at)));
+    let best = NONE;
+    for (let row = 0; row < this.#used; row++) {
+      if (!this.#hasState(row, wanted) || !this.#overlaps(row, filter)) continue;
+      if (compare(this.#smallest, row * ID_WORDS, end, 0) >= 0) continue;
+      const largest = row * ID_WORDS;
+      if (best !== NONE && compare(this.#largest, largest, this.#largest, best * ID_WORDS) <= 0) {
+        continue;
+      }
+      if (lanes !== undefined && !this.#hasLane(row, lanes)) continue;
+      if (compare(this.#largest, largest, end, 0) >= 0) return before;
+      best = row;
+    }
+    return best === NONE ? undefined : idAt(this.#largest, best * ID_WORDS);
+  }
+
   /** For the invariants: throws when the rows and the totals disagree. */
   check(): void {
     let total = 0;

@@ -2,29 +2,18 @@
  * Which version of the cluster a command needs. Before that nobody may propose it: programs that
  * know only an earlier one could not read the entry.
  */
+
+import { LATER_COMMANDS } from "./codec/command-tags.ts";
 import { isPlainContent } from "./codec/content.ts";
 import { isPlainPolicy } from "./codec/policy.ts";
-import type { Command, CommandType, NewTask } from "./command.ts";
+import type { Command, NewTask } from "./command.ts";
 
 /** That of the first programs. */
 const FIRST = 1;
 const WHOLE_TASK_MODEL = 3;
 
-const LATER: ReadonlySet<CommandType> = new Set<CommandType>([
-  "submitAll",
-  "reschedule",
-  "report",
-  "configureQueue",
-  "deleteQueue",
-  "startJob",
-  "stepJob",
-  "cancelJob",
-  "expunge",
-  "forget",
-]);
-
 export function versionNeededBy(command: Command): number {
-  if (LATER.has(command.type)) return WHOLE_TASK_MODEL;
+  if (LATER_COMMANDS.has(command.type)) return WHOLE_TASK_MODEL;
   if (command.type === "submit") return isPlainTask(command) ? FIRST : WHOLE_TASK_MODEL;
   if (command.type === "complete" && command.children !== undefined) return WHOLE_TASK_MODEL;
   return FIRST;

@@ -112,6 +112,8 @@ export interface Reschedule {
   readonly type: "reschedule";
   readonly id: TaskId;
   readonly runAt: ClusterTime;
+  /** Refused when the task has moved since; absent = whatever has become of it. */
+  readonly ifUpdatedAt?: ClusterTime;
 }
 
 /**
@@ -217,8 +219,11 @@ export interface RunReport {
 export interface ConfigureQueue {
   readonly type: "configureQueue";
   readonly queue: string;
-  /** Refused unless the queue has this revision; 0 = whatever it has. */
-  readonly ifRevision: number;
+  /**
+   * Refused unless the queue has this revision, 0 when nobody has said anything of it; absent =
+   * whatever it has. A late copy finds another one, and does nothing.
+   */
+  readonly ifRevision?: number;
   readonly settings?: QueueSettings;
   readonly paused?: boolean;
   readonly draining?: boolean;
@@ -228,6 +233,8 @@ export interface ConfigureQueue {
 export interface DeleteQueue {
   readonly type: "deleteQueue";
   readonly queue: string;
+  /** As in `ConfigureQueue`: a late copy spares a queue that was configured anew. */
+  readonly ifRevision?: number;
 }
 
 /** A change of many tasks, carried out in steps; idempotent by its id. */

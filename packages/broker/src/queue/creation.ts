@@ -25,13 +25,12 @@ export function bytesOf({ content, contentBytes }: NewTask): Uint8Array {
   return contentBytes ?? encodeContent(content);
 }
 
-/** Returns the state the task begins in. */
 export function make(
   s: QueueState,
   task: NewTask,
   bytes: Uint8Array,
   plan: Plan | undefined,
-): number {
+): void {
   const { table } = s;
   const { id, content } = task;
   if (content.idempotencyKey !== "") {
@@ -56,7 +55,6 @@ export function make(
   const isBlocked = withParents && linkParents(s, slot, task, plan.parents);
   const state = isBlocked ? BLOCKED : dueAt > s.clock ? SCHEDULED : PENDING;
   place(s, slot, state, dueAt);
-  return state;
 }
 
 /**

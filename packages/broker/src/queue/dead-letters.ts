@@ -9,6 +9,7 @@
  */
 import type { Lane } from "./lane.ts";
 import { DEAD_LETTER_HOPS_MAX, QUEUES_MAX } from "./limits.ts";
+import { DEAD_LETTER } from "./live-table.ts";
 import type { Queue } from "./queue.ts";
 import type { QueueState } from "./state.ts";
 import { RUNNING } from "./state-number.ts";
@@ -43,15 +44,18 @@ export function moveToDeadLetters(s: QueueState, slot: number, to: Lane): void {
   table.failures[slot] = 0;
   table.deliveries[slot] = 0;
   table.expiresAt[slot] = 0;
+  table.flags[slot]! |= DEAD_LETTER;
   s.feed.changedQueue(table, slot, to, s.clock);
 }
 
+/** A round that this queue is no part of does not matter here: the task ends where it is met. */
 function leadsBack(s: QueueState, from: Queue): boolean {
+  const seen: string[] = [];
   let name = from.settings.deadLetterQueue;
-  for (let hops = 0; hops < DEAD_LETTER_HOPS_MAX; hops++) {
-    if (name === "") return false;
-    if (name === from.name) return true;
+  while (name !== "" && !seen.includes(name)) {
+    if (name === from.name || seen.length === DEAD_LETTER_HOPS_MAX) return true;
+    seen.push(name);
     name = s.lanes.queues.get(name)?.settings.deadLetterQueue ?? "";
   }
-  return true;
+  return false;
 }

@@ -80,8 +80,9 @@ function writeBlock(s: QueueState, number: number): void {
 }
 
 function writeGroup(s: QueueState, group: Group): void {
-  const { queue, name, turn } = group;
-  s.overlay.put(groupKey(queue.name, name), encodeGroup({ queue: queue.name, group: name, turn }));
+  const { queue, name, turn, newcomer } = group;
+  const record = { queue: queue.name, group: name, turn, newcomer };
+  s.overlay.put(groupKey(queue.name, name), encodeGroup(record));
   group.isStored = true;
 }
 
@@ -97,5 +98,6 @@ function writeMeta(s: QueueState): Uint8Array {
     tombstones: s.tombstones,
     queueTurn: s.queueTurn,
     plainHistoryTo: s.plainHistoryTo,
+    freshRevision: s.lanes.freshRevision,
   });
 }

@@ -21,6 +21,8 @@ export class GroupLines {
   /** Changed since the last look. */
   readonly #changed = new Set<Line>();
   readonly #levels = PRIORITIES.map(() => new LineHeap(BY_TURN));
+  /** Open lines of groups that have no place among the others yet; see `newcomers.ts`. */
+  readonly newcomers = new Set<Line>();
   /** Lines in a level that time alone will change. */
   readonly #aging = new LineHeap(BY_AGE);
 
@@ -59,18 +61,30 @@ export class GroupLines {
 
   /** The line that is next, as of `clock`; its head, level and turn are right. */
   look(clock: ClusterTime): Line | undefined {
-    for (const line of this.#changed) this.#settle(line, clock);
-    this.#changed.clear();
-    for (;;) {
-      const aged = this.#aging.top;
-      if (aged === undefined || aged.agesAt > clock) break;
-      this.#settle(aged, clock);
-    }
+    this.#settleAll(clock);
     for (let level = PRIORITIES.length - 1; level >= 0; level--) {
       const line = this.#topOf(this.#levels[level]!);
       if (line !== undefined) return line;
     }
     return undefined;
+  }
+
+  /** The smallest turn of the lines that are no newcomers; Infinity = there are none. */
+  leastTurn(clock: ClusterTime): number {
+    this.#settleAll(clock);
+    let least = Number.POSITIVE_INFINITY;
+    for (const heap of this.#levels) least = Math.min(least, this.#topOf(heap)?.turn ?? least);
+    return least;
+  }
+
+  #settleAll(clock: ClusterTime): void {
+    for (const line of this.#changed) this.#settle(line, clock);
+    this.#changed.clear();
+    for (;;) {
+      const aged = this.#aging.top;
+      if (aged === undefined || aged.agesAt > clock) return;
+      this.#settle(aged, clock);
+    }
   }
 
   #topOf(heap: LineHeap): Line | undefined {
@@ -85,6 +99,10 @@ export class GroupLines {
   #settle(line: Line, clock: ClusterTime): void {
     this.#takeOut(line);
     if (line.open === 0) return;
+    if (line.group.newcomer) {
+      this.newcomers.add(line);
+      return;
+    }
     line.look(clock);
     line.turn = line.group.turn;
     this.#levels[line.level]!.push(line);
@@ -92,6 +110,7 @@ export class GroupLines {
   }
 
   #takeOut(line: Line): void {
+    this.newcomers.delete(line);
     if (line.levelAt !== NONE) this.#levels[line.level]!.remove(line);
     if (line.agingAt !== NONE) this.#aging.remove(line);
   }

@@ -16,6 +16,10 @@ export class Group {
   /** Local to a replica; NONE for the tasks without a group. */
   readonly number: number;
   turn = 0;
+  /** No lease has looked at it since some of its tasks may begin; see `newcomers.ts`. */
+  newcomer = true;
+  /** Lines of which its limit lets something begin. */
+  openLines = 0;
   /** Live tasks, and those of them that run. Not counted for the tasks without a group. */
   live = 0;
   running = 0;

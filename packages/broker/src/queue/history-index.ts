@@ -11,8 +11,7 @@ import { errorKey, indexKey, tagKey } from "./keys.ts";
 import { ID_AHEAD_MS_MAX } from "./limits.ts";
 import type { QueueState } from "./state.ts";
 import { CANCELLED, COMPLETED, DEAD, EXPIRED } from "./state-number.ts";
-import type { TaskContent, TaskId } from "./task.ts";
-import type { HistoryFilter } from "./view.ts";
+import type { ClusterTime, TaskContent, TaskId } from "./task.ts";
 
 /** For all that a finished task has beside content, result and error. */
 const RECORD_BYTES = 128;
@@ -86,20 +85,21 @@ export function leaveTags(s: QueueState, id: TaskId, { tags }: TaskContent): voi
   for (const tag of tags) s.overlay.delete(tagKey(tag, id));
 }
 
-/** The cluster goes over to version 3: what ended before has no place in line on record. */
+/**
+ * The cluster goes over to version 3: what ended before has no place in line on record, and no
+ * index knows the tags of what is there. No id of these is beyond the time that is set here.
+ */
 export function closePlainHistory(s: QueueState): void {
-  if (finishedCount(s) > 0) s.plainHistoryTo = s.clock + ID_AHEAD_MS_MAX;
+  if (s.counts.some((count) => count > 0)) s.plainHistoryTo = s.clock + ID_AHEAD_MS_MAX;
 }
 
 /**
- * The smallest id from `after` on that a finished task which passes the filter may have, by the
- * summaries; undefined: none has. Nothing is passed over among the ids of what ended before version
- * 3, as long as any of that is left.
+ * From this time of ids on, the index of tags has all tasks; undefined: there is none yet. A task
+ * with an earlier id may be from before version 3.
  */
-export function skipTo(s: QueueState, after: TaskId, filter: HistoryFilter): TaskId | undefined {
-  const hasPlain = finishedCount(s) > s.blocks.total;
-  if (hasPlain && (s.version < 3 || timeOf(after) <= s.plainHistoryTo)) return after;
-  return s.blocks.next(after, filter);
+export function tagsSince(s: QueueState): ClusterTime | undefined {
+  if (s.version < 3) return undefined;
+  return s.plainHistoryTo === 0 ? 0 : s.plainHistoryTo + 1;
 }
 
 export function finishedCount({ counts }: QueueState): number {
@@ -110,11 +110,4 @@ function addFinishedBytes(s: QueueState, name: string, change: number): void {
   const queue = s.lanes.queue(name);
   queue.finishedBytes += change;
   s.dirtyQueues.add(queue);
-}
-
-/** The first 48 bits of a UUIDv7 are milliseconds since 1970. */
-function timeOf(id: TaskId): number {
-  let time = 0;
-  for (let at = 0; at < 6; at++) time = time * 256 + id[at]!;
-  return time;
 }

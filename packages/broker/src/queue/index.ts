@@ -4,6 +4,7 @@ export { Claims } from "./claims.ts";
 export { decodeBatch, decodeCommand, encodeBatch, encodeCommand } from "./codec/batch.ts";
 export { CodecError } from "./codec/codec-error.ts";
 export { decodeContent, encodeContent, NO_EXTRAS } from "./codec/content.ts";
+export { type FinishedGlance, glance } from "./codec/finished-glance.ts";
 export { decodeErrorGroup } from "./codec/history-records.ts";
 export { PLAIN_BACKOFF } from "./codec/policy.ts";
 export { decodeReply, encodeReply } from "./codec/reply.ts";
@@ -114,5 +115,4 @@ export type {
   QueueView,
   SessionView,
   StateCounts,
-  TaskGraph,
 } from "./view.ts";

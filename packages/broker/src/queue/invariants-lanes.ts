@@ -21,6 +21,8 @@ export function checkLanes(s: QueueState): void {
     for (const group of queue.groups.values()) checkGroup(queue, group);
     groups += queue.groups.size;
     checkListed(s.lanes.ready, queue, queue.readyLanes.length > 0 && queue.room > 0);
+    assert(queue.newcomer || queue.readyAt !== NONE, "a queue with nothing to lease has a place");
+    checkStanding(queue.ungrouped);
     const { readyLanes } = queue;
     assert(readyLanes.length <= queue.lanes.size, "a queue lists lanes that are not its own");
   }
@@ -79,7 +81,18 @@ function checkLine(s: QueueState, line: Line): number {
 function checkGroup(queue: Queue, group: Group): void {
   assert(group.queue === queue && group.name !== "", "a group is in the wrong queue");
   assert(group.live > 0 && group.running <= group.live, "a group without tasks is still here");
-  // Not served yet, or begun one step behind.
+  checkStanding(group);
+}
+
+/** The lines of those without a group are the plain ones of the lanes. */
+function checkStanding(group: Group): void {
+  const { number, queue, lines } = group;
+  const open =
+    number === NONE
+      ? [...queue.lanes.values()].filter(({ plain }) => plain.count > 0).length
+      : [...lines.values()].filter((line) => line.open > 0).length;
+  assert(group.openLines === open, "a group miscounts its lines");
+  assert(group.newcomer || open > 0, "a group with nothing to begin has a place");
   assert(Number.isSafeInteger(group.turn) && group.turn >= 0, "a turn is not a number");
 }
 

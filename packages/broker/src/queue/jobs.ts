@@ -40,7 +40,7 @@ export function findJob(s: QueueState, id: TaskId): JobView | undefined {
 export function putJob(s: QueueState, job: JobView): void {
   s.jobs.set(uuidText(job.id), job);
   s.overlay.put(taskKey(JOB, job.id), encodeJob(job));
-  if (job.state !== "running") dropOldest(s);
+  if (job.state !== "running") dropOldest(s, job);
 }
 
 export function runningJobs(s: QueueState): number {
@@ -92,9 +92,10 @@ function hasTag(content: Uint8Array, tag: string): boolean {
   return decodeContent(content).tags.includes(tag);
 }
 
-function dropOldest(s: QueueState): void {
-  const ended = listJobs(s).filter(({ state }) => state !== "running");
-  if (ended.length <= ENDED_JOBS_KEPT) return;
+/** Of those that have ended before this one. */
+function dropOldest(s: QueueState, newest: JobView): void {
+  const ended = listJobs(s).filter((job) => job.state !== "running" && job !== newest);
+  if (ended.length < ENDED_JOBS_KEPT) return;
   // Of equal times the smallest id, whatever the order in which they were loaded.
   const oldest = ended.reduce((a, b) => (b.updatedAt < a.updatedAt ? b : a));
   s.jobs.delete(uuidText(oldest.id));

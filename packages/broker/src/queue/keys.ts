@@ -198,9 +198,8 @@ export function idOfIndexKey(key: Uint8Array): TaskId {
 /** Key bytes as a string of the same order, for maps. */
 export function keyText(key: Uint8Array): string {
   if (key.length === ID_BYTES + 2) return taskKeyText(key);
-  let text = "";
-  for (let i = 0; i < key.length; i++) text += String.fromCharCode(key[i]!);
-  return text;
+  // Put together piece by piece it would take three times as long, and `...key` is no faster.
+  return String.fromCharCode.apply(null, key as unknown as number[]);
 }
 
 /**

@@ -63,6 +63,25 @@ export class Lane {
     return this.#grouped;
   }
 
+  /** Whether something here is of newcomers; `grouped` must have been settled. */
+  get hasNewcomers(): boolean {
+    if (this.plain.count > 0 && this.queue.ungrouped.newcomer) return true;
+    return this.#grouped !== undefined && this.#grouped.newcomers.size > 0;
+  }
+
+  /** Lines of groups that no lease has looked at; `grouped` must have been settled. */
+  get newcomers(): Iterable<Line> {
+    return this.#grouped?.newcomers ?? [];
+  }
+
+  /** The smallest turn of a group that has something here and is no newcomer; Infinity = none. */
+  leastTurn(clock: ClusterTime): number {
+    const { ungrouped } = this.queue;
+    const isPlain = this.plain.count > 0 && !ungrouped.newcomer;
+    const least = this.#grouped?.leastTurn(clock) ?? Number.POSITIVE_INFINITY;
+    return isPlain ? Math.min(least, ungrouped.turn) : least;
+  }
+
   /**
    * Finds the next task as of `clock` (0 = nothing ages): the most urgent, then the one whose
    * group's turn it is, then the earliest in line.
@@ -72,7 +91,7 @@ export class Lane {
     plain.look(clock);
     this.head = plain.head;
     this.level = plain.level;
-    this.turn = queue.groups.size === 0 ? 0 : queue.ungrouped.turn;
+    this.turn = queue.ungrouped.turn;
     this.order = plain.order;
     const line = this.#grouped?.look(clock);
     if (line === undefined || (this.head !== NONE && this.#goesBefore(line))) return;

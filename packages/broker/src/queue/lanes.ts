@@ -4,6 +4,7 @@
  * queue's `readyLanes`. So what cannot be granted is not looked at again and again.
  */
 import { assert } from "./assert.ts";
+import type { Group } from "./group.ts";
 import { Groups } from "./groups.ts";
 import { Lane, type LaneKind, laneName } from "./lane.ts";
 import { LANES_MAX } from "./limits.ts";
@@ -16,6 +17,8 @@ export class Lanes {
   readonly groups: Groups;
   /** Queues of which something can be leased now, in no particular order. */
   readonly ready: Queue[] = [];
+  /** Of a queue that is made now; see `Meta`. */
+  freshRevision = 0;
   /** Lanes with live tasks: what LANES_MAX bounds, the same on every replica. */
   liveCount = 0;
   readonly #table: LiveTable;
@@ -40,6 +43,7 @@ export class Lanes {
     const known = this.queues.get(name);
     if (known !== undefined) return known;
     const queue = new Queue(name);
+    queue.revision = this.freshRevision;
     this.queues.set(name, queue);
     return queue;
   }
@@ -77,6 +81,7 @@ export class Lanes {
     const lane = this.laneOf(slot);
     if (this.#table.group[slot] === NONE) {
       lane.plain.push(slot);
+      if (lane.plain.count === 1) lane.queue.ungrouped.openLines++;
       this.#ready(lane, 1);
     } else {
       const group = this.groups.ofSlot(slot, lane.queue);
@@ -89,6 +94,7 @@ export class Lanes {
     const lane = this.laneOf(slot);
     if (this.#table.group[slot] === NONE) {
       lane.plain.remove(slot);
+      if (lane.plain.count === 0) this.#close(lane.queue.ungrouped);
       this.#ready(lane, -1);
     } else {
       const group = this.groups.ofSlot(slot, lane.queue);
@@ -118,6 +124,7 @@ export class Lanes {
     if (isReady === (queue.readyAt !== NONE)) return;
     if (isReady) enlist(this.ready, queue);
     else delist(this.ready, queue);
+    if (!isReady) queue.newcomer = true;
   }
 
   /** The queue, which has no live tasks, goes with all its lanes. */
@@ -134,8 +141,17 @@ export class Lanes {
     if (change === 0) return;
     // Between none and some the line itself comes and goes.
     if (line.count > 0 && (open === 0 || line.open === 0)) line.lane.grouped.changed(line);
+    if (line.open === 0) line.group.openLines++;
     line.open = open;
+    if (open === 0) this.#close(line.group);
     this.#ready(line.lane, change);
+  }
+
+  /** One line less of which something may begin. */
+  #close(group: Group): void {
+    if (--group.openLines > 0 || group.newcomer) return;
+    group.newcomer = true;
+    this.groups.dirty.add(group);
   }
 
   #ready(lane: Lane, change: number): void {

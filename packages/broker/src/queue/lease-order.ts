@@ -11,6 +11,7 @@
  */
 import type { Lane } from "./lane.ts";
 import { NONE } from "./live-table.ts";
+import { limitLag, placeGroups, placeQueues } from "./newcomers.ts";
 import type { Queue } from "./queue.ts";
 import type { Session } from "./sessions.ts";
 import type { QueueState } from "./state.ts";
@@ -38,9 +39,15 @@ export class LeaseOrder {
     for (const queue of s.lanes.ready) {
       const lanes = queue.readyLanes.filter((lane) => session.takes(queue.name, lane));
       if (lanes.length === 0) continue;
+      if (byTurns) placeGroups(s, queue, lanes);
       for (const lane of lanes) lane.look(this.#clock);
       heapify(lanes, laneIsBefore);
       this.#candidates.push({ queue, lanes });
+    }
+    if (byTurns) {
+      const queues = this.#candidates.map(({ queue }) => queue);
+      placeQueues(s, queues);
+      limitLag(s, queues);
     }
     heapify(this.#candidates, this.#isBefore);
   }
@@ -51,8 +58,8 @@ export class LeaseOrder {
     return first === undefined ? NONE : first.lanes[0]!.head;
   }
 
-  /** The task that was next has been granted. */
-  granted(): void {
+  /** The task that was next has been granted, or has ended without being missed by another. */
+  taken(): void {
     const { queue, lanes } = this.#candidates[0]!;
     if (queue.readyAt === NONE) lanes.length = 0;
     while (lanes.length > 0) {

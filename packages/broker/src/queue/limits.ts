@@ -12,7 +12,7 @@ export const ID_AHEAD_MS_MAX = 5 * 60 * 1000;
 /** Deliveries of one task, releases not counted, after which a lapsed lease ends in `dead`. */
 export const DELIVERY_LIMIT = 20;
 
-/** Leases one session may hold: bounds the work of a lapse or an unregister. */
+/** Leases one session may hold: bounds the work of an unregister. */
 export const LEASES_PER_SESSION_MAX = 10_000;
 
 /** Sessions known at one time. */
@@ -30,11 +30,16 @@ export const PARENT_READS_MAX = 64;
 /** Blocked tasks that may wait for one task: bounds the work of its end. */
 export const CHILDREN_MAX = 10_000;
 
-/** Tasks that one view of a graph may show. */
-export const GRAPH_NODES_MAX = 1000;
-
 /** Pairs of a blocked task and a parent that it waits for, in all: a quarter of a gigabyte. */
 export const LINKS_MAX = 10_000_000;
+
+/**
+ * Parents that the new tasks of one command may name, all together: each is a record of its own,
+ * even if the parent has ended or is named twice. As many tasks may hear in one command of the ends
+ * of those that it replaces, and about as many of those that a step of a job cancels. Bounds a
+ * command to some 100 ms.
+ */
+export const LINKS_PER_COMMAND_MAX = 10_000;
 
 /** Groups with unfinished tasks, of all queues. */
 export const GROUPS_MAX = 100_000;
@@ -55,8 +60,14 @@ export const LANES_MAX = 100_000;
 /** Tasks that one `submitAll`, or the children of one `complete`, may make. */
 export const NEW_TASKS_MAX = 1_000;
 
-/** Tasks one `wake` may move, whatever it asks for. */
+/** Tasks one `wake` may move, whatever it asks for, and leases one `lapse` may end. */
 export const WAKE_MAX = 1_000;
+
+/**
+ * As how many of them the first death of its kind counts in one command: it reads the records of up
+ * to three groups of errors, and a command reads 64 times at most.
+ */
+export const WAKE_DEATH_COST = 48;
 
 /** `lapse` commands proposed at one time. */
 export const LAPSES_MAX = 500;

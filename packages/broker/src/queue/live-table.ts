@@ -23,6 +23,8 @@ export const STORED = 2;
 export const CONTENT_STORED = 4;
 /** There is a record of its progress. */
 export const HAS_PROGRESS = 8;
+/** It has left the queue that it was submitted to; see `dead-letters.ts`. */
+export const DEAD_LETTER = 16;
 
 const CAPACITY_MIN = 1024;
 

@@ -30,7 +30,7 @@ import {
   SESSION,
 } from "./keys.ts";
 import { isTied, relink } from "./links.ts";
-import { CONTENT_STORED, FREE, HAS_PROGRESS, NONE, STORED } from "./live-table.ts";
+import { CONTENT_STORED, DEAD_LETTER, FREE, HAS_PROGRESS, NONE, STORED } from "./live-table.ts";
 import type { QueueState } from "./state.ts";
 import { BLOCKED, LIVE_STATES, PENDING, RUNNING } from "./state-number.ts";
 import { setRunTimer } from "./transitions.ts";
@@ -118,6 +118,7 @@ export class Loader {
     s.tombstones = meta.tombstones;
     s.queueTurn = meta.queueTurn;
     s.plainHistoryTo = meta.plainHistoryTo;
+    s.lanes.freshRevision = meta.freshRevision;
     s.hash = new EffectHash(meta.hashHigh, meta.hashLow);
   }
 
@@ -131,11 +132,12 @@ export class Loader {
     }
   }
 
-  #loadGroup({ queue: name, group, turn }: GroupRecord): void {
+  #loadGroup({ queue: name, group, turn, newcomer }: GroupRecord): void {
     const { lanes } = this.#s;
     const queue = lanes.queue(name);
     const found = group === "" ? queue.ungrouped : lanes.groups.open(queue, group);
     found.turn = turn;
+    found.newcomer = newcomer;
     found.isStored = true;
   }
 
@@ -174,6 +176,7 @@ export class Loader {
     table.contentBytes[slot] = record.contentBytes;
     table.logLines[slot] = record.logLines;
     if (record.hasProgress) table.flags[slot]! |= HAS_PROGRESS;
+    if (record.isDeadLetter) table.flags[slot]! |= DEAD_LETTER;
     table.waitsFor[slot] = record.waitsFor;
     table.fate[slot] = record.fate;
     if (record.state === RUNNING) this.#runs.push({ slot, session: record.session });

@@ -16,8 +16,9 @@ import type { QueueEvent } from "./event.ts";
 import { nextExpiry } from "./expiry.ts";
 import type { FeedReader } from "./feed.ts";
 import { beginFlush, dirtyCount, flushed } from "./flush.ts";
-import { graphNode, graphOf } from "./graph.ts";
-import { closePlainHistory, skipTo } from "./history-index.ts";
+import { graphNode } from "./graph.ts";
+import { closePlainHistory, tagsSince } from "./history-index.ts";
+import { skipBack, skipTo } from "./history-skip.ts";
 import { checkInvariants } from "./invariants.ts";
 import type { JobView } from "./job.ts";
 import { findJob, listJobs } from "./jobs.ts";
@@ -57,7 +58,6 @@ import type {
   QueueView,
   SessionView,
   StateCounts,
-  TaskGraph,
 } from "./view.ts";
 
 export class QueueMachine {
@@ -305,19 +305,12 @@ export class QueueMachine {
     return listLive(this.#s, filter, after, limit, workMax);
   }
 
-  /** The tasks around this one, nearest first, up to `limit`; may read that many from the store. */
-  graphOf(id: TaskId, limit: number): TaskGraph | undefined {
-    return graphOf(this.#s, id, limit);
-  }
-
-  /** One of them. */
+  /** A task as one of a graph of dependencies; undefined = there is nothing left of it. */
   graphNode(id: TaskId): GraphNode | undefined {
     return graphNode(this.#s, id);
   }
 
-  /**
-   * Keys of all children of a task that something is left of; `idOfFinishedKey` reads the child.
-   */
+  /** Keys of all children of a task that are left; `idOfFinishedKey` reads the child. */
   childrenRange(parent: TaskId): KeyRange {
     return childrenRange(parent);
   }
@@ -334,9 +327,14 @@ export class QueueMachine {
     return indexRange(state, after);
   }
 
-  /** The same of all tasks, live and finished, that have this tag and are of version 3 or later. */
+  /** The same of all tasks, live and finished, that have this tag: see `tagsSince`. */
   tagRange(tag: string, after: TaskId | undefined): KeyRange {
     return tagRange(tag, after);
+  }
+
+  /** The index of tags has all tasks with ids of this time or later; undefined: not yet any. */
+  tagsSince(): ClusterTime | undefined {
+    return tagsSince(this.#s);
   }
 
   /** The same of dead tasks with this error, which have died since version 3. */
@@ -349,13 +347,14 @@ export class QueueMachine {
     return errorGroupRange(after);
   }
 
-  /**
-   * For a reader of the history in id order: the smallest id from `after` on that may be that of a
-   * finished task which passes the filter; undefined: there is none. Looks at each block of the
-   * history once: a tenth of a millisecond for ten million tasks.
-   */
+  /** The smallest id from `after` on that a finished task may have that passes, if there is one. */
   skipTo(after: TaskId, filter: HistoryFilter): TaskId | undefined {
     return skipTo(this.#s, after, filter);
+  }
+
+  /** The id from which on to `before` none can pass; undefined: none below can. */
+  skipBack(before: TaskId | undefined, filter: HistoryFilter): TaskId | undefined {
+    return skipBack(this.#s, before, filter);
   }
 
   /** In the order of their ids. */

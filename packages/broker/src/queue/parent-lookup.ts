@@ -7,7 +7,7 @@
 import { refuse } from "./answers.ts";
 import type { NewTask } from "./command.ts";
 import { keyText } from "./keys.ts";
-import { CHILDREN_MAX, LINKS_MAX, PARENT_READS_MAX } from "./limits.ts";
+import { CHILDREN_MAX, LINKS_MAX, LINKS_PER_COMMAND_MAX, PARENT_READS_MAX } from "./limits.ts";
 import { NONE } from "./live-table.ts";
 import { findFinished, sameBytes } from "./lookup.ts";
 import type { Refused } from "./reply.ts";
@@ -17,6 +17,10 @@ import type { TaskContent, TaskId } from "./task.ts";
 import { uuidText } from "./uuid-text.ts";
 
 const ITSELF = refuse("invalid_request", "A task cannot wait for itself.");
+const TOO_MANY_NAMED = refuse(
+  "invalid_request",
+  `Tasks that are made together may name ${LINKS_PER_COMMAND_MAX} parents in all; send fewer.`,
+);
 const TOO_MANY_READS = refuse(
   "overloaded",
   `More than ${PARENT_READS_MAX} parents have ended since this was sent; send it again.`,
@@ -37,6 +41,7 @@ export class ParentLookup {
   readonly #ended = new Map<string, number>();
   /** Children that the command adds to live tasks, by their slots. */
   readonly #children = new Map<number, number>();
+  #named = 0;
   #links = 0;
   #reads = 0;
 
@@ -67,8 +72,14 @@ export class ParentLookup {
     this.#ended.set(keyText(id), state);
   }
 
+  /** Counts the parents that a task of the command names; false = there are too many. */
+  countNamed(count: number): boolean {
+    this.#named += count;
+    return this.#named <= LINKS_PER_COMMAND_MAX;
+  }
+
   /** Counts a read of the store; false = there have been too many. */
-  mayRead(): boolean {
+  countRead(): boolean {
     return this.#reads++ < PARENT_READS_MAX;
   }
 
@@ -91,6 +102,7 @@ export function checkParents(
   { id, content, ended }: NewTask,
   lookup: ParentLookup,
 ): Refused | undefined {
+  if (!lookup.countNamed(content.dependsOn.length)) return TOO_MANY_NAMED;
   const known = new Set(ended);
   const seen = new Set<string>();
   let isDoomed = false;
@@ -115,7 +127,7 @@ export function checkParents(
 function find(s: QueueState, parent: TaskId, lookup: ParentLookup): number | Refused {
   const known = lookup.endOf(parent);
   if (known !== undefined) return known;
-  if (!lookup.mayRead()) return TOO_MANY_READS;
+  if (!lookup.countRead()) return TOO_MANY_READS;
   const finished = findFinished(s, parent);
   if (finished === undefined) {
     return refuse(

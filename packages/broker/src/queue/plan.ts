@@ -5,6 +5,7 @@
  */
 import { keyText } from "./keys.ts";
 import { laneName } from "./lane.ts";
+import { LINKS_PER_COMMAND_MAX } from "./limits.ts";
 import { NONE } from "./live-table.ts";
 import { ParentLookup } from "./parent-lookup.ts";
 import type { QueueState } from "./state.ts";
@@ -26,6 +27,7 @@ export class Plan {
   readonly #queues = new Set<string>();
   readonly #lanes = new Set<string>();
   readonly #groups = new Set<string>();
+  #cut = 0;
 
   constructor(s: QueueState, ending = NONE) {
     this.ending = ending;
@@ -94,6 +96,15 @@ export class Plan {
     if (isNew.lane) this.#lanes.add(laneText(content));
     if (isNew.group) this.#groups.add(`${queue}\0${group}`);
     this.#change(queue, 1);
+  }
+
+  /**
+   * Counts the links of a task that is to be replaced; false = there are too many in all. One may
+   * have as many as it has.
+   */
+  countCut(links: number): boolean {
+    this.#cut += links;
+    return this.#cut === links || this.#cut <= LINKS_PER_COMMAND_MAX;
   }
 
   /** A task of this queue will be cancelled for a new one. */

@@ -21,6 +21,7 @@ export class Queue implements QueueRecord {
   paused = false;
   draining = false;
   turn = 0;
+  newcomer = true;
   groupTurn = 0;
   finishedBytes = 0;
 

@@ -1,6 +1,8 @@
 /**
  * The queue machine's only door to what is on disk, and the shape of what it asks to be written.
- * Synchronous, because apply is: a machine does at most 64 such reads for one command.
+ * Synchronous, because apply is: a machine does at most 64 such reads for one command, and besides
+ * up to eight for each task that it is to make: whether the task, its keys, and those who had them
+ * are known. Nearly all of these are of what is not there.
  */
 
 export interface RecordReader {

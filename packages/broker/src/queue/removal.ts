@@ -27,7 +27,8 @@ export function bury(
   const bytes = finishedContent(s, id, finished);
   const content = decodeContent(bytes);
   leaveHistory(s, id, finished);
-  leaveTags(s, id, content);
+  // What has ended before version 3 is in no index of tags.
+  if (finished.order !== undefined) leaveTags(s, id, content);
   removeRecords(s, id, finished);
   removeEdges(s, id, content);
   removeUnique(s, id, content);

@@ -55,7 +55,8 @@ function exponentialMs(policy: RetryPolicy, failures: number): number {
 function withJitter({ jitterKind, jitter }: RetryPolicy, base: number, share: number): number {
   switch (jitterKind) {
     case "extra":
-      return base + base * jitter * share;
+      // Nothing of a share that is too large to be told would be no number.
+      return share === 0 ? base : base + base * jitter * share;
     case "full":
       return base * share;
     case "equal":

@@ -3,15 +3,13 @@
  * their weights; limits of running tasks hold some of them back.
  *
  * Among tasks of equal urgency the queue with the smallest turn goes first, within it the group
- * with the smallest turn, within that the task with the earliest place in line. Who is served
- * starts at its own turn or at that of the one served last, whichever is later, and goes on from
- * there by one step: a share that was not used, whether for lack of tasks, of workers or of room
- * under a limit, is not made up for.
+ * with the smallest turn, within that the task with the earliest place in line. Who is served goes
+ * on by one step; where those begin of which there was nothing to lease, see `newcomers.ts`.
  */
 import { groupKey } from "./keys.ts";
 import type { Queue } from "./queue.ts";
 import type { QueueState } from "./state.ts";
-import { stepOf, TURN_MAX } from "./turn.ts";
+import { LAG_MAX, stepOf, TURN_MAX } from "./turn.ts";
 
 /** A task begins to run: its queue and its group have had their turn. */
 export function runBegins(s: QueueState, slot: number): void {
@@ -19,12 +17,12 @@ export function runBegins(s: QueueState, slot: number): void {
   if (s.version < 3) return;
   const { queue } = s.lanes.laneOf(slot);
   s.queueTurn = Math.max(queue.turn, s.queueTurn);
-  queue.turn = s.queueTurn + stepOf(queue.settings.weight);
+  queue.turn += stepOf(queue.settings.weight);
   s.dirtyQueues.add(queue);
   if (queue.groups.size === 0) return;
   const group = s.lanes.groups.ofSlot(slot, queue);
   queue.groupTurn = Math.max(group.turn, queue.groupTurn);
-  group.turn = queue.groupTurn + stepOf(group.weight);
+  group.turn += stepOf(group.weight);
   s.lanes.groups.dirty.add(group);
 }
 
@@ -67,25 +65,27 @@ export function leaveGroup(s: QueueState, slot: number): void {
 
 /**
  * Turns only grow, and after some days at full speed would lose precision: then all of them are
- * brought down by what nobody is behind. Who is behind all the same starts with the others.
+ * brought down alike. Who is further behind than he may be is so no more, and nobody else notices.
  */
 export function keepTurnsSmall(s: QueueState): void {
   if (s.queueTurn > TURN_MAX) {
+    const step = s.queueTurn - LAG_MAX;
     for (const queue of s.lanes.queues.values()) {
-      queue.turn = Math.max(0, queue.turn - s.queueTurn);
+      queue.turn = Math.max(0, queue.turn - step);
       s.dirtyQueues.add(queue);
     }
-    s.queueTurn = 0;
+    s.queueTurn = LAG_MAX;
   }
   for (const queue of s.lanes.ready) if (queue.groupTurn > TURN_MAX) keepGroupTurnsSmall(s, queue);
 }
 
 function keepGroupTurnsSmall(s: QueueState, queue: Queue): void {
+  const step = queue.groupTurn - LAG_MAX;
   for (const group of [queue.ungrouped, ...queue.groups.values()]) {
-    group.turn = Math.max(0, group.turn - queue.groupTurn);
+    group.turn = Math.max(0, group.turn - step);
     s.lanes.groups.dirty.add(group);
     for (const line of group.lines.values()) line.lane.grouped.changed(line);
   }
-  queue.groupTurn = 0;
+  queue.groupTurn = LAG_MAX;
   s.dirtyQueues.add(queue);
 }

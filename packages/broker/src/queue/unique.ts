@@ -2,11 +2,15 @@
  * Unique keys: at most one task of a queue has one. A key is taken while its task is live, and, if
  * it was asked for a time, until that is over, whatever becomes of the task. Beside the task's own
  * record there is one for its key, which outlives the task as long as it is taken.
+ *
+ * A dead letter has left its queue and given up its key: there the same work may be submitted again
+ * while somebody looks at what became of this one, and no submit replaces what he is to see. It has
+ * none either where dead letters of dead letters lead back; only who starts it again asks for it.
  */
 import { refuse } from "./answers.ts";
 import { decodeUniqueRecord, encodeUniqueRecord } from "./codec/small-records.ts";
 import { uniqueKey } from "./keys.ts";
-import { NONE } from "./live-table.ts";
+import { DEAD_LETTER, NONE } from "./live-table.ts";
 import { findFinished, sameBytes } from "./lookup.ts";
 import type { Refused } from "./reply.ts";
 import type { QueueState } from "./state.ts";
@@ -38,15 +42,15 @@ export function findHolder(
   if (stored === undefined) return undefined;
   const { id, until } = decodeUniqueRecord(stored);
   const slot = s.table.find(id);
-  const isLive = slot !== NONE && slot !== ending;
-  if (!isLive && until <= s.clock) return undefined;
+  const isHeld = slot !== ending && keepsKey(s, slot);
+  if (!isHeld && until <= s.clock) return undefined;
   if (slot === NONE) {
     const finished = findFinished(s, id);
     const state = finished === undefined ? undefined : stateName(finished.state);
     return { id: id.slice(), state, waits: false };
   }
   const state = s.table.state[slot]!;
-  return { id: id.slice(), state: stateName(state), waits: state !== RUNNING };
+  return { id: id.slice(), state: stateName(state), waits: isHeld && state !== RUNNING };
 }
 
 export function takeUnique(s: QueueState, id: TaskId, queue: string, unique: Unique): void {
@@ -54,13 +58,17 @@ export function takeUnique(s: QueueState, id: TaskId, queue: string, unique: Uni
   s.overlay.put(uniqueKey(queue, unique.key), encodeUniqueRecord({ id, until }));
 }
 
-/** A finished task is about to be started again: it must have its key, if that is not another's. */
+/**
+ * A finished task is about to be started again, where it ended: there it must have its key, if that
+ * is not another's.
+ */
 export function reclaimUnique(
   s: QueueState,
   id: TaskId,
   { queue, unique }: TaskContent,
+  endedIn: string,
 ): Refused | undefined {
-  if (unique === undefined) return undefined;
+  if (unique === undefined || endedIn !== queue) return undefined;
   const key = uniqueKey(queue, unique.key);
   const stored = s.overlay.get(key);
   if (stored !== undefined && sameBytes(decodeUniqueRecord(stored).id, id)) return undefined;
@@ -83,6 +91,11 @@ export function forgetUnique(s: QueueState, queue: string, name: string, of?: Ta
   const stored = s.overlay.get(key);
   if (stored === undefined) return;
   const { id, until } = decodeUniqueRecord(stored);
-  if (until > s.clock || s.table.find(id) !== NONE) return;
+  if (until > s.clock || keepsKey(s, s.table.find(id))) return;
   if (of === undefined || sameBytes(id, of)) s.overlay.delete(key);
+}
+
+/** There is such a live task, and it has not given up its key. */
+function keepsKey(s: QueueState, slot: number): boolean {
+  return slot !== NONE && (s.table.flags[slot]! & DEAD_LETTER) === 0;
 }

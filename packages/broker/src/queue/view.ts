@@ -119,13 +119,6 @@ export interface GraphNode {
   readonly dependsOn: readonly TaskId[];
 }
 
-/** Ancestors of a task, and descendants as far as they wait; the task itself comes first. */
-export interface TaskGraph {
-  readonly nodes: readonly GraphNode[];
-  /** false = there was no room for all. */
-  readonly isWhole: boolean;
-}
-
 /** Half open: `gte` belongs to it, `lt` does not. */
 export interface KeyRange {
   readonly gte: Uint8Array;

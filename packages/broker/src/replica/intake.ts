@@ -4,8 +4,9 @@
  * quorum. Each member tells with its beacons how its disk is, and believes what the leader of its
  * term says of the intake, so a caller is refused at once wherever it asks.
  *
- * Only what makes tasks is refused: it alone brings payloads. Leases, reports, cancellations and
- * the like go on, for they end tasks and write little; so does `retry`, whose task and payload are
+ * Only what makes tasks is refused, and reports with log lines, which the worker port then sends
+ * again without them: they alone fill the disks. Leases, the ends of runs, cancellations and the
+ * like go on, for they end tasks and write little; so does `retry`, whose task and payload are
  * here. A `complete` with children makes tasks: its run stays under way until there is room.
  */
 import { type Message, type NodeId, quorumSize, type Raft } from "task-queue-raft";
@@ -51,7 +52,7 @@ export class Intake {
 
   /** Is this a command that must wait for room? */
   refuses(command: Command): boolean {
-    return this.isClosed && newTasksOf(command).length > 0;
+    return this.isClosed && (newTasksOf(command).length > 0 || hasLines(command));
   }
 
   diskLow(isLow: boolean): void {
@@ -79,4 +80,8 @@ export class Intake {
     });
     return withRoom.length >= quorumSize(voters.length);
   }
+}
+
+function hasLines(command: Command): boolean {
+  return command.type === "report" && command.runs.some(({ lines }) => lines.length > 0);
 }

@@ -22,8 +22,14 @@ import type { Member, Roster } from "./members.ts";
 export type Outcome =
   /**
    * Committed and applied; `reply` may still be a refusal. `index`: read at or above it to see it.
+   * `resent`: it was sent more than once, and the reply may be that to a later copy.
    */
-  | { readonly kind: "applied"; readonly reply: Reply; readonly index: LogIndex }
+  | {
+      readonly kind: "applied";
+      readonly reply: Reply;
+      readonly index: LogIndex;
+      readonly resent?: true;
+    }
   /** Certainly not done. */
   | {
       readonly kind: "refused";

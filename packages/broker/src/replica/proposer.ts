@@ -13,17 +13,20 @@ import {
   withWish,
 } from "../queue/index.ts";
 import type { ClusterClock } from "./clock.ts";
+import { fillEntry } from "./entry-size.ts";
 import { ENTRIES_UNCOMMITTED_MAX } from "./limits.ts";
 import type { Machinery } from "./machinery.ts";
 import type { ReplicaSettings } from "./options.ts";
 import type { Forward } from "./output.ts";
-import { entryLength, type Requests } from "./requests.ts";
+import type { Requests } from "./requests.ts";
 
 export class Proposer<W> {
   readonly #raft: Raft;
   readonly #clock: ClusterClock;
   readonly #settings: ReplicaSettings;
   readonly #requests: Requests<W>;
+  /** What was completed last: it may not have fitted, and is then the first of the next entry. */
+  #last: { readonly of: Command; readonly version: number; readonly made: Command } | undefined;
 
   constructor(raft: Raft, clock: ClusterClock, settings: ReplicaSettings, requests: Requests<W>) {
     this.#raft = raft;
@@ -48,10 +51,8 @@ export class Proposer<W> {
       if (id !== undefined) office.opened();
       return id !== undefined;
     }
-    const requests = this.#requests.queued.slice(0, entryLength(this.#requests.queued));
-    const commands: Command[] = requests.map((request) =>
-      this.#complete(request.command, queue.version),
-    );
+    const commands = fillEntry(this.#completed(queue.version));
+    const requested = commands.length;
     const demands = office.demands(now);
     commands.push(...demands);
     commands.push(...dispatcher.leases(commands));
@@ -61,7 +62,7 @@ export class Proposer<W> {
       dispatcher.leasesDropped(commands);
       return false;
     }
-    this.#requests.markProposed(requests.length, id);
+    this.#requests.markProposed(requested, id);
     office.proposed(demands, id.index);
     return true;
   }
@@ -74,6 +75,16 @@ export class Proposer<W> {
   #proposeBatch(commands: readonly Command[]): EntryId | undefined {
     const id = this.#raft.propose(encodeBatch({ at: this.#clock.read(), commands }));
     return typeof id === "string" ? undefined : id;
+  }
+
+  /** Those that wait, as they would stand in the log: the leader's settings weigh something too. */
+  *#completed(version: number): Generator<Command> {
+    for (const { command } of this.#requests.queued) {
+      if (this.#last?.of !== command || this.#last.version !== version) {
+        this.#last = { of: command, version, made: this.#complete(command, version) };
+      }
+      yield this.#last.made;
+    }
   }
 
   /** Fills in what the leader decides, so that apply reads no settings of its own. */

@@ -13,14 +13,11 @@ import {
   decodeReply,
   encodeCommand,
   type Fail,
-  type NewTask,
   type Release,
   type Reply,
-  type RunReport,
 } from "../queue/index.ts";
+import { sizeOf } from "./entry-size.ts";
 import {
-  ENTRY_BYTES_MAX,
-  ENTRY_COMMANDS_MAX,
   FORWARD_RESEND_MS,
   FORWARD_RETRY_MS,
   QUEUED_BYTES_MAX,
@@ -42,6 +39,8 @@ export interface Request<W> {
   readonly deadline: number;
   /** True once any leader may have seen it: from then on "not done" cannot be promised. */
   sent: boolean;
+  /** A leader may have seen it, and it was put in line again. */
+  resent: boolean;
 }
 
 export interface Answer<W> {
@@ -89,7 +88,8 @@ export class Requests<W> {
     const bytes = sizeOf(command);
     if (this.#open.size >= REQUESTS_MAX) return undefined;
     if (this.#waitingBytes > QUEUED_BYTES_MAX) return undefined;
-    const request = { origin, command, bytes, deadline: now + REQUEST_DEADLINE_MS, sent: false };
+    const deadline = now + REQUEST_DEADLINE_MS;
+    const request = { origin, command, bytes, deadline, sent: false, resent: false };
     this.#open.add(request);
     this.#enqueue(request);
     return request;
@@ -129,7 +129,7 @@ export class Requests<W> {
     proposed.requests.forEach((request, ordinal) => {
       const reply = replies[ordinal];
       assert(reply !== undefined, `entry ${id.index} has no reply ${ordinal}`);
-      this.#close(request, { kind: "applied", reply, index: id.index }, answers);
+      this.#close(request, outcomeOf(request, reply, id.index), answers);
     });
   }
 
@@ -145,7 +145,7 @@ export class Requests<W> {
         this.#again(request);
       } else {
         const reply = decodeReply(outcome.reply);
-        this.#close(request, { kind: "applied", reply, index: outcome.index }, answers);
+        this.#close(request, outcomeOf(request, reply, outcome.index), answers);
       }
     }
   }
@@ -215,8 +215,9 @@ export class Requests<W> {
   /** Back into line, if it is this node's own and still waits. */
   #again(request: Request<W> | undefined): void {
     if (request === undefined || !this.#open.has(request)) return;
-    if (request.origin.kind === "remote") this.#open.delete(request);
-    else this.#enqueue(request);
+    if (request.origin.kind === "remote") return void this.#open.delete(request);
+    request.resent ||= request.sent;
+    this.#enqueue(request);
   }
 
   /** What was answered waits no longer to be sent. */
@@ -246,6 +247,10 @@ export class Requests<W> {
   }
 }
 
+function outcomeOf<W>({ resent }: Request<W>, reply: Reply, index: LogIndex): Outcome {
+  return { kind: "applied", reply, index, ...(resent ? { resent } : {}) };
+}
+
 function outcomeAtDeadline(sent: boolean): Outcome {
   if (sent) {
     const message = "the leader was lost before it answered; send the same request again";
@@ -255,89 +260,11 @@ function outcomeAtDeadline(sent: boolean): Outcome {
   return { kind: "refused", code: "no_leader", message };
 }
 
-/** What a command weighs on the wire, at most: entries that were larger could not be sent. */
-export function sizeOf(command: Command): number {
-  switch (command.type) {
-    case "submit":
-      return sizeOfTask(command);
-    case "submitAll":
-      return 64 + sizeOfTasks(command.tasks);
-    case "complete":
-      return 64 + command.result.length + sizeOfTasks(command.children ?? []);
-    case "fail":
-      return 64 + textBytes(command.error.message) + textBytes(command.error.stack);
-    case "cancel":
-      return 64 + textBytes(command.reason);
-    case "register": {
-      const { session, secret, name, version, queues, types, labels } = command;
-      const texts = [session, name, version, ...queues, ...types, ...labels];
-      return 64 + secret.length + textsBytes(texts);
-    }
-    case "report":
-      return 64 + textBytes(command.session) + sizeOfRuns(command.runs);
-    case "renew":
-      return 64 + textsBytes(command.sessions);
-    case "unregister":
-    case "lapse":
-    case "lease":
-      return 64 + textBytes(command.session);
-    default:
-      return 64;
-  }
-}
-
-function sizeOfRuns(runs: readonly RunReport[]): number {
-  let bytes = 0;
-  for (const { progress, lines } of runs) {
-    bytes += 64 + textBytes(progress);
-    for (const { text } of lines) bytes += 2 + textBytes(text);
-  }
-  return bytes;
-}
-
-function sizeOfTasks(tasks: readonly NewTask[]): number {
-  let bytes = 0;
-  for (const task of tasks) bytes += sizeOfTask(task);
-  return bytes;
-}
-
-function sizeOfTask({ content, retry, ended }: NewTask): number {
-  const { type, queue, payload, idempotencyKey, tags, metadata, traceparent } = content;
-  const { unique, group, requires, dependsOn } = content;
-  const names = type.length + queue.length + idempotencyKey.length + traceparent.length;
-  const keys = group.length + (unique?.key.length ?? 0);
-  const numbers = retry.delaysMs.length + (content.retry.delaysMs?.length ?? 0);
-  const links = dependsOn.length * 16 + (ended?.length ?? 0) * 10;
-  // Content and policy have some twenty-five other numbers of at most ten bytes each.
-  const rest = 320 + payload.length + 10 * numbers + links;
-  return rest + 3 * (names + keys + metadata.length) + textsBytes(tags) + textsBytes(requires);
-}
-
-/** A UTF-16 unit takes at most three bytes of UTF-8; the length before it, at most ten. */
-function textBytes(text: string): number {
-  return 10 + 3 * text.length;
-}
-
-function textsBytes(texts: readonly string[]): number {
-  let bytes = 0;
-  for (const text of texts) bytes += textBytes(text);
-  return bytes;
-}
-
-/** A report that frees a slot of the worker that sends it. */
+/**
+ * A report that frees a slot of the worker that sends it. One with children may be refused for
+ * their sake, and then its run goes on: that slot is free only once it is applied.
+ */
 export function endsLease(command: Command): command is Complete | Fail | Release {
-  return command.type === "complete" || command.type === "fail" || command.type === "release";
-}
-
-/** How many of the queued writes fit into one entry; at least one, however large. */
-export function entryLength(queued: readonly { readonly command: Command }[]): number {
-  let bytes = 0;
-  let length = 0;
-  for (const { command } of queued) {
-    bytes += sizeOf(command);
-    if (length > 0 && (bytes > ENTRY_BYTES_MAX || length === ENTRY_COMMANDS_MAX)) break;
-    length++;
-  }
-  assert(length > 0 || queued.length === 0, "an entry takes at least one waiting write");
-  return length;
+  if (command.type === "complete") return command.children === undefined;
+  return command.type === "fail" || command.type === "release";
 }

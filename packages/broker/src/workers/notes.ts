@@ -1,10 +1,11 @@
 /**
  * `report`: what handlers say of runs that go on. Unlike the reports that end a lease it is worth
- * little: it goes once, its results say whether it was taken, and nobody sends it again.
+ * little: it goes once, its results say whether it was taken, and nobody sends it again. On nearly
+ * full disks the progress of all runs is kept, and those with lines hear that these were not.
  */
 import type { ItemError, Report, ReportItem, ReportOk } from "task-queue-protocol";
 import { PROGRESS_BYTES_MAX } from "task-queue-protocol";
-import type { Outcome } from "../operations/broker.ts";
+import type { Broker, Outcome } from "../operations/broker.ts";
 import { outcomeToError } from "../operations/outcome-to-error.ts";
 import { RUNS_PER_REPORT_MAX } from "../queue/index.ts";
 import type { Peer, PortContext } from "./port.ts";
@@ -37,11 +38,35 @@ export function handleNotes(
   for (let from = 0; from < sound.length; from += RUNS_PER_REPORT_MAX) {
     const positions = sound.slice(from, from + RUNS_PER_REPORT_MAX);
     const runs = positions.map((position) => items[position]!);
-    port.broker.request({ type: "report", session, runs }, (outcome) => {
-      const result = toResult(outcome);
-      for (const position of positions) results.set(position, result);
-    });
+    note(port.broker, session, runs, (at, result) => results.set(positions[at]!, result));
   }
+}
+
+/** `done` is called once for each run. */
+function note(
+  broker: Pick<Broker, "request">,
+  session: string,
+  runs: readonly ReportItem[],
+  done: (at: number, result: ReportOk | ItemError) => void,
+): void {
+  broker.request({ type: "report", session, runs }, (outcome) => {
+    const result = toResult(outcome);
+    if (!isDiskFull(outcome)) {
+      for (const at of runs.keys()) done(at, result);
+      return;
+    }
+    // Lines are what there is no room for, and one run's lines are not another's progress.
+    const kept = runs.flatMap((run) => (run.progress !== "" ? [{ ...run, lines: [] }] : []));
+    const finish = (rest: ReportOk | ItemError): void => {
+      for (const [at, run] of runs.entries()) done(at, run.lines.length > 0 ? result : rest);
+    };
+    if (kept.length === 0) return finish(result);
+    broker.request({ type: "report", session, runs: kept }, (after) => finish(toResult(after)));
+  });
+}
+
+function isDiskFull(outcome: Outcome): boolean {
+  return outcome.kind === "refused" && outcome.code === "disk_full";
 }
 
 function bytesOf({ progress, lines }: ReportItem): number {

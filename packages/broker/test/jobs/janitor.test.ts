@@ -36,7 +36,7 @@ class Cleaned extends World {
 
   keep(queue: string, retention: Partial<Retention>): void {
     const settings = { ...DEFAULT_SETTINGS, retention: { ...DEFAULT_RETENTION, ...retention } };
-    this.apply({ type: "configureQueue", queue, ifRevision: 0, settings });
+    this.apply({ type: "configureQueue", queue, settings });
   }
 
   /** Whole walks, with flushes in between, until nothing changes any more. */

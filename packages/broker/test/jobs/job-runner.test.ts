@@ -132,13 +132,29 @@ describe("delete, cancel and purge", () => {
       { kind: "delete", state: "done", changed: 0 },
     ]);
     await h.post("/queues/q/purge");
-    for (let i = 0; i < 5; i++) await finish();
-    const left = (await h.get("/queues/q")).body.counts;
-    expect(left).toMatchObject({ scheduled: 0 });
-    await h.post("/queues/q/purge");
     await finish();
     expect((await h.send("DELETE", "/queues/q")).status).toBe(204);
     expect((await h.get("/queues/default")).body.counts.dead).toBe(5);
+  });
+
+  test("a deletion waits for the cancellation of the same tasks, and for no other", async () => {
+    for (const queue of ["q", "p"]) {
+      for (let i = 0; i < 2; i++) await h.post("/tasks", { type: "t", queue });
+      const { id } = (await h.post("/tasks", { type: "t", queue })).body;
+      await h.post(`/tasks/${id}/cancel`);
+    }
+    const slow = await start({ kind: "cancel", filter: { queue: "q" }, per_second: 1 });
+    const same = await start({ kind: "delete", filter: { queue: "q" } });
+    const other = await start({ kind: "delete", filter: { queue: "p" } });
+    await finish();
+    const states = async () => {
+      return (await Promise.all([slow, same, other].map(job))).map(({ state }) => state);
+    };
+    expect(await states()).toEqual(["running", "running", "done"]);
+    await h.send("DELETE", `/jobs/${slow}`);
+    await finish();
+    expect(await states()).toEqual(["cancelled", "done", "done"]);
+    expect(await job(same)).toMatchObject({ changed: 2 });
   });
 
   test("what is cancelled takes no further step", async () => {

@@ -55,6 +55,10 @@ export class Driver {
   readonly #log: (Uint8Array | number)[] = [];
   #unwritten: Flush | undefined;
 
+  get log(): readonly (Uint8Array | number)[] {
+    return this.#log;
+  }
+
   apply(...commands: Command[]): Reply[] {
     const bytes = encodeBatch({ at: this.now, commands });
     this.#log.push(bytes);

@@ -3,13 +3,20 @@
  * errors, summaries of blocks, bytes of queues, jobs.
  */
 import { expect } from "vitest";
+import { glance } from "../../src/queue/codec/finished-glance.ts";
 import { decodeBlock, decodeErrorGroup } from "../../src/queue/codec/history-records.ts";
-import { idOfFinishedKey } from "../../src/queue/history.ts";
+import { decodeFinished, idOfFinishedKey } from "../../src/queue/history.ts";
 import { keyText, numberOfBlockKey } from "../../src/queue/keys.ts";
 import type { TaskState } from "../../src/queue/task.ts";
 import type { HistoryFilter, KeyRange } from "../../src/queue/view.ts";
 import { type Driver, type Entry, makeId } from "./harness.ts";
-import { errorGroups, finishedBytes, finishedTasks, nextFinished } from "./naive-history.ts";
+import {
+  errorGroups,
+  finishedBytes,
+  finishedTasks,
+  lastFinished,
+  nextFinished,
+} from "./naive-history.ts";
 import type { NaiveModel } from "./naive-model.ts";
 import { hex } from "./naive-state.ts";
 import { TAGS } from "./random-history.ts";
@@ -33,6 +40,10 @@ export function idsIn(driver: Driver, range: KeyRange): string[] {
 export function compareHistory(driver: Driver, model: NaiveModel, queues: readonly string[]): void {
   const { machine } = driver;
   compareIndexes(driver, model);
+  for (const [key, value] of scan(driver, machine.historyRange(undefined))) {
+    const { state, type, queue, createdAt, finishedAt } = decodeFinished(key, value);
+    expect(glance(value)).toEqual({ state, type, queue, createdAt, finishedAt });
+  }
   const groups = scan(driver, machine.errorGroupRange(undefined));
   expect(groups.map(([, value]) => decodeErrorGroup(value))).toEqual(errorGroups(model));
   for (const { fingerprint } of errorGroups(model)) {
@@ -90,6 +101,14 @@ function compareSkips({ machine, now }: Driver, model: NaiveModel, filter: Histo
     const next = nextFinished(model, after, filter);
     if (next !== undefined) expect(skipped && hex(skipped) <= hex(next.id)).toBe(true);
     if (skipped !== undefined) expect(hex(skipped) >= hex(after)).toBe(true);
+  }
+  for (const before of [undefined, makeId(0, now - 60_000), makeId(0, now)]) {
+    const skipped = machine.skipBack(before, filter);
+    const last = lastFinished(model, before, filter);
+    if (last !== undefined) expect(skipped && hex(skipped) > hex(last.id)).toBe(true);
+    if (skipped !== undefined && before !== undefined) {
+      expect(hex(skipped) <= hex(before)).toBe(true);
+    }
   }
   if (finishedTasks(model).length === 0) expect(machine.skipTo(makeId(0, 0), {})).toBeUndefined();
 }

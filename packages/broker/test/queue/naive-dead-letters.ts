@@ -13,6 +13,7 @@ export function giveUp(model: NaiveModel, task: Task, error: TaskError): void {
     return;
   }
   task.queue = way[0]!;
+  task.isDeadLetter = true;
   task.failures = 0;
   task.deliveries = 0;
   task.expiresAt = 0;

@@ -81,14 +81,25 @@ export function nextFinished(
   after: TaskId,
   filter: HistoryFilter,
 ): Task | undefined {
-  return finishedTasks(model).find((task) => {
-    if (hex(task.id) < hex(after)) return false;
-    if (filter.states !== undefined && !filter.states.includes(task.state)) return false;
-    if (filter.queue !== undefined && filter.queue !== task.queue) return false;
-    if (filter.type !== undefined && filter.type !== task.content.type) return false;
-    if (filter.finishedFrom !== undefined && task.finishedAt < filter.finishedFrom) return false;
-    return filter.finishedTo === undefined || task.finishedAt < filter.finishedTo;
+  return finishedTasks(model).find((task) => hex(task.id) >= hex(after) && passes(task, filter));
+}
+
+export function lastFinished(
+  model: NaiveModel,
+  before: TaskId | undefined,
+  filter: HistoryFilter,
+): Task | undefined {
+  return finishedTasks(model).findLast((task) => {
+    return (before === undefined || hex(task.id) < hex(before)) && passes(task, filter);
   });
+}
+
+function passes(task: Task, filter: HistoryFilter): boolean {
+  if (filter.states !== undefined && !filter.states.includes(task.state)) return false;
+  if (filter.queue !== undefined && filter.queue !== task.queue) return false;
+  if (filter.type !== undefined && filter.type !== task.content.type) return false;
+  if (filter.finishedFrom !== undefined && task.finishedAt < filter.finishedFrom) return false;
+  return filter.finishedTo === undefined || task.finishedAt < filter.finishedTo;
 }
 
 export function startJob(model: NaiveModel, command: Of<"startJob">): Reply {
@@ -184,7 +195,7 @@ function changeOne(model: NaiveModel, job: JobView, id: TaskId): boolean {
   const request = `job ${hex(job.id)} ${job.steps}`;
   if (job.kind === "cancel") return model.cancel(id, "").code === "ok";
   if (job.kind === "delete") return model.delete(id, request).code === "ok";
-  return model.retry(id, request).code === "ok";
+  return model.retry(id, undefined).code === "ok";
 }
 
 function isFor(kind: JobView["kind"], state: TaskState): boolean {
@@ -210,8 +221,10 @@ function matches(task: Task, filter: JobFilter): boolean {
 
 function replaceJob(model: NaiveModel, job: JobView): void {
   model.jobs = model.jobs.map((other) => (hex(other.id) === hex(job.id) ? job : other));
-  const ended = model.jobs.filter(({ state }) => state !== "running");
-  if (ended.length <= 100) return;
+  if (job.state === "running") return;
+  // The one that has ended just now is none of those that may go.
+  const ended = model.jobs.filter((other) => other.state !== "running" && other !== job);
+  if (ended.length < 100) return;
   ended.sort((a, b) => a.updatedAt - b.updatedAt || (hex(a.id) < hex(b.id) ? -1 : 1));
   model.jobs = model.jobs.filter((other) => other !== ended[0]);
 }

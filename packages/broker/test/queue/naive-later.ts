@@ -13,11 +13,11 @@ export function carryOutLater(model: NaiveModel, command: Command): Reply {
     case "configureQueue":
       return configure(model, command);
     case "deleteQueue":
-      return deleteQueue(model, command.queue);
+      return deleteQueue(model, command.queue, command.ifRevision);
     case "submitAll":
       return submitAll(model, command.tasks);
     case "reschedule":
-      return reschedule(model, command.id, command.runAt);
+      return reschedule(model, command);
     case "report":
       return report(model, command);
     case "startJob":

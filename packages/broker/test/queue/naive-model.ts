@@ -15,10 +15,10 @@ import type {
   TaskState,
 } from "../../src/queue/task.ts";
 import { giveUp } from "./naive-dead-letters.ts";
-import { hasExpired, nextToExpire } from "./naive-expiry.ts";
+import { hasExpired } from "./naive-expiry.ts";
 import { type Death, entersHistory, leavesHistory } from "./naive-history.ts";
 import { carryOutLater } from "./naive-later.ts";
-import { countWaits, endDoomed, tellChildren } from "./naive-parents.ts";
+import { countWaits, tellChildren } from "./naive-parents.ts";
 import type { Book } from "./naive-queues.ts";
 import { register } from "./naive-sessions.ts";
 import {
@@ -34,7 +34,8 @@ import {
   type Task,
 } from "./naive-state.ts";
 import { complete, submit } from "./naive-submit.ts";
-import { charge, forgetGroups, join, nextTask } from "./naive-turns.ts";
+import { lapse, wake } from "./naive-time.ts";
+import { charge, forgetGroups, join, nextTask, rise, seat } from "./naive-turns.ts";
 import { takeBack } from "./naive-unique.ts";
 
 export { hex } from "./naive-state.ts";
@@ -55,10 +56,16 @@ export class NaiveModel {
   nextToken = 1;
   books = new Map<string, Book>();
   queueTurn = 0;
+  /** Of a queue that is made now. */
+  freshRevision = 0;
 
   apply({ at, commands }: Batch): Reply[] {
     this.now = Math.max(this.now, at);
-    return commands.map((command) => this.carryOut(command));
+    return commands.map((command) => {
+      const reply = this.carryOut(command);
+      rise(this);
+      return reply;
+    });
   }
 
   /** One of the same mind, that can be tried out on. */
@@ -125,9 +132,9 @@ export class NaiveModel {
         return ok(undefined);
       }
       case "lapse":
-        return this.lapse(command.session, command.renewals);
+        return lapse(this, command.session, command.renewals);
       case "wake":
-        this.wake(command.max);
+        wake(this, command.max);
         return ok(undefined);
       case "takeOffice":
         this.takeOffice();
@@ -141,8 +148,7 @@ export class NaiveModel {
     const task = this.find(id);
     if (task === undefined) return undefined;
     if (flat(task.content) !== flat(content)) return refused("idempotency_mismatch");
-    const state = task.deleted ? undefined : task.state;
-    return { code: "ok", id: task.id, state, duplicate: true };
+    return { code: "ok", id, state: task.deleted ? undefined : task.state, duplicate: true };
   }
 
   lease(id: string, count: number): Reply {
@@ -150,12 +156,14 @@ export class NaiveModel {
     if (session === undefined) return refused("not_found");
     const tokens: number[] = [];
     let expired = 0;
+    seat(this, session);
     while (tokens.length < count) {
       const task = nextTask(this, session);
       if (task === undefined) break;
       if (hasExpired(this, task)) {
-        if (expired++ === count) break;
+        const waits = countWaits(this);
         this.finish(task, "expired", undefined);
+        if (++expired === 1000 || countWaits(this) < waits) break;
         continue;
       }
       const token = this.nextToken++;
@@ -236,7 +244,8 @@ export class NaiveModel {
     return ok("cancelled");
   }
 
-  retry(id: TaskId, request: string): Reply {
+  /** Without a request of its own it is no copy of any. */
+  retry(id: TaskId, request: string | undefined): Reply {
     const task = this.find(id);
     if (task === undefined || task.deleted) return refused("not_found");
     if (task.request === request) return ok(task.state, true);
@@ -244,7 +253,8 @@ export class NaiveModel {
     const taken = takeBack(this, task);
     if (taken !== undefined) return taken;
     task.expiresAt = 0;
-    task.request = request;
+    task.isDeadLetter = false;
+    task.request = request ?? task.request;
     task.failures = 0;
     task.deliveries = 0;
     task.finishedAt = 0;
@@ -276,64 +286,6 @@ export class NaiveModel {
     this.tasks = this.tasks.filter((other) => other !== task);
     const key = `${task.content.queue} ${task.content.idempotencyKey}`;
     if (this.keys.get(key)?.id === hex(task.id)) this.keys.delete(key);
-  }
-
-  lapse(id: string, renewals: number): Reply {
-    const session = this.sessions.find((other) => other.id === id && !other.lapsed);
-    if (session === undefined) return ok(undefined, true);
-    if (session.renewals !== renewals || session.deadline > this.now) {
-      return refused("state_conflict");
-    }
-    session.lapsed = true;
-    for (const task of this.leases(id)) {
-      if (task.extendedTo <= this.now) this.lapseRun(task);
-    }
-    this.dropLapsed();
-    return ok(undefined);
-  }
-
-  wake(max: number): void {
-    for (let moved = 0; moved < Math.min(max, 1000); moved++) {
-      const due = this.tasks
-        .map((task) => ({ task, at: this.timer(task) }))
-        .filter(({ at }) => at <= this.now);
-      due.sort((a, b) => a.at - b.at || a.task.order - b.task.order);
-      const first = due[0];
-      const late = nextToExpire(this);
-      if (late !== undefined && !(first !== undefined && first.at <= late.expiresAt)) {
-        this.finish(late, "expired", undefined);
-        continue;
-      }
-      if (first === undefined) return;
-      const waits = countWaits(this);
-      this.wakeOne(first.task);
-      moved += waits - countWaits(this);
-    }
-  }
-
-  wakeOne(task: Task): void {
-    const { timeoutMs } = task.content;
-    if (task.state === "blocked") {
-      endDoomed(this, task);
-    } else if (task.state !== "running") {
-      this.move(task, "pending");
-    } else if (timeoutMs > 0 && task.startedAt + timeoutMs <= this.timer(task)) {
-      const message = `the run took longer than its timeout of ${timeoutMs} ms`;
-      this.fail(task, "timeout", { message, stack: "" }, true, 0);
-    } else {
-      this.lapseRun(task);
-    }
-    this.dropLapsed();
-  }
-
-  timer(task: Task): number {
-    if (task.state === "scheduled" || task.state === "retrying") return task.dueAt;
-    if (task.state === "blocked" && task.blame !== undefined) return task.blame.at;
-    if (task.state !== "running") return Number.POSITIVE_INFINITY;
-    const { timeoutMs } = task.content;
-    const timeoutAt = timeoutMs > 0 ? task.startedAt + timeoutMs : Number.POSITIVE_INFINITY;
-    const session = this.sessions.find(({ id }) => id === task.attempts.at(-1)?.session);
-    return session?.lapsed ? Math.min(timeoutAt, task.extendedTo) : timeoutAt;
   }
 
   takeOffice(): void {
@@ -378,6 +330,7 @@ export class NaiveModel {
   move(task: Task, state: TaskState): void {
     task.state = state;
     task.updatedAt = this.now;
+    rise(this);
   }
 
   dropLapsed(): void {

@@ -23,6 +23,8 @@ export function refuseParents(
   { id, content, ended }: NewTask,
   beside = NOTHING_BESIDE,
 ): Reply | undefined {
+  const named = beside.made.flatMap((made) => findHex(model, made)?.content.dependsOn ?? []);
+  if (named.length + content.dependsOn.length > 10_000) return refused("invalid_request");
   let doomed = false;
   for (const [at, parent] of content.dependsOn.entries()) {
     if (hex(parent) === hex(id)) return refused("invalid_request");
@@ -82,6 +84,10 @@ export function endDoomed(model: NaiveModel, task: Task): void {
 function hear(model: NaiveModel, child: Task, parent: Task): void {
   if (parent.state === "completed" || child.content.onParentFailure === "continue") return;
   child.blame ??= { id: hex(parent.id), state: parent.state, at: model.now };
+}
+
+function findHex(model: NaiveModel, id: string): Task | undefined {
+  return model.tasks.find((task) => hex(task.id) === id);
 }
 
 function left(model: NaiveModel, id: TaskId): Task | undefined {

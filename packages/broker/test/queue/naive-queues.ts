@@ -15,20 +15,23 @@ export interface Book {
   groupTurn: number;
   /** Turns of groups with live tasks, and that of "" for ever. */
   turns: Map<string, number>;
+  /** It has a place among those that a lease has looked at, and so do these groups of it. */
+  seated: boolean;
+  seatedGroups: Set<string>;
 }
 
 /** The queue, made if it is not there. */
 export function bookOf(model: NaiveModel, name: string): Book {
   const known = model.books.get(name);
   if (known !== undefined) return known;
-  const book = newBook(name);
+  const book = newBook(model, name);
   model.books.set(name, book);
   return book;
 }
 
 /** What is said of a queue, which need not be there. */
 export function saidOf(model: NaiveModel, name: string): Pick<Book, "settings" | "draining"> {
-  return model.books.get(name) ?? newBook(name);
+  return model.books.get(name) ?? newBook(model, name);
 }
 
 export function configure(
@@ -39,7 +42,7 @@ export function configure(
   const names = (command.settings?.groupWeights ?? []).map(({ group }) => group);
   if (names.length > 1000) return refused("invalid_request");
   if (names.some((name, at) => at > 0 && name <= names[at - 1]!)) return refused("invalid_request");
-  const book = known ?? newBook(command.queue);
+  const book = known ?? newBook(model, command.queue);
   const { settings, paused, draining } = book;
   const before = { settings, paused, draining };
   const after = {
@@ -50,7 +53,7 @@ export function configure(
   if (known !== undefined && JSON.stringify(before) === JSON.stringify(after)) {
     return ok(undefined, true);
   }
-  if (command.ifRevision !== 0 && command.ifRevision !== book.revision) {
+  if (command.ifRevision !== undefined && command.ifRevision !== (known?.revision ?? 0)) {
     return refused("state_conflict");
   }
   Object.assign(book, after, { revision: book.revision + 1 });
@@ -58,24 +61,29 @@ export function configure(
   return ok(undefined);
 }
 
-export function deleteQueue(model: NaiveModel, name: string): Reply {
-  if (!model.books.has(name)) return ok(undefined, true);
+export function deleteQueue(model: NaiveModel, name: string, revision?: number): Reply {
+  const book = model.books.get(name);
+  if (book === undefined) return ok(undefined, true);
+  if (revision !== undefined && revision !== book.revision) return refused("state_conflict");
   if (model.tasks.some((task) => !task.deleted && task.queue === name)) {
     return refused("state_conflict");
   }
   model.books.delete(name);
+  if (model.version >= 3) model.freshRevision = Math.max(model.freshRevision, book.revision + 1);
   return ok(undefined);
 }
 
-function newBook(name: string): Book {
+function newBook(model: NaiveModel, name: string): Book {
   return {
     name,
     settings: DEFAULT_SETTINGS,
-    revision: 0,
+    revision: model.freshRevision,
     paused: false,
     draining: false,
     turn: 0,
     groupTurn: 0,
     turns: new Map([["", 0]]),
+    seated: false,
+    seatedGroups: new Set(),
   };
 }

@@ -23,6 +23,8 @@ export interface Task {
   state: TaskState;
   /** Where it is; that of its content, or a dead letter queue. */
   queue: string;
+  /** It has been moved since it was submitted, or started again. */
+  isDeadLetter: boolean;
   /**
    * Versions of the cluster in which it was submitted, and in which it has ended; 0 = it has not.
    */
@@ -121,6 +123,7 @@ export function newTask(
   return {
     ...given,
     queue: given.content.queue,
+    isDeadLetter: false,
     madeIn: 0,
     endedIn: 0,
     expiresAt: 0,

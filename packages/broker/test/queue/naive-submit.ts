@@ -21,7 +21,8 @@ interface Beside {
 export function submit(model: NaiveModel, command: NewTask): Reply {
   const reply = submitOne(model, command, { ...NOTHING_BESIDE, made: [] });
   cancelReplaced(model);
-  return reply;
+  if (reply.code !== "ok" || reply.duplicate) return reply;
+  return { ...reply, state: model.find(command.id)!.state };
 }
 
 export function submitAll(model: NaiveModel, tasks: readonly NewTask[]): Reply {
@@ -108,7 +109,7 @@ function submitOne(model: NaiveModel, command: NewTask, beside: Beside): Reply {
   }
   const book = model.version >= 3 ? model.books.get(content.queue) : undefined;
   const settings = book?.settings ?? DEFAULT_SETTINGS;
-  if (book?.draining) return refused("state_conflict");
+  if (book?.draining && beside.completed === undefined) return refused("state_conflict");
   const gone = [...model.replaced, ...(holder === undefined ? [] : [hex(holder.id)])];
   const depth = model.tasks.filter((task) => {
     const isLive = !FINAL.includes(task.state) && !gone.includes(hex(task.id));

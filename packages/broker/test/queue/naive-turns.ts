@@ -32,10 +32,13 @@ export function nextTask(model: NaiveModel, session: Session): Task | undefined 
   if (model.version < 3) {
     return open.sort((a, b) => priorityOf(b) - priorityOf(a) || a.order - b.order)[0];
   }
-  const heads = open.filter(
-    (task) => !open.some((other) => sameLine(task, other) && other.order < task.order),
-  );
-  return heads.sort((a, b) => compare(model, a, b))[0];
+  const heads = new Map<string, Task>();
+  for (const task of open) {
+    const line = lineOf(task);
+    const head = heads.get(line);
+    if (head === undefined || task.order < head.order) heads.set(line, task);
+  }
+  return [...heads.values()].sort((a, b) => compare(model, a, b))[0];
 }
 
 /** The task begins to run. */
@@ -44,10 +47,75 @@ export function charge(model: NaiveModel, task: Task): void {
   const book = bookOf(model, task.queue);
   const { group } = task.content;
   model.queueTurn = Math.max(model.queueTurn, book.turn);
-  book.turn = model.queueTurn + step(book.settings.weight);
+  book.turn += step(book.settings.weight);
   if (book.turns.size === 1) return;
   book.groupTurn = Math.max(book.groupTurn, book.turns.get(group)!);
-  book.turns.set(group, book.groupTurn + step(weightOf(book, group)));
+  book.turns.set(group, book.turns.get(group)! + step(weightOf(book, group)));
+}
+
+/** A lease looks at what its session may have: who is new there gets a place among the others. */
+export function seat(model: NaiveModel, session: Session): void {
+  if (model.version < 3) return;
+  const open = model.tasks.filter((task) => isOpen(model, task) && takes(session, task));
+  const books = [...new Set(open.map((task) => bookOf(model, task.queue)))];
+  const seated = books.filter((book) => book.seated).map(({ turn }) => turn);
+  for (const book of books) {
+    if (!book.seated) {
+      const { turn, settings } = book;
+      book.turn = between(turn, seated, model.queueTurn, step(settings.weight));
+      book.seated = true;
+    }
+    if (book.turns.size === 1) continue;
+    const here = open.filter((task) => task.queue === book.name);
+    const groups = [...new Set(here.map(({ content }) => content.group))];
+    const turnOf = (group: string) => book.turns.get(group)!;
+    const turns = groups.filter((group) => book.seatedGroups.has(group)).map(turnOf);
+    for (const group of groups) {
+      if (book.seatedGroups.has(group)) continue;
+      const length = step(weightOf(book, group));
+      book.turns.set(group, between(turnOf(group), turns, book.groupTurn, length));
+      book.seatedGroups.add(group);
+    }
+    const pulled = pull(groups.map(turnOf), book.groupTurn);
+    for (const [at, group] of groups.entries()) book.turns.set(group, pulled[at]!);
+  }
+  const pulled = pull(
+    books.map(({ turn }) => turn),
+    model.queueTurn,
+  );
+  for (const [at, book] of books.entries()) book.turn = pulled[at]!;
+}
+
+/** Of those a lease looks at, the one furthest behind is pulled to within 500 tasks, if over 1,000. */
+function pull(turns: readonly number[], last: number): number[] {
+  const behind = Math.max(...turns.map((turn) => last - turn));
+  return turns.map((turn) => {
+    const rest = last - turn;
+    if (behind <= 1000 * ROUND || rest <= 0) return turn;
+    return last - Math.max(0, rest - (behind - 500 * ROUND));
+  });
+}
+
+/** Who has nothing that may begin gives up its place. To be called when that may have changed. */
+export function rise(model: NaiveModel): void {
+  for (const book of model.books.values()) {
+    if (!book.seated && book.seatedGroups.size === 0) continue;
+    const here = model.tasks.filter(
+      ({ queue, state }) => queue === book.name && state === "pending",
+    );
+    if (!here.some((task) => isOpen(model, task))) book.seated = false;
+    for (const group of book.seatedGroups) {
+      const isLeft = here.some((task) => task.content.group === group && hasRoom(model, task));
+      if (!isLeft) book.seatedGroups.delete(group);
+    }
+  }
+}
+
+function between(turn: number, others: readonly number[], last: number, step: number): number {
+  if (others.length === 0) return Math.max(turn, last);
+  const least = Math.min(...others);
+  // One that was closed by its own run alone has missed nothing.
+  return Math.min(Math.max(turn, Math.min(least, last)), least + step);
 }
 
 function compare(model: NaiveModel, a: Task, b: Task): number {
@@ -66,12 +134,10 @@ function urgencyOf(model: NaiveModel, task: Task): number {
   return Math.min(3, priorityOf(task) + steps);
 }
 
-function sameLine(a: Task, b: Task): boolean {
-  const line = (task: Task) => {
-    const { type, requires, group, priority } = task.content;
-    return JSON.stringify([task.queue, type, requires, group, priority]);
-  };
-  return line(a) === line(b);
+/** Those of one line go in the order in which they came. */
+function lineOf({ queue, content }: Task): string {
+  const { type, requires, group, priority } = content;
+  return [queue, type, group, priority, ...requires].join(" ");
 }
 
 function takes(session: Session, task: Task): boolean {
@@ -84,14 +150,23 @@ function takes(session: Session, task: Task): boolean {
 function isOpen(model: NaiveModel, task: Task): boolean {
   if (task.state !== "pending") return false;
   const book = bookOf(model, task.queue);
-  const { concurrency, groupConcurrency } = book.settings;
+  const { concurrency } = book.settings;
+  if (book.paused || (concurrency > 0 && running(model, book).length >= concurrency)) return false;
+  return hasRoom(model, task);
+}
+
+/** As far as the limit of its group goes. */
+function hasRoom(model: NaiveModel, task: Task): boolean {
+  const book = bookOf(model, task.queue);
+  const { groupConcurrency } = book.settings;
   const { group } = task.content;
-  const running = model.tasks.filter(
-    (other) => other.state === "running" && other.queue === book.name,
-  );
-  if (book.paused || (concurrency > 0 && running.length >= concurrency)) return false;
   if (group === "" || groupConcurrency === 0) return true;
-  return running.filter((other) => other.content.group === group).length < groupConcurrency;
+  const ofGroup = running(model, book).filter(({ content }) => content.group === group);
+  return ofGroup.length < groupConcurrency;
+}
+
+function running(model: NaiveModel, book: Book): Task[] {
+  return model.tasks.filter(({ state, queue }) => state === "running" && queue === book.name);
 }
 
 function isLive(task: Task): boolean {

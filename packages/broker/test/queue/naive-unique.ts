@@ -16,7 +16,8 @@ export function holderOf(model: NaiveModel, content: TaskContent): Holder | unde
   if (content.unique === undefined || taken === undefined) return undefined;
   const task = model.find(taken.id);
   const state = task === undefined || task.deleted ? undefined : task.state;
-  const isLive = state !== undefined && !FINAL.includes(state);
+  // A dead letter has no part in the queue any more, even if it comes back to it.
+  const isLive = state !== undefined && !FINAL.includes(state) && !task?.isDeadLetter;
   if (!isLive && taken.until <= model.now) return undefined;
   return { id: taken.id, state, waits: isLive && state !== "running" };
 }
@@ -29,8 +30,8 @@ export function take(model: NaiveModel, id: TaskId, content: TaskContent): void 
 }
 
 /** A finished task is to be started again. */
-export function takeBack(model: NaiveModel, { id, content }: Task) {
-  if (content.unique === undefined) return undefined;
+export function takeBack(model: NaiveModel, { id, content, queue }: Task) {
+  if (content.unique === undefined || queue !== content.queue) return undefined;
   const taken = model.uniques.get(keyOf(content));
   if (taken !== undefined && hex(taken.id) === hex(id)) return undefined;
   if (holderOf(model, content) !== undefined) return refused("state_conflict");

@@ -53,7 +53,9 @@ export const rescheduleOne: CommandMaker = (table, { a, b, c }) => {
   const id = table.idOf(a, b % 5 === 0 ? () => true : waits);
   const due = table.model.find(id)?.dueAt ?? 0;
   const runAt = c % 4 === 0 ? due : table.driver.now + c * 40 - 9_000;
-  return { type: "reschedule", id, runAt };
+  const seen = table.driver.machine.task(id)?.updatedAt ?? 1;
+  const condition = a % 3 === 0 ? { ifUpdatedAt: seen - (b % 4 === 0 ? 1 : 0) } : {};
+  return { type: "reschedule", id, runAt, ...condition };
 };
 
 /** Some depend on one before them, some are copies. */

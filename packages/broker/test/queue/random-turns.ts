@@ -12,8 +12,9 @@ export const someConfigure: CommandMaker = ({ queues }, { a, b, c }) => ({
   type: "configureQueue",
   // Now and then one that no task is in.
   queue: a % 9 === 0 ? "empty" : queues[a % queues.length]!,
-  ifRevision: b % 7 === 0 ? b % 5 : 0,
+  ...(b % 7 < 2 ? { ifRevision: b % 5 } : {}),
   ...(c % 4 === 0 ? { paused: c % 3 === 0 } : {}),
+  ...(c % 6 === 1 ? { draining: b % 2 === 0 } : {}),
   ...(c % 5 > 1
     ? {
         settings: {
@@ -35,14 +36,15 @@ export const someConfigure: CommandMaker = ({ queues }, { a, b, c }) => ({
 export const someReset: CommandMaker = ({ queues }, { a }) => ({
   type: "configureQueue",
   queue: queues[a % queues.length]!,
-  ifRevision: 0,
   paused: false,
+  draining: false,
   settings: DEFAULT_SETTINGS,
 });
 
-export const someDeleteQueue: CommandMaker = ({ queues }, { a }) => ({
+export const someDeleteQueue: CommandMaker = ({ queues }, { a, b, c }) => ({
   type: "deleteQueue",
   queue: a % 2 === 0 ? "empty" : queues[a % queues.length]!,
+  ...(b % 3 === 0 ? { ifRevision: c % 5 } : {}),
 });
 
 /** New tasks come mostly in groups, so that there are some to choose from. */

@@ -33,7 +33,7 @@ function taskOf(serial: number, content: Partial<TaskContent> = {}, depthLimit =
 
 function configure(driver: Driver, given: Partial<QueueSettings>): void {
   const settings = { ...DEFAULT_SETTINGS, ...given };
-  driver.apply({ type: "configureQueue", queue: "default", ifRevision: 0, settings });
+  driver.apply({ type: "configureQueue", queue: "default", settings });
 }
 
 function leaseOne(driver: Driver): number {
@@ -77,6 +77,15 @@ describe("a batch", () => {
     expect(driver.one(submitOf(makeId(3), { unique }, { depthLimit: 1 })).code).toBe("ok");
     expect(driver.task(makeId(1)).state).toBe("cancelled");
     expect(driver.one(full).code).toBe("queue_full");
+  });
+
+  test("of one task that replaces its own parent says what has become of it by that", () => {
+    const driver = later();
+    const unique = { key: "k", forMs: 0, onConflict: "replace" } as const;
+    driver.apply(submitOf(makeId(1), { unique }));
+    const content = { unique, dependsOn: [makeId(1)], onParentFailure: "continue" } as const;
+    expect(driver.one(submitOf(makeId(2), content))).toMatchObject({ state: "pending" });
+    expect(driver.task(makeId(2)).state).toBe("pending");
   });
 
   test("of tasks that wait for one that gives up its key goes the way of the cancelled", () => {
@@ -225,10 +234,21 @@ describe("settings of a queue", () => {
     expect(driver.apply(...submits).map(({ code }) => code)).toEqual(["ok", "ok", "queue_full"]);
   });
 
+  test("close it to new tasks, and not to those that begin with the end of a run", () => {
+    const driver = later();
+    driver.apply(submitOf(makeId(1)));
+    const token = leaseOne(driver);
+    driver.apply({ type: "configureQueue", queue: "default", draining: true });
+    const command = { ...completeOf(makeId(1), token), children: [taskOf(2), taskOf(3)] };
+    expect(driver.one(command)).toMatchObject({ code: "ok", state: "completed" });
+    expect(driver.machine.counts().pending).toBe(2);
+    expect(driver.one({ type: "submitAll", tasks: [taskOf(4)] }).code).toBe("state_conflict");
+  });
+
   test("close it to new tasks, and not to copies", () => {
     const driver = later();
     driver.apply(submitOf(makeId(1)));
-    driver.apply({ type: "configureQueue", queue: "default", ifRevision: 0, draining: true });
+    driver.apply({ type: "configureQueue", queue: "default", draining: true });
     expect(driver.one(submitOf(makeId(2))).code).toBe("state_conflict");
     expect(driver.one(submitOf(makeId(1)))).toMatchObject({ code: "ok", duplicate: true });
     expect(leaseOne(driver)).toBeGreaterThan(0);

@@ -84,7 +84,7 @@ function list(driver: Driver, range: KeyRange): string {
 
 function lettersOf(queue: string, deadLetterQueue: string): Command {
   const settings = { ...DEFAULT_SETTINGS, deadLetterQueue };
-  return { type: "configureQueue", queue, ifRevision: 0, settings };
+  return { type: "configureQueue", queue, settings };
 }
 
 function startOf(kind: "retry" | "delete" | "cancel", id: TaskId, options: Options): Command {

@@ -195,7 +195,7 @@ function parseConfigure(queue: string, options: Options): Command {
   return {
     type: "configureQueue",
     queue,
-    ifRevision: number("if"),
+    ...(options.has("if") ? { ifRevision: number("if") } : {}),
     ...(paused === undefined ? { settings } : { paused: paused === "yes" }),
   };
 }

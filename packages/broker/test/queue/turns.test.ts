@@ -14,87 +14,11 @@ import {
 import type { Command } from "../../src/queue/command.ts";
 import { GROUP, groupKey, META, namedKey, QUEUE } from "../../src/queue/keys.ts";
 import { AGEING_STEP_MS } from "../../src/queue/limits.ts";
-import { DEFAULT_SETTINGS, type QueueSettings } from "../../src/queue/queue-settings.ts";
-import type { TaskContent } from "../../src/queue/task.ts";
-import { TURN_MAX } from "../../src/queue/turn.ts";
-import { completeOf, Driver, makeId, registerOf, submitOf } from "./harness.ts";
+import { LAG_MAX, TURN_MAX } from "../../src/queue/turn.ts";
+import { Driver, makeId, registerOf } from "./harness.ts";
+import { Scene, serve } from "./scene.ts";
 
 const MINUTE = 60_000;
-
-/** A driver at version 3 with short ways to say things. */
-class Scene {
-  readonly driver = new Driver();
-  readonly queues = new Map<string, string>();
-  #serial = 0;
-
-  constructor() {
-    this.driver.raise(2);
-    this.driver.raise(3);
-    this.register("w1");
-  }
-
-  register(session: string, labels: readonly string[] = [], types = ["mail", "sms"]): void {
-    this.driver.one(registerOf(session, { labels, types, leaseMs: 24 * 60 * MINUTE }));
-  }
-
-  /** Returns the tasks' names, which are their serial numbers. */
-  submit(count: number, content: Partial<TaskContent> = {}): number[] {
-    return Array.from({ length: count }, () => {
-      const serial = ++this.#serial;
-      this.driver.one(submitOf(makeId(serial, this.driver.now), content));
-      return serial;
-    });
-  }
-
-  configure(queue: string, settings: Partial<QueueSettings>, rest: object = {}) {
-    const all = { ...DEFAULT_SETTINGS, ...settings };
-    const head = { type: "configureQueue", queue, ifRevision: 0 } as const;
-    return this.driver.one({ ...head, settings: all, ...rest });
-  }
-
-  pause(queue: string, paused: boolean) {
-    return this.driver.one({ type: "configureQueue", queue, ifRevision: 0, paused });
-  }
-
-  lease(count: number, session = "w1"): { serial: number; token: number }[] {
-    const before = this.driver.takeEvents();
-    this.driver.one({ type: "lease", session, count });
-    const leased = this.driver.takeEvents().flatMap((event) => {
-      if (event.type !== "leased") return [];
-      const serial = new DataView(event.id.buffer).getUint32(12);
-      return [{ serial, token: event.token }];
-    });
-    this.driver.machine.events.push(...before);
-    return leased;
-  }
-
-  serials(count: number, session = "w1"): number[] {
-    return this.lease(count, session).map(({ serial }) => serial);
-  }
-
-  complete({ serial, token }: { serial: number; token: number }): void {
-    const id = this.driver.machine.leases("w1").find((lease) => lease.token === token)?.id;
-    this.driver.one(completeOf(id ?? makeId(serial), token));
-  }
-
-  ready(session = "w1"): number {
-    return this.driver.machine.readyFor(session, 1000);
-  }
-
-  restart(): void {
-    this.driver.flush();
-    this.driver.restart();
-  }
-
-  /** Lanes that were told to be ready since the last time. */
-  told(): string[] {
-    return this.driver.takeEvents().flatMap((event) => {
-      if (event.type !== "ready") return [];
-      const lane = this.driver.machine.lane(event.lane);
-      return [`${lane?.queue}/${lane?.type}`];
-    });
-  }
-}
 
 describe("configureQueue", () => {
   test("makes the queue, and raises its revision with each real change", () => {
@@ -133,7 +57,7 @@ describe("configureQueue", () => {
 
   test("is refused before version 3", () => {
     const driver = new Driver();
-    const command: Command = { type: "configureQueue", queue: "q", ifRevision: 0, paused: true };
+    const command: Command = { type: "configureQueue", queue: "q", paused: true };
     expect(driver.one(command).code).toBe("state_conflict");
   });
 });
@@ -161,7 +85,7 @@ describe("deleteQueue", () => {
     expect(scene.driver.store.get(namedKey(QUEUE, "q"))).toBeUndefined();
     expect(scene.driver.store.get(groupKey("q", ""))).toBeUndefined();
     scene.submit(1, { queue: "q" });
-    expect(scene.driver.machine.queue("q")).toMatchObject({ revision: 0, settings: { weight: 1 } });
+    expect(scene.driver.machine.queue("q")).toMatchObject({ revision: 2, settings: { weight: 1 } });
   });
 });
 
@@ -305,16 +229,6 @@ describe("ageing", () => {
   });
 });
 
-/** Grants one by one, each of which ends at once, and says whose each was. */
-function serve(scene: Scene, owners: ReadonlyMap<number, string>, count: number): string[] {
-  return Array.from({ length: count }, () => {
-    const [run] = scene.lease(1);
-    if (run === undefined) return "nobody";
-    scene.complete(run);
-    return owners.get(run.serial)!;
-  });
-}
-
 /** The most that any owner was ahead of or behind its share in any window, in tasks. */
 function worstError(served: readonly string[], weights: ReadonlyMap<string, number>): number {
   const names = [...weights.keys()];
@@ -376,6 +290,77 @@ describe.each(["queue", "group"] as const)("turns of each %s", (kind) => {
   });
 });
 
+describe("what others are given", () => {
+  const share = (served: readonly number[], owners: ReadonlyMap<number, string>, name: string) =>
+    served.filter((serial) => owners.get(serial) === name).length;
+
+  /** b and c have a backlog, w1 takes both; `between` its leases something happens to a. */
+  function contend(kind: "queue" | "group", between: (scene: Scene, round: number) => void) {
+    const scene = new Scene();
+    const owners = new Map<number, string>();
+    scene.configure("q", { groupWeights: [{ group: "b", weight: 3 }] });
+    scene.configure("b", { weight: 3 });
+    for (const name of ["b", "c"]) {
+      const content = kind === "queue" ? { queue: name } : { queue: "q", group: name };
+      for (const serial of scene.submit(130, content)) owners.set(serial, name);
+    }
+    const served: number[] = [];
+    for (let round = 0; served.length < 160; round++) {
+      between(scene, round);
+      if (round % 50 === 7) scene.restart();
+      served.push(...scene.serials(1).filter((serial) => owners.has(serial)));
+    }
+    return [share(served, owners, "b"), share(served, owners, "c")];
+  }
+
+  const places = { queue: { queue: "a" }, group: { queue: "q", group: "a" } };
+
+  test.each(["queue", "group"] as const)("by another worker changes no shares: %s", (kind) => {
+    const shares = contend(kind, (scene) => {
+      if (!scene.driver.machine.session("w2")) scene.register("w2", [], ["sms"]);
+      scene.submit(2, { ...places[kind], type: "sms" });
+      expect(scene.serials(2, "w2")).toHaveLength(2);
+    });
+    expect(shares).toEqual([120, 40]);
+  });
+
+  test.each(["queue", "group"] as const)("as more urgent changes no shares: %s", (kind) => {
+    const shares = contend(kind, (scene, round) => {
+      if (round % 2 === 0) scene.submit(1, { ...places[kind], priority: "critical" });
+    });
+    expect(shares).toEqual([120, 40]);
+  });
+
+  test.each(["queue", "group"] as const)("lets nobody new wait for it: %s", (kind) => {
+    const last: number[] = [];
+    contend(kind, (scene, round) => {
+      scene.submit(1, { ...places[kind], priority: "critical" });
+      scene.lease(1);
+      if (round !== 60) return;
+      const content = kind === "queue" ? { queue: "d" } : { queue: "q", group: "d" };
+      const mine = scene.submit(2, content);
+      const served = scene.serials(14);
+      last.push(...mine.filter((serial) => served.includes(serial)));
+    });
+    expect(last).toHaveLength(2);
+  });
+
+  test("also by the worker that they share leaves the weights of the others", () => {
+    const scene = new Scene();
+    scene.configure("b", { weight: 3 });
+    scene.register("w2");
+    scene.submit(700, { queue: "a" });
+    scene.pause("a", true);
+    const [b, c] = ["b", "c"].map((queue) => new Set(scene.submit(200, { queue })));
+    scene.lease(1);
+    scene.pause("a", false);
+    // Less of what w1 has goes to a, which is ahead by what w2 gives it of all three.
+    const served = Array.from({ length: 120 }, () => scene.serials(1)).flat();
+    const got = [b!, c!].map((owned) => served.filter((serial) => owned.has(serial)).length);
+    expect(Math.abs(got[0]! - 3 * got[1]!)).toBeLessThanOrEqual(4);
+  });
+});
+
 describe("idle time", () => {
   test("earns nothing: who comes back gets its share from then on", () => {
     const scene = new Scene();
@@ -428,6 +413,43 @@ describe("idle time", () => {
   });
 });
 
+test.each(["queue", "group"] as const)(
+  "what a %s missed while its worker was away is made up for in part only",
+  (kind) => {
+    const scene = new Scene();
+    scene.register("w2", [], ["sms"]);
+    scene.register("w3", [], ["mail"]);
+    const place = (name: string) => (kind === "queue" ? { queue: name } : { group: name });
+    scene.submit(900, { ...place("a"), type: "sms" });
+    scene.submit(3000, place("b"));
+    scene.lease(1, "w2");
+    scene.lease(2000, "w3");
+    const served = scene.serials(900);
+    // Half of the thousand that it may be behind, and then every other one.
+    const ofA = served.filter((serial) => serial <= 900).length;
+    expect(Math.abs(ofA - 700)).toBeLessThanOrEqual(1);
+  },
+);
+
+test("groups that are pulled up keep their distance, and who is further on stays", () => {
+  const scene = new Scene();
+  scene.register("w3", [], ["mail"]);
+  const owners = new Map<number, string>();
+  for (const group of ["a", "c", "d"]) {
+    for (const serial of scene.submit(600, { group, type: "sms" })) owners.set(serial, group);
+  }
+  scene.register("w2", [], ["sms"]);
+  scene.lease(300, "w2");
+  scene.submit(3000, { group: "b" });
+  scene.lease(2000, "w3");
+  scene.restart();
+  const served = scene.serials(900).map((serial) => owners.get(serial) ?? "b");
+  const of = (name: string) => served.filter((owner) => owner === name).length;
+  // All three stood side by side, and catch up side by side.
+  expect(Math.max(of("a"), of("c"), of("d")) - Math.min(of("a"), of("c"), of("d"))).toBe(0);
+  expect(of("b")).toBe(0);
+});
+
 describe("turns that have grown large", () => {
   test("are brought down together, and the order goes on", () => {
     const weights = [{ group: "ada", weight: 2 }];
@@ -445,6 +467,26 @@ describe("turns that have grown large", () => {
       return [...served, ...scene.serials(20)];
     };
     expect(run(TURN_MAX)).toEqual(run(0));
+  });
+
+  test.each(["queue", "group"] as const)("leave who is behind behind: %s", (kind) => {
+    const run = (grown: number) => {
+      const scene = new Scene();
+      scene.register("w2", [], ["sms"]);
+      const place = (name: string) => (kind === "queue" ? { queue: name } : { group: name });
+      scene.submit(50, { ...place("a"), type: "sms" });
+      scene.submit(80, place("b"));
+      scene.driver.one(registerOf("w3", { types: ["mail"] }));
+      scene.lease(1, "w2");
+      scene.lease(20, "w3");
+      scene.restart();
+      // Of those that are far behind nobody is as far as this.
+      grow(scene, grown);
+      return scene.serials(40);
+    };
+    const served = run(TURN_MAX + LAG_MAX);
+    expect(served).toEqual(run(0));
+    expect(served.filter((serial) => serial <= 50).length).toBeGreaterThan(25);
   });
 });
 

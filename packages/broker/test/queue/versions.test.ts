@@ -144,6 +144,7 @@ describe("the meta record", () => {
     tombstones: 6,
     queueTurn: 0,
     plainHistoryTo: 0,
+    freshRevision: 0,
   };
 
   test.each([1, 2, 300])("names version %i", (version) => {

@@ -130,7 +130,7 @@ describe("the dispatcher", () => {
 describe("the dispatcher, when limits hold tasks back,", () => {
   const SETTINGS = { ...DEFAULT_SETTINGS, concurrency: 1 };
   const configure = (rest: object): Command => {
-    return { type: "configureQueue", queue: "default", ifRevision: 0, ...rest };
+    return { type: "configureQueue", queue: "default", ...rest };
   };
 
   function limited(settings: object = SETTINGS) {

@@ -1,7 +1,7 @@
 /** When new tasks are refused for want of room on the disks. */
 import type { Message, MessageType } from "task-queue-raft";
 import { describe, expect, test } from "vitest";
-import { encodeCommand } from "../../src/queue/index.ts";
+import { encodeCommand, type RunReport } from "../../src/queue/index.ts";
 import { Intake } from "../../src/replica/intake.ts";
 import { makeId, submitOf } from "../queue/harness.ts";
 import { Cluster } from "./cluster.ts";
@@ -102,16 +102,22 @@ describe("a follower", () => {
   });
 });
 
-test("only new tasks are refused", () => {
+test("only new tasks and log lines are refused", () => {
   const { intake } = setup("leader");
   const id = makeId(1);
   intake.diskLow(true);
+  const run = { id, token: 1, progress: "1", lines: [] };
+  const lines = [{ level: "info", text: "" }] as const;
+  const reportOf = (...runs: RunReport[]) => ({ type: "report", session: "s", runs }) as const;
   expect(intake.refuses(submitOf(id))).toBe(true);
+  expect(intake.refuses(reportOf(run, { ...run, lines }))).toBe(true);
   for (const command of [
     { type: "lease", session: "s", count: 1 },
     { type: "cancel", id, reason: "" },
     { type: "retry", id },
     { type: "release", id, token: 1 },
+    { type: "renew", sessions: ["s"] },
+    reportOf(run),
   ] as const) {
     expect(intake.refuses(command as Parameters<typeof intake.refuses>[0])).toBe(false);
   }

@@ -9,6 +9,7 @@ import {
   type RetryPolicy,
 } from "../../src/queue/index.ts";
 import { ClusterClock } from "../../src/replica/clock.ts";
+import { ENTRY_BYTES_MAX } from "../../src/replica/limits.ts";
 import { buildMachinery } from "../../src/replica/machinery.ts";
 import type { ReplicaSettings } from "../../src/replica/options.ts";
 import { Proposer } from "../../src/replica/proposer.ts";
@@ -21,13 +22,22 @@ const TYPES = new Map<string, Partial<RetryPolicy>>([
 
 /** The commands of the one entry that this becomes. */
 function proposed(command: Command, version = 1): readonly Command[] {
+  return entriesOf([command], TYPES, version).flat();
+}
+
+/** Each entry that these become, one proposed after the other. */
+function entriesOf(
+  commands: readonly Command[],
+  types: Pick<typeof TYPES, "get">,
+  version = 1,
+): readonly (readonly Command[])[] {
   const entries: Uint8Array[] = [];
   const raft = {
     propose: (data: Uint8Array) => ({ term: 1, index: entries.push(data) }),
   } as unknown as Raft;
   const clock = new ClusterClock(0, 0);
   const retry = { ...RETRY, maxRetries: 9 };
-  const settings = { retry, retryOfTypes: TYPES, depthLimit: 77 } as unknown as ReplicaSettings;
+  const settings = { retry, retryOfTypes: types, depthLimit: 77 } as unknown as ReplicaSettings;
   const requests = new Requests<string>(1);
   const start = { term: 0, index: 0 };
   const queue = new QueueMachine(new MemoryStore(), 0);
@@ -36,14 +46,31 @@ function proposed(command: Command, version = 1): readonly Command[] {
     queue.raise(to);
   }
   const machinery = buildMachinery(queue, start, new Uint8Array(), clock);
-  requests.add({ kind: "local", waiter: "w", session: undefined }, command, 0);
+  for (const command of commands) {
+    requests.add({ kind: "local", waiter: "w", session: undefined }, command, 0);
+  }
   machinery.office.opened();
-  new Proposer(raft, clock, settings, requests).propose(machinery, 0);
-  return entries.flatMap((data) => decodeBatch(data).commands);
+  const proposer = new Proposer(raft, clock, settings, requests);
+  while (proposer.propose(machinery, 0));
+  return entries.map((data) => decodeBatch(data).commands);
 }
 
 const { type: _, ...one } = submitOf(makeId(1), { retry: { multiplier: 3 } });
 const { type: __, ...two } = submitOf(makeId(2));
+
+test("what no longer fits is completed once", () => {
+  let asked = 0;
+  const types = {
+    get: () => {
+      asked++;
+      return undefined;
+    },
+  };
+  const payload = new Uint8Array(ENTRY_BYTES_MAX / 2);
+  const commands = [1, 2, 3].map((serial) => submitOf(makeId(serial), { payload }));
+  expect(entriesOf(commands, types)).toHaveLength(3);
+  expect(asked).toBe(3);
+});
 
 test.each<[string, Command]>([
   ["a submit", { type: "submit", ...one }],

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import type { Command } from "../../src/queue/index.ts";
+import { describe, expect, test, vi } from "vitest";
+import { type Command, DEFAULT_SETTINGS } from "../../src/queue/index.ts";
 import {
   ENTRIES_UNCOMMITTED_MAX,
   FLUSH_ENTRIES_MAX,
@@ -96,6 +96,45 @@ describe("credit", () => {
   });
 });
 
+describe("a session that completes with children", () => {
+  /** Its one run is under way, two tasks wait for it, and of `full` one more task is too many. */
+  function withRun() {
+    const cluster = new Cluster(1);
+    const node = cluster.elect();
+    node.change({ kind: "raise", to: 3 });
+    cluster.settle();
+    const settings = { ...DEFAULT_SETTINGS, depthLimit: 1 };
+    node.request({ type: "configureQueue", queue: "full", settings });
+    node.request(submitOf(makeId(++serial, WALL), { queue: "full", type: "other" }));
+    withWorker(cluster, 1);
+    for (let i = 0; i < 3; i++) node.request(submit());
+    cluster.settle();
+    const [run] = completions(node);
+    const complete = (queue: string) => {
+      const { type: _, ...child } = submitOf(makeId(++serial, WALL), { queue, type: "other" });
+      const outcomes = node.request({ ...run, children: [child] } as Command, "w1");
+      cluster.settle();
+      return outcomes;
+    };
+    return { node, complete };
+  }
+
+  test("is given nothing more while it is refused for their sake", () => {
+    const { node, complete } = withRun();
+    for (let tries = 0; tries < 3; tries++) {
+      expect(complete("full")).toMatchObject([{ reply: { code: "queue_full" } }]);
+      expect(node.queue.leaseCount("w1")).toBe(1);
+    }
+    expect(node.delivered.get("w1")).toEqual([1]);
+  });
+
+  test("is given the next one once it has been applied", () => {
+    const { node, complete } = withRun();
+    expect(complete("default")).toMatchObject([{ reply: { code: "ok" } }]);
+    expect(node.delivered.get("w1")).toEqual([1, 2]);
+  });
+});
+
 describe("a session that is attached anew", () => {
   /** Its one task's content is on disk only, and was asked for. */
   function withColdTask() {
@@ -145,6 +184,25 @@ test("a heartbeat that comes before the lease is over saves it, committed or not
   cluster.elapse(300);
   expect(node.queue.leaseCount("w1")).toBe(1);
   expect(node.renewed).toEqual(["w1"]);
+});
+
+test("a lapse that one command cannot end is proposed until it has, and grants nothing", () => {
+  const cluster = new Cluster(1);
+  const leader = cluster.elect();
+  leader.change({ kind: "raise", to: 3 });
+  cluster.settle();
+  const node = withWorker(cluster, 3_000, 5_000);
+  for (let count = 0; count < 2_500; count++) node.request(submit());
+  cluster.settle();
+  expect(node.queue.leaseCount("w1")).toBe(2_500);
+  const granted = node.delivered.get("w1")!.length;
+  const due = vi.spyOn(node.queue, "dueCommands");
+  cluster.elapse(6_000);
+  const demanded = due.mock.results.flatMap(({ value }) => value as Command[]);
+  expect(demanded.filter(({ type }) => type === "lapse")).toHaveLength(3);
+  expect(node.queue.session("w1")).toBeUndefined();
+  expect(node.queue.counts()).toMatchObject({ running: 0, pending: 2_500 });
+  expect(node.delivered.get("w1")).toHaveLength(granted);
 });
 
 describe("a log that is fsynced later", () => {

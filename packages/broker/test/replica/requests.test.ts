@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Command, encodeCommand, encodeReply, type Reply } from "../../src/queue/index.ts";
+import { type Command, encodeReply, type Reply } from "../../src/queue/index.ts";
 import {
   FORWARD_RESEND_MS,
   FORWARD_RETRY_MS,
@@ -7,8 +7,7 @@ import {
   REQUEST_DEADLINE_MS,
   REQUESTS_MAX,
 } from "../../src/replica/limits.ts";
-import { type Answer, Requests, sizeOf } from "../../src/replica/requests.ts";
-import { completeOf, failOf, makeContent, RETRY, registerOf, submitOf } from "../queue/harness.ts";
+import { type Answer, Requests } from "../../src/replica/requests.ts";
 
 const OK: Reply = { code: "ok", id: undefined, state: undefined, duplicate: false };
 const id = new Uint8Array(16);
@@ -141,6 +140,22 @@ describe("forwarded writes", () => {
     expect(outcomes()).toEqual([["a", "applied"]]);
   });
 
+  test("that were sent again say so with their answer", () => {
+    const { requests, answers, add } = setup();
+    add("a");
+    add("b");
+    requests.markProposed(1, { term: 3, index: 10 });
+    requests.leaderChanged();
+    requests.markProposed(2, { term: 4, index: 11 });
+    requests.applied({ term: 4, index: 11 }, [OK, OK], answers);
+    const applied = { kind: "applied", reply: OK, index: 11 };
+    const byWaiter = answers.map(({ request, outcome }) => [
+      request.origin.kind === "local" && request.origin.waiter,
+      outcome,
+    ]);
+    expect(Object.fromEntries(byWaiter)).toEqual({ a: { ...applied, resent: true }, b: applied });
+  });
+
   test("that were not taken wait before they are sent again", () => {
     const { requests, answers, add } = setup();
     add("a");
@@ -179,41 +194,4 @@ describe("forwarded writes", () => {
     requests.leaderChanged();
     expect(requests.queued).toHaveLength(REQUESTS_MAX);
   });
-});
-
-test("no command weighs more than what it is counted for", () => {
-  const long = "\u{20AC}".repeat(200);
-  const many = Array.from({ length: 20 }, () => long.slice(0, 100));
-  const bytes = new Uint8Array(16);
-  const content = makeContent({
-    type: "t".repeat(200),
-    queue: "q".repeat(200),
-    idempotencyKey: long.slice(0, 85),
-    tags: many,
-    metadata: JSON.stringify({ long }),
-    delayMs: 3e11,
-    runAt: 8e15,
-    timeoutMs: 3e11,
-    retry: RETRY,
-  });
-  const commands: Command[] = [
-    submitOf(id, content),
-    completeOf(id, 2 ** 52),
-    failOf(id, 2 ** 52, { error: { message: long, stack: long }, retryAfterMs: 3e11 }),
-    { type: "release", id, token: 2 ** 52 },
-    { type: "extend", id, token: 2 ** 52, forMs: 3e11 },
-    { type: "cancel", id, reason: long },
-    { type: "retry", id, requestId: bytes },
-    { type: "delete", id, requestId: bytes },
-    registerOf(long, { types: many, queues: many, labels: many, name: long, leaseMs: 3e11 }),
-    { type: "renew", sessions: many },
-    { type: "unregister", session: long },
-    { type: "lapse", session: long, renewals: 2 ** 52 },
-    { type: "lease", session: long, count: 10_000 },
-    { type: "wake", max: 1_000 },
-    { type: "takeOffice" },
-  ];
-  for (const command of commands) {
-    expect(sizeOf(command), command.type).toBeGreaterThanOrEqual(encodeCommand(command).length);
-  }
 });

@@ -1,5 +1,5 @@
 /** What a fake node answers straight from the queue machine. */
-import type { QueueMachine, TaskId } from "../../src/queue/index.ts";
+import { idOfFinishedKey, type QueueMachine, type TaskId } from "../../src/queue/index.ts";
 
 export class MachineReads {
   readonly #machine: QueueMachine;
@@ -10,6 +10,16 @@ export class MachineReads {
 
   async errorGroups(): Promise<readonly []> {
     return [];
+  }
+
+  async graphNode(id: TaskId) {
+    return this.#machine.graphNode(id);
+  }
+
+  async children(id: TaskId, limit: number): Promise<readonly TaskId[]> {
+    const rows = this.#machine.historyOverlay(this.#machine.childrenRange(id));
+    const there = rows.filter(({ value }) => value !== undefined);
+    return there.slice(0, limit).map(({ key }) => idOfFinishedKey(key));
   }
 
   queues() {

@@ -67,6 +67,29 @@ describe("report", () => {
     expect(reports).toHaveLength(3);
   });
 
+  test("on nearly full disks progress is kept, and whose lines are not hears so", async () => {
+    const { cluster, node, id, report } = await running();
+    const refusal = { kind: "refused", code: "disk_full", message: "no room" } as const;
+    node.fate = (command) => {
+      const hasLines =
+        command.type === "report" && command.runs.some((run) => run.lines.length > 0);
+      return hasLines ? refusal : "answer";
+    };
+    const lines = [{ level: "warn" as const, text: "careful" }];
+    const refused = { ok: false, retryable: true, code: "disk_full" };
+    expect(await report({ progress: "1", lines }, { progress: "2" }, { lines })).toMatchObject([
+      refused,
+      { ok: true, duplicate: false },
+      refused,
+    ]);
+    expect(cluster.machine.task(id)).toMatchObject({ progress: { value: "2" }, logLines: 0 });
+    expect(await report({ progress: "3", lines })).toMatchObject([refused]);
+    expect(cluster.machine.task(id)?.progress?.value).toBe("3");
+    const before = node.commands.length;
+    expect(await report({ lines })).toMatchObject([refused]);
+    expect(node.commands.length).toBe(before + 1);
+  });
+
   test("is refused while the cluster is too old, and is not for clients", async () => {
     const { client, report } = await running(2);
     expect(await report({ progress: "1" })).toMatchObject([{ ok: false, code: "state_conflict" }]);

@@ -222,7 +222,7 @@ describe("work", () => {
   });
 
   test("a cancelled task is taken away from its worker", async () => {
-    const { port } = await openOne();
+    const { port, cluster } = await openOne();
     const peer = await register(port);
     const client = await submit(port, 1);
     const [task] = (await takeTasks(peer, 1)) as [DeliveredTask];
@@ -237,6 +237,11 @@ describe("work", () => {
     expect((await peer.take("leaseLost")).leases).toEqual([
       { id: task.id, token: task.token, reason: "cancelled" },
     ]);
+    const done = { id: task.id, token: task.token, result: Buffer.from("1") };
+    peer.send(10, { kind: "complete", items: [{ ...done, resultType: "json" }] });
+    const { results } = await peer.take("reported");
+    expect(results).toMatchObject([{ ok: false, code: "stale_token" }]);
+    expect(cluster.machine.task(task.id)).toMatchObject({ state: "cancelled", result: undefined });
   });
 
   test("a large window of large payloads waits for the worker to read, and arrives whole", async () => {

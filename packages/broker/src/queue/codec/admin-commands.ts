@@ -42,6 +42,7 @@ export function writeAdminCommand(out: Writer, command: AdminCommand): void {
       return;
     case "deleteQueue":
       out.text(command.queue);
+      writeCondition(out, command.ifRevision);
       return;
     case "startJob":
       out.raw(command.id);
@@ -76,7 +77,7 @@ export function readAdminCommand(from: Reader, type: AdminCommand["type"]): Admi
     case "configureQueue":
       return readConfigure(from);
     case "deleteQueue":
-      return { type, queue: from.text() };
+      return { type, queue: from.text(), ...readRevision(from) };
     case "startJob":
       return {
         type,
@@ -107,7 +108,7 @@ export function readAdminCommand(from: Reader, type: AdminCommand["type"]): Admi
 function writeConfigure(out: Writer, command: ConfigureQueue): void {
   const { settings, paused, draining } = command;
   out.text(command.queue);
-  out.uint(command.ifRevision);
+  writeCondition(out, command.ifRevision);
   let changes = 0;
   if (settings !== undefined) changes |= SETTINGS;
   if (paused !== undefined) changes |= PAUSED;
@@ -119,7 +120,8 @@ function writeConfigure(out: Writer, command: ConfigureQueue): void {
 }
 
 function readConfigure(from: Reader): ConfigureQueue {
-  const head = { type: "configureQueue", queue: from.text(), ifRevision: from.uint() } as const;
+  const queue = from.text();
+  const head = { type: "configureQueue", queue, ...readRevision(from) } as const;
   const changes = from.choice(CHANGES);
   return {
     ...head,
@@ -127,6 +129,22 @@ function readConfigure(from: Reader): ConfigureQueue {
     ...(changes & PAUSED ? { paused: from.flag() } : {}),
     ...(changes & DRAINING ? { draining: from.flag() } : {}),
   };
+}
+
+function readRevision(from: Reader): { ifRevision?: number } {
+  const ifRevision = readCondition(from);
+  return ifRevision === undefined ? {} : { ifRevision };
+}
+
+/** What a command wants to find; 0 = nothing in particular. */
+export function writeCondition(out: Writer, wanted: number | undefined): void {
+  out.uint(wanted === undefined ? 0 : wanted + 1);
+}
+
+/** @throws CodecError */
+export function readCondition(from: Reader): number | undefined {
+  const stored = from.uint();
+  return stored === 0 ? undefined : stored - 1;
 }
 
 function writeExpunge(out: Writer, { what, tasks }: Expunge): void {

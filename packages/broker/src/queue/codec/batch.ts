@@ -6,7 +6,13 @@ import { assert } from "../assert.ts";
 import type { Batch, Command, CommandType, NewTask, Report, RunReport } from "../command.ts";
 import { versionNeededBy } from "../command-version.ts";
 import { LOG_LEVELS, type LogLevel, type TaskError } from "../task.ts";
-import { readAdminCommand, writeAdminCommand } from "./admin-commands.ts";
+import {
+  readAdminCommand,
+  readCondition,
+  writeAdminCommand,
+  writeCondition,
+} from "./admin-commands.ts";
+import { PLAIN_TAGS, TAGS } from "./command-tags.ts";
 import {
   decodeContent,
   encodeContent,
@@ -28,37 +34,6 @@ const ID_BYTES = 16;
  * way.
  */
 const batchWriter = new Writer();
-
-/** Position = tag. Append only. */
-const TAGS: readonly CommandType[] = [
-  "submit",
-  "lease",
-  "extend",
-  "release",
-  "complete",
-  "fail",
-  "cancel",
-  "retry",
-  "delete",
-  "register",
-  "renew",
-  "unregister",
-  "lapse",
-  "wake",
-  "takeOffice",
-  "submitAll",
-  "reschedule",
-  "report",
-  "configureQueue",
-  "deleteQueue",
-  "startJob",
-  "stepJob",
-  "cancelJob",
-  "expunge",
-  "forget",
-];
-/** How many of them a plain batch knows. */
-const PLAIN_TAGS = 15;
 
 export function encodeBatch(batch: Batch): Uint8Array {
   const out = batchWriter;
@@ -216,6 +191,7 @@ function writeRareCommand(
     case "reschedule":
       writeId(out, command.id);
       out.uint(command.runAt);
+      writeCondition(out, command.ifUpdatedAt);
       return;
     case "report":
       writeReport(out, command);
@@ -290,7 +266,7 @@ function readCommand(from: Reader, form: BatchForm): Command {
     case "submitAll":
       return { type, tasks: readTasks(from) };
     case "reschedule":
-      return { type, id: from.raw(ID_BYTES), runAt: from.uint() };
+      return readReschedule(from);
     case "report":
       return readReport(from);
     default:
@@ -315,6 +291,12 @@ function readTask(from: Reader, form: BatchForm): NewTask {
     for (let left = from.count(); left > 0; left--) ended.push(from.uint());
   }
   return ended.length === 0 ? task : { ...task, ended };
+}
+
+function readReschedule(from: Reader): Command {
+  const wanted = { type: "reschedule", id: from.raw(ID_BYTES), runAt: from.uint() } as const;
+  const ifUpdatedAt = readCondition(from);
+  return ifUpdatedAt === undefined ? wanted : { ...wanted, ifUpdatedAt };
 }
 
 function readReport(from: Reader): Report {

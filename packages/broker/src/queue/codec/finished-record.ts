@@ -15,20 +15,20 @@ import { Reader } from "./reader.ts";
 import { sharedWriter, type Writer } from "./writer.ts";
 
 /** What a program before version 3 knows. */
-const PLAIN_FINISHED = 1;
-const FULL_FINISHED = 2;
+export const PLAIN_FINISHED = 1;
+export const FULL_FINISHED = 2;
 const FINISHED_STATES: readonly number[] = [COMPLETED, DEAD, CANCELLED, EXPIRED];
 
 /** Bits: which parts follow. */
-const HAS_CONTENT = 1;
-const HAS_FINAL = 2;
-const HAS_ERROR = 4;
-const HAS_RESULT = 8;
-const HAS_REQUEST = 16;
+export const HAS_CONTENT = 1;
+export const HAS_FINAL = 2;
+export const HAS_ERROR = 4;
+export const HAS_RESULT = 8;
+export const HAS_REQUEST = 16;
 const PLAIN_PARTS = 32;
 const HAS_PROGRESS_RECORD = 32;
 /** The content is inside, and says another queue than the one it ended in. */
-const HAS_OTHER_QUEUE = 64;
+export const HAS_OTHER_QUEUE = 64;
 const FULL_PARTS = 128;
 
 /** Who ran the attempt that finished the task. */

@@ -4,7 +4,7 @@
  */
 import type { Lane } from "../lane.ts";
 import type { LiveTable } from "../live-table.ts";
-import { HAS_PROGRESS } from "../live-table.ts";
+import { DEAD_LETTER, HAS_PROGRESS } from "../live-table.ts";
 import { LIVE_STATES, RUNNING } from "../state-number.ts";
 import type { RetryPolicy } from "../task.ts";
 import { ATTEMPT_OUTCOMES, PRIORITIES } from "../task.ts";
@@ -52,6 +52,7 @@ export interface LiveRecord {
   readonly hasProgress: boolean;
   readonly waitsFor: number;
   readonly fate: number;
+  readonly isDeadLetter: boolean;
 }
 
 /** `session` is that of a running task, else ignored; `version` is that of the cluster. */
@@ -96,6 +97,7 @@ export function encodeLive(
     out.flag((table.flags[slot]! & HAS_PROGRESS) !== 0);
     out.uint(table.waitsFor[slot]!);
     out.byte(table.fate[slot]!);
+    out.flag((table.flags[slot]! & DEAD_LETTER) !== 0);
   }
   return out.finish();
 }
@@ -144,6 +146,7 @@ const PLAIN = {
   hasProgress: false,
   waitsFor: 0,
   fate: 0,
+  isDeadLetter: false,
 } as const;
 
 function readRest(from: Reader): Pick<LiveRecord, keyof typeof PLAIN> {
@@ -156,6 +159,7 @@ function readRest(from: Reader): Pick<LiveRecord, keyof typeof PLAIN> {
     hasProgress: from.flag(),
     waitsFor: readCount(from),
     fate: from.choice(FATES_MAX),
+    isDeadLetter: from.flag(),
   };
 }
 

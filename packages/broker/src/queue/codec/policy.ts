@@ -29,6 +29,8 @@ const BACKOFF = 32;
 const DELAYS = 64;
 const JITTER_KIND = 128;
 
+const RATIO_BYTES = 8;
+
 export type PolicyForm = 1 | 2;
 
 /** The first form can say all of it. */
@@ -70,6 +72,18 @@ export function readPolicy(from: Reader, form: PolicyForm): RetryPolicy {
   const backoff = readBackoff(from);
   const jitterKind = readJitterKind(from);
   return { ...plain, backoff, jitterKind, delaysMs: readDelays(from) };
+}
+
+/** Passes over a policy without looking at it. @throws CodecError */
+export function skipPolicy(from: Reader, form: PolicyForm): void {
+  from.uint(); // maxRetries
+  from.uint(); // initialDelayMs
+  from.skip(RATIO_BYTES); // multiplier
+  from.uint(); // maxDelayMs
+  from.skip(RATIO_BYTES); // jitter
+  if (form === 1) return;
+  from.skip(2); // backoff, jitterKind
+  for (let left = from.count(); left > 0; left--) from.uint(); // delaysMs
 }
 
 export function writeWish(out: Writer, retry: Partial<RetryPolicy>, form: PolicyForm): void {

@@ -8,6 +8,7 @@ import { CodecError } from "./codec-error.ts";
 import { readFormat } from "./content.ts";
 import { readWish, writeWish } from "./policy.ts";
 import { Reader } from "./reader.ts";
+import { readStanding, writeStanding } from "./standing.ts";
 import { sharedWriter, type Writer } from "./writer.ts";
 
 /** What a program before version 3 knows. */
@@ -19,7 +20,7 @@ export interface QueueRecord {
   /** Tasks in each state. */
   readonly counts: ArrayLike<number>;
   readonly settings: QueueSettings;
-  /** Raised by each change of the settings; 0 = never changed. */
+  /** Raised by each change of the settings; it begins at 0, or where no deleted queue has been. */
   readonly revision: number;
   /** Nothing of it is leased. */
   readonly paused: boolean;
@@ -27,6 +28,8 @@ export interface QueueRecord {
   readonly draining: boolean;
   /** Where it stands among the queues, and its groups among each other; see `turns.ts`. */
   readonly turn: number;
+  /** No lease has looked at it since there is something of it to be leased; see `newcomers.ts`. */
+  readonly newcomer: boolean;
   readonly groupTurn: number;
   /** Of the finished tasks' records, dead ones not counted. */
   readonly finishedBytes: number;
@@ -43,7 +46,7 @@ export function encodeQueue(queue: QueueRecord, version: number): Uint8Array {
   out.uint(queue.revision);
   out.flag(queue.paused);
   out.flag(queue.draining);
-  out.uint(queue.turn);
+  writeStanding(out, queue);
   out.uint(queue.groupTurn);
   out.uint(queue.finishedBytes);
   return out.finish();
@@ -66,6 +69,7 @@ const PLAIN = {
   paused: false,
   draining: false,
   turn: 0,
+  newcomer: true,
   groupTurn: 0,
   finishedBytes: 0,
 } as const;
@@ -76,7 +80,7 @@ function readRest(from: Reader): Pick<QueueRecord, keyof typeof PLAIN> {
     revision: from.uint(),
     paused: from.flag(),
     draining: from.flag(),
-    turn: from.uint(),
+    ...readStanding(from),
     groupTurn: from.uint(),
     finishedBytes: from.uint(),
   };

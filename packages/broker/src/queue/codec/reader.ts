@@ -93,6 +93,11 @@ export class Reader {
     return this.#bytes.subarray(from, this.#at);
   }
 
+  skip(size: number): void {
+    if (size > this.left) throw new CodecError(`${size} bytes of ${this.left}`);
+    this.#at += size;
+  }
+
   bytes(): Uint8Array {
     return this.raw(this.uint());
   }

@@ -6,6 +6,7 @@ import type { ClusterTime, TaskId } from "../task.ts";
 import { CodecError } from "./codec-error.ts";
 import { readFormat } from "./content.ts";
 import { Reader } from "./reader.ts";
+import { readStanding, writeStanding } from "./standing.ts";
 import { sharedWriter } from "./writer.ts";
 
 const FORMAT = 1;
@@ -38,6 +39,8 @@ export interface Meta {
   readonly queueTurn: number;
   /** No task that ended before version 3 has an id with a later time in it. 0 = none ended. */
   readonly plainHistoryTo: ClusterTime;
+  /** Beyond every revision that a deleted queue ever had; 0 = none was. Since version 3. */
+  readonly freshRevision: number;
 }
 
 export function encodeMeta(meta: Meta): Uint8Array {
@@ -59,6 +62,7 @@ export function encodeMeta(meta: Meta): Uint8Array {
   if (meta.version >= 3) {
     out.uint(meta.queueTurn);
     out.uint(meta.plainHistoryTo);
+    out.uint(meta.freshRevision);
   }
   return out.finish();
 }
@@ -80,6 +84,7 @@ export function decodeMeta(bytes: Uint8Array): Meta {
     tombstones: from.uint(),
     queueTurn: version >= 3 ? from.uint() : 0,
     plainHistoryTo: version >= 3 ? from.uint() : 0,
+    freshRevision: version >= 3 ? from.uint() : 0,
   };
   from.end();
   return meta;
@@ -135,22 +140,23 @@ export interface GroupRecord {
   /** Empty: the tasks without a group. */
   readonly group: string;
   readonly turn: number;
+  readonly newcomer: boolean;
 }
 
-export function encodeGroup({ queue, group, turn }: GroupRecord): Uint8Array {
+export function encodeGroup({ queue, group, ...standing }: GroupRecord): Uint8Array {
   const out = sharedWriter;
   out.begin();
   out.byte(FORMAT);
   out.text(queue);
   out.text(group);
-  out.uint(turn);
+  writeStanding(out, standing);
   return out.finish();
 }
 
 export function decodeGroup(bytes: Uint8Array): GroupRecord {
   const from = new Reader(bytes);
   readFormat(from, FORMAT);
-  const record = { queue: from.text(), group: from.text(), turn: from.uint() };
+  const record = { queue: from.text(), group: from.text(), ...readStanding(from) };
   from.end();
   return record;
 }

@@ -2,7 +2,7 @@
  * `configureQueue`: what an operator says of a queue. Idempotent: what is so already is answered as
  * a copy, whatever revision it asks for, since that is what a copy finds.
  */
-import { DONE, DONE_BEFORE, refuse } from "../answers.ts";
+import { DONE, DONE_BEFORE, queueChanged, refuse } from "../answers.ts";
 import { sameSettings } from "../codec/queue-record.ts";
 import type { ConfigureQueue } from "../command.ts";
 import { GROUP_WEIGHTS_MAX, QUEUES_MAX } from "../limits.ts";
@@ -37,7 +37,9 @@ export function configureQueue(s: QueueState, command: ConfigureQueue): Reply {
   const known = s.lanes.queues.get(command.queue);
   if (known !== undefined && changesNothing(known, command)) return DONE_BEFORE;
   const revision = known?.revision ?? 0;
-  if (command.ifRevision !== 0 && command.ifRevision !== revision) return changedSince(revision);
+  if (command.ifRevision !== undefined && command.ifRevision !== revision) {
+    return queueChanged(revision);
+  }
   if (known === undefined && s.lanes.queues.size >= QUEUES_MAX) return TOO_MANY_QUEUES;
   change(s, s.lanes.queue(command.queue), command);
   return DONE;
@@ -55,13 +57,6 @@ function changesNothing(queue: Queue, { settings, paused, draining }: ConfigureQ
   if (paused !== undefined && paused !== queue.paused) return false;
   if (draining !== undefined && draining !== queue.draining) return false;
   return settings === undefined || sameSettings(settings, queue.settings);
-}
-
-function changedSince(revision: number): Refused {
-  return refuse(
-    "state_conflict",
-    `The queue has revision ${revision} by now; look at it again, and change that one.`,
-  );
 }
 
 function change(s: QueueState, queue: Queue, command: ConfigureQueue): void {

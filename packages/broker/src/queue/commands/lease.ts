@@ -1,13 +1,13 @@
 /**
  * `lease`: gives pending tasks to a session: as many as it asks for, and as the limits of queues
  * and groups let begin. A task whose time is over ends as expired instead, even if no wake has come
- * for it yet.
+ * for it yet: as many of them as one `wake` would end, and of those that others wait for only one.
  */
 import { NO_SESSION, refuse } from "../answers.ts";
 import type { Lease } from "../command.ts";
 import { hasExpired } from "../expiry.ts";
 import { LeaseOrder } from "../lease-order.ts";
-import { LEASES_PER_SESSION_MAX } from "../limits.ts";
+import { LEASES_PER_SESSION_MAX, WAKE_MAX } from "../limits.ts";
 import { NONE } from "../live-table.ts";
 import type { Reply } from "../reply.ts";
 import type { Session } from "../sessions.ts";
@@ -31,25 +31,28 @@ export function lease(s: QueueState, { session: id, count }: Lease): Reply {
 
 function grantUpTo(s: QueueState, session: Session, count: number): Token[] {
   const tokens: Token[] = [];
-  let order = new LeaseOrder(s, session);
-  let expired = 0;
+  const order = new LeaseOrder(s, session);
+  let left = WAKE_MAX;
   while (tokens.length < count) {
     const slot = order.next;
     if (slot === NONE) break;
     if (!hasExpired(s, slot)) {
       tokens.push(grant(s, slot, session));
-      order.granted();
+      order.taken();
       continue;
     }
-    if (expired === count) {
-      // The session got less than it asked for, and may think that nothing is left.
-      s.events.push(s.lanes.laneOf(slot).readyEvent);
-      break;
-    }
-    expired++;
+    const links = s.links.size;
     expire(s, slot);
-    // The end of a task may have freed others.
-    order = new LeaseOrder(s, session);
+    order.taken();
+    // Who has heard of its end may go before all that is in order here.
+    if (--left > 0 && s.links.size === links) continue;
+    tellMore(s, order.next);
+    break;
   }
   return tokens;
+}
+
+/** The session got less than it asked for, and may think that nothing is left. */
+function tellMore(s: QueueState, next: number): void {
+  if (next !== NONE) s.events.push(s.lanes.laneOf(next).readyEvent);
 }

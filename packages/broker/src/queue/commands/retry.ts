@@ -61,7 +61,7 @@ export function retryFinished(
   const content = decodeContent(finishedContent(s, id, finished));
   if (!s.lanes.hasRoomFor(queue, content)) return TOO_MANY_LANES;
   if (!s.lanes.groups.hasRoomFor(queue, content.group)) return TOO_MANY_GROUPS;
-  const taken = reclaimUnique(s, id, content);
+  const taken = reclaimUnique(s, id, content, finished.queue);
   if (taken !== undefined) return taken;
   restart(s, id, finished, content, request);
   return changedTo(PENDING);

@@ -2,13 +2,17 @@
  * `stepJob`: the next tasks of a job. Each is looked at again and passed over when it is not, or
  * not any more, what the job is after. Compare-and-set on the number of steps, so that a copy, or
  * what a deposed leader proposed late, changes nothing.
+ *
+ * A step that cancels ends early once enough tasks have heard of it. It is not taken then: the job
+ * stays at this step and where it was, and who carries it on finds those that are left.
  */
 import { DONE, DONE_BEFORE, refuse } from "../answers.ts";
+import type { FinishedRecord } from "../codec/finished-record.ts";
 import type { StepJob } from "../command.ts";
 import { type Fingerprint, fingerprint } from "../fingerprint.ts";
 import type { JobView } from "../job.ts";
 import { findJob, matchesFinished, matchesLive, NO_JOB, putJob, statesFor } from "../jobs.ts";
-import { JOB_STEP_MAX } from "../limits.ts";
+import { JOB_STEP_MAX, LINKS_PER_COMMAND_MAX } from "../limits.ts";
 import { NONE } from "../live-table.ts";
 import { findFinished } from "../lookup.ts";
 import { bury } from "../removal.ts";
@@ -31,19 +35,27 @@ export function stepJob(s: QueueState, { id, step, tasks, cursor }: StepJob): Re
   if (job.state !== "running") return ENDED;
   if (step > job.steps) return OTHER_STEP;
   const request = requestOf(job);
+  const linksMin = s.links.size - LINKS_PER_COMMAND_MAX;
+  let looked = 0;
   let changed = 0;
-  for (const task of tasks) if (changeOne(s, job, task, request)) changed++;
-  putJob(s, {
+  while (looked < tasks.length && s.links.size > linksMin) {
+    if (changeOne(s, job, tasks[looked]!, request)) changed++;
+    looked++;
+  }
+  const counted = {
     ...job,
-    state: cursor.length === 0 ? "done" : "running",
-    steps: job.steps + 1,
-    matched: job.matched + tasks.length,
+    matched: job.matched + looked,
     changed: job.changed + changed,
-    skipped: job.skipped + tasks.length - changed,
-    cursor: cursor.slice(),
+    skipped: job.skipped + looked - changed,
     updatedAt: s.clock,
-  });
+  };
+  putJob(s, looked < tasks.length ? counted : taken(counted, cursor));
   return DONE;
+}
+
+function taken(job: JobView, cursor: Uint8Array): JobView {
+  const state = cursor.length === 0 ? "done" : "running";
+  return { ...job, state, steps: job.steps + 1, cursor: cursor.slice() };
 }
 
 /** False when it is none of the job's tasks, or could not be changed. */
@@ -58,12 +70,23 @@ function changeOne(s: QueueState, job: JobView, id: TaskId, request: Fingerprint
   if (record === undefined || !statesFor(job.kind).includes(stateName(record.state))) return false;
   if (!matchesFinished(s, id, record, job.filter)) return false;
   if (job.dryRun) return true;
-  if (job.kind === "retry") return retryFinished(s, id, record, request).code === "ok";
+  if (job.kind === "retry") return retryOne(s, id, record, request);
   bury(s, id, record, request);
   return true;
 }
 
-/** One for each step, so that a task which has died again since can be started again by another. */
+/**
+ * No step is taken twice, so that it needs no request id; the task keeps that of the caller who
+ * started it last, of which a late copy may still come. A task that nobody has started again gets
+ * the step's: by having one it is known to be no new task.
+ */
+function retryOne(s: QueueState, id: TaskId, record: FinishedRecord, step: Fingerprint): boolean {
+  const last = { high: record.requestHigh, low: record.requestLow };
+  const request = last.high === 0 && last.low === 0 ? step : last;
+  return retryFinished(s, id, record, request).code === "ok";
+}
+
+/** One for each step. */
 function requestOf({ id, steps }: JobView): Fingerprint {
   const bytes = new Uint8Array(id.length + 4);
   bytes.set(id);

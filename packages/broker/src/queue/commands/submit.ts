@@ -16,7 +16,9 @@ export function submit(s: QueueState, command: Submit): Reply {
   const plan = isPlain ? undefined : new Plan(s);
   const answer = judge(s, command, bytes, plan);
   if (answer !== undefined) return answer;
-  const state = make(s, command, bytes, plan);
+  make(s, command, bytes, plan);
   if (plan !== undefined) cancelReplaced(s, plan);
-  return { code: "ok", id, state: stateName(state), duplicate: false };
+  // A parent that was replaced may have freed it.
+  const state = stateName(s.table.state[s.table.find(id)]!);
+  return { code: "ok", id, state, duplicate: false };
 }

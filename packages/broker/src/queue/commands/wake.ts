@@ -23,38 +23,33 @@ import {
   timeoutAt,
   withdraw,
 } from "../transitions.ts";
+import { Work } from "../work.ts";
 
 const AS_THE_POLICY_SAYS = { allowed: true, afterMs: 0 };
 
 export function wake(s: QueueState, { max }: Wake): Reply {
-  let left = Math.min(max, WAKE_MAX);
-  while (left > 0) {
-    const links = s.links.size;
-    if (!wakeNext(s)) break;
-    // A child that hears of an end, or a parent that it waited for, is work as well.
-    left -= 1 + links - s.links.size;
-  }
+  const work = new Work(s, Math.min(max, WAKE_MAX));
+  while (!work.isUsedUp && wakeNext(s, work));
   return DONE;
 }
 
 /** False = nothing is due. */
-function wakeNext(s: QueueState): boolean {
+function wakeNext(s: QueueState, work: Work): boolean {
   const { table, timers } = s;
   const slot = timers.top;
   const at = slot === NONE ? Number.POSITIVE_INFINITY : table.timerAt[slot]!;
   const expiresAt = nextExpiry(s);
   if (Math.min(at, expiresAt) > s.clock) return false;
-  if (expiresAt < at) {
-    expire(s, s.expiries.top);
-  } else if (table.state[slot] === RUNNING) {
-    endOverdue(s, slot);
-  } else if (table.state[slot] === BLOCKED) {
-    endDoomed(s, slot);
-  } else {
-    withdraw(s, slot);
-    becomePending(s, slot);
-  }
+  if (expiresAt < at) work.carryOut(s.expiries.top, expire);
+  else if (table.state[slot] === RUNNING) work.carryOut(slot, endOverdue);
+  else if (table.state[slot] === BLOCKED) work.carryOut(slot, endDoomed);
+  else work.carryOut(slot, comeDue);
   return true;
+}
+
+function comeDue(s: QueueState, slot: number): void {
+  withdraw(s, slot);
+  becomePending(s, slot);
 }
 
 function endOverdue(s: QueueState, slot: number): void {
