@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { type Client, connect, type Members } from "task-queue-client";
+import { StandardOutput } from "./output/standard-output.ts";
 
 /** What the verbs ask of the cluster. */
 export type AdminClient = Pick<
@@ -10,7 +11,9 @@ export type AdminClient = Pick<
   | "close"
   | "cluster"
   | "dead"
+  | "events"
   | "get"
+  | "graph"
   | "jobs"
   | "list"
   | "logs"
@@ -20,6 +23,7 @@ export type AdminClient = Pick<
   | "retry"
   | "stats"
   | "submit"
+  | "submitMany"
   | "wait"
   | "workers"
 > & { readonly members: Pick<Members, keyof Members> };
@@ -39,11 +43,15 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Is standard output a terminal? */
   readonly isTerminal: boolean;
+  /** Is standard error one, on which a line may be drawn again and again? */
+  readonly isStderrTerminal: boolean;
   /** Is somebody there who can answer a question? */
   readonly canAsk: boolean;
   /** Milliseconds since 1970. */
   now(): number;
   stdout(text: string): void;
+  /** The same for what is long: done once it was taken, and rejects when it was not. */
+  stdoutAll(text: string): Promise<void>;
   stderr(text: string): void;
   readFile(path: string): string;
   readStdin(): string;
@@ -67,13 +75,17 @@ function askOnTerminal(question: string): Promise<string> {
   });
 }
 
+export const STANDARD_OUTPUT = new StandardOutput(process.stdout);
+
 /** The real surroundings. */
 export const PROCESS_IO: Io = {
   env: process.env,
   isTerminal: process.stdout.isTTY === true,
+  isStderrTerminal: process.stderr.isTTY === true,
   canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
   now: Date.now,
-  stdout: (text) => void process.stdout.write(text),
+  stdout: (text) => STANDARD_OUTPUT.write(text),
+  stdoutAll: (text) => STANDARD_OUTPUT.writeAll(text),
   stderr: (text) => void process.stderr.write(text),
   readFile: (path) => readFileSync(path, "utf8"),
   readStdin: () => readFileSync(STDIN, "utf8"),

@@ -2,12 +2,9 @@
 import type { JobJson } from "task-queue-client";
 import type { Context } from "./command.ts";
 import { EXIT } from "./exit-status.ts";
+import { ProgressLine, progressBar } from "./output/progress.ts";
 import type { Column } from "./output/table.ts";
 import { flatten, formatAge } from "./output/words.ts";
-
-const BAR_CELLS = 24;
-/** To the first column, and what was there is gone. */
-const REDRAW = "\r\u001b[K";
 
 export function jobColumns(now: number): readonly Column<JobJson>[] {
   return [
@@ -23,18 +20,24 @@ export function jobColumns(now: number): readonly Column<JobJson>[] {
 }
 
 /** Looks on until it has ended, with a line on a terminal, and shows what came of it. */
-export async function followJob(
-  { client, io, out }: Context,
+export async function followJob(context: Context, job: JobJson, total?: number): Promise<number> {
+  const ended = await endOf(context, job, total);
+  context.out.done({ ...ended }, sentence(ended));
+  return ended.state === "done" ? EXIT.ok : EXIT.no;
+}
+
+/** The job once it has ended, with a line on a terminal until then. */
+export async function endOf(
+  { client, io }: Pick<Context, "client" | "io">,
   job: JobJson,
   total?: number,
-): Promise<number> {
-  const draw = (now: JobJson): void => {
-    if (io.isTerminal) io.stderr(`${REDRAW}${progressText(now, total)}`);
-  };
-  const ended = await client.jobs.wait(job.id, draw);
-  if (io.isTerminal) io.stderr(REDRAW);
-  out.done({ ...ended }, sentence(ended));
-  return ended.state === "done" ? EXIT.ok : EXIT.no;
+): Promise<JobJson> {
+  const line = new ProgressLine(io);
+  try {
+    return await client.jobs.wait(job.id, (now) => line.draw(progressText(now, total)));
+  } finally {
+    line.clear();
+  }
 }
 
 export function showJob({ out }: Context, job: JobJson): void {
@@ -44,10 +47,7 @@ export function showJob({ out }: Context, job: JobJson): void {
 /** `total`: how many there are, where that is known; the count of a moment ago. */
 export function progressText({ matched, changed }: JobJson, total?: number): string {
   if (total === undefined || total === 0) return `${matched} looked at, ${changed} changed`;
-  const share = Math.min(1, matched / total);
-  const full = Math.round(share * BAR_CELLS);
-  const bar = "#".repeat(full).padEnd(BAR_CELLS, ".");
-  return `[${bar}] ${Math.floor(share * 100)}%  ${matched} of ${total}`;
+  return progressBar(matched, total);
 }
 
 function sentence({ id, kind, dry_run, state, changed, skipped }: JobJson): string {

@@ -4,6 +4,13 @@ import type { FieldList, Output } from "./output/output.ts";
 import type { Column } from "./output/table.ts";
 import { formatAge, inline, joined } from "./output/words.ts";
 
+const ENDED: ReadonlySet<string> = new Set(["completed", "dead", "cancelled", "expired"]);
+
+/** Is it a state in which a task has ended? */
+export function hasEnded(state: string): boolean {
+  return ENDED.has(state);
+}
+
 export function taskColumns(now: number): readonly Column<TaskJson>[] {
   return [
     { title: "ID", text: (task) => task.id },

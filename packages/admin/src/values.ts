@@ -62,6 +62,14 @@ export function time(args: Arguments, name: string): Date | undefined {
   throw wrong(name, value, "a time with its zone, as in 2030-01-31T08:00:00Z");
 }
 
+/** A time, or how long ago it was: `2h`. */
+export function moment(args: Arguments, name: string, now: number): Date | undefined {
+  const value = text(args, name);
+  if (value === undefined) return undefined;
+  const ago = parseDuration(value);
+  return ago === undefined ? time(args, name) : new Date(now - ago);
+}
+
 export function parseDuration(value: string): number | undefined {
   if (/^\d+$/.test(value)) return Number(value) * 1_000;
   if (!/^(?:\d+(?:ms|s|m|h|d))+$/.test(value)) return undefined;
@@ -72,9 +80,9 @@ export function parseDuration(value: string): number | undefined {
   return total;
 }
 
-/** The task id in `args.id`. */
-export function taskId(args: Arguments): string {
-  const id = text(args, "id") ?? "";
+/** The task id in `args.id`, or under another name. */
+export function taskId(args: Arguments, name = "id"): string {
+  const id = text(args, name) ?? "";
   if (UUID.test(id)) return id.toLowerCase();
   throw new CliError(
     EXIT.usage,

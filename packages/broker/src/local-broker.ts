@@ -19,19 +19,22 @@ import type {
   TaskFilter,
 } from "./operations/broker.ts";
 import { listLive } from "./operations/list-live.ts";
-import type {
-  Command,
-  ErrorGroup,
-  FeedReader,
-  JobView,
-  LogPage,
-  QueueView,
-  SessionView,
-  TaskId,
-  TaskView,
-  Token,
+import {
+  type Command,
+  type ErrorGroup,
+  type FeedReader,
+  type GraphNode,
+  type JobView,
+  type LogPage,
+  type QueueView,
+  type SessionView,
+  type TaskId,
+  type TaskView,
+  type Token,
+  versionNeededBy,
 } from "./queue/index.ts";
-import type { Runtime } from "./runtime.ts";
+import { SUPPORTED } from "./replica/index.ts";
+import type { NodeReplica, OutcomeWaiter, Runtime } from "./runtime.ts";
 
 /**
  * Live tasks whose contents are read in one piece, some ten milliseconds' worth; the page ends
@@ -66,7 +69,7 @@ export class LocalBroker implements Broker {
   }
 
   request(command: Command, done: (outcome: Outcome) => void): void {
-    this.#runtime.input((replica) => replica.request(command, done));
+    this.#request(command, done, (replica) => replica.request(command, done));
   }
 
   readBarrier(consistency: Consistency, minIndex = 0): Promise<number> {
@@ -172,6 +175,16 @@ export class LocalBroker implements Broker {
     return this.#read(async () => this.#queue.logLines(id, after, limit));
   }
 
+  /** A content may be large, and a graph asks for many: between them others have their turn. */
+  async graphNode(id: TaskId): Promise<GraphNode | undefined> {
+    await nextTurn();
+    return this.#read(async () => this.#queue.graphNode(id));
+  }
+
+  children(id: TaskId, limit: number): Promise<readonly TaskId[]> {
+    return this.#read(() => this.#history.children(id, limit));
+  }
+
   storageStats(): Promise<Readonly<Record<string, string>>> {
     return this.#runtime.state.stats();
   }
@@ -220,11 +233,28 @@ export class LocalBroker implements Broker {
   }
 
   sessionRequest(session: string, command: Command, done: (outcome: Outcome) => void): void {
-    this.#runtime.input((replica) => replica.request(command, done, session));
+    this.#request(command, done, (replica) => replica.request(command, done, session));
   }
 
   beat(session: string): void {
     this.#runtime.input((replica) => replica.beat(session));
+  }
+
+  /**
+   * What needs a later version than this node knows of is not refused before it has heard of all
+   * that was committed: the cluster may have been raised a moment ago, elsewhere.
+   */
+  #request(command: Command, done: OutcomeWaiter, act: (replica: NodeReplica) => void): void {
+    const { version } = this.#queue;
+    if (version >= SUPPORTED.max || versionNeededBy(command) <= version) {
+      this.#runtime.input(act);
+      return;
+    }
+    const heard = (applied: number | undefined): void => {
+      if (applied !== undefined) this.#runtime.input(act);
+      else done({ kind: "refused", code: "no_leader", message: NOT_CONFIRMED });
+    };
+    this.#runtime.input((replica) => replica.read(heard, true, 0));
   }
 
   /** What the disk cannot read ends the process, even if only somebody's question wanted it. */

@@ -4,7 +4,7 @@
  */
 import { expect } from "vitest";
 import { HistoryReader } from "../src/history.ts";
-import { idAt } from "../src/history-skip.ts";
+import { idAt } from "../src/id-time.ts";
 import type { TaskFilter } from "../src/operations/task-filter.ts";
 import type { KeyRange, StateStore } from "../src/ports.ts";
 import {
@@ -21,6 +21,11 @@ import {
 export const START = Date.UTC(2026, 2, 31);
 const RETRY = { ...PLAIN_BACKOFF, maxRetries: 0, initialDelayMs: 1, multiplier: 1, maxDelayMs: 1 };
 
+/** The first 48 bits of an id are its time. */
+export function timeOf(id: TaskId): number {
+  return Buffer.from(id).readUIntBE(0, 6);
+}
+
 /** A machine with a store of its own, of which a test says when it is flushed. */
 export class World {
   readonly rows = new Map<string, readonly [Uint8Array, Uint8Array]>();
@@ -36,8 +41,8 @@ export class World {
   };
   readonly reader = new HistoryReader(this.owner);
 
-  constructor() {
-    this.machine.raise(3);
+  constructor(version = 3) {
+    this.machine.raise(version);
     this.apply({
       type: "register",
       session: "w",
@@ -64,10 +69,19 @@ export class World {
 
   /** Submits a task and ends it: completed, dead, cancelled by turns. */
   finish(n: number, queue: string, extras: Partial<TaskContent> = {}): TaskId {
+    const id = this.submit(n, queue, extras);
+    this.#end(n, id);
+    return id;
+  }
+
+  /** `aheadMs`: of the time in the id before that of the cluster. */
+  submit(n: number, queue: string, extras: Partial<TaskContent> = {}, aheadMs = 0): TaskId {
     this.now += 1_000;
-    const id = idAt(this.now);
+    const id = idAt(this.now + aheadMs);
     id[6] = 0x70;
     id[8] = 0x80;
+    // Another task may come to have the same time.
+    if (aheadMs !== 0) id[15] = 1;
     this.ids.push(id);
     const content = {
       type: n % 2 === 0 ? "a" : "b",
@@ -88,7 +102,6 @@ export class World {
       ...extras,
     } as const;
     this.apply({ type: "submit", id, content, retry: { ...RETRY, jitter: 0 }, depthLimit: 0 });
-    this.#end(n, id);
     return id;
   }
 

@@ -12,6 +12,7 @@ import {
   type ErrorGroupsParams,
   type EventJson,
   formatTaskId,
+  type GraphJson,
   type ListJson,
   type LogsJson,
   type QueueJson,
@@ -37,6 +38,7 @@ import { Submitter } from "./submitter.ts";
 import {
   type TaskCalls,
   TaskHandle,
+  TaskReference,
   toResult,
   type WaitOptions,
   type When,
@@ -188,6 +190,11 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     return made.tasks.map(({ id, state, duplicate }) => new TaskHandle(this, id, state, duplicate));
   }
 
+  /** A task whose id is known from elsewhere. Asks nothing yet, not even whether it is there. */
+  handle<K extends TypeOf<M> = TypeOf<M>>(id: string): TaskReference<ResultOf<M, K>> {
+    return new TaskReference(this, id);
+  }
+
   /** Throws `not_found` for a task that is not known. */
   get(id: string): Promise<TaskJson> {
     return this.#call("get", { id });
@@ -226,6 +233,14 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
   /** Lines that its handlers wrote, behind number `after`; at most 1,000 at a time. */
   logs(id: string, { after = 0, limit = 100 }: LogsOptions = {}): Promise<LogsJson> {
     return this.#call("logs", { id, after, limit });
+  }
+
+  /**
+   * What it depends on, and what depends on it: at most 1,000 tasks, the nearest first. Throws
+   * `not_found` for a task that is not known.
+   */
+  graph(id: string): Promise<GraphJson> {
+    return this.#call("graph", { id });
   }
 
   /**

@@ -3,6 +3,8 @@ export type {
   ClusterJson,
   ErrorGroupJson,
   EventJson,
+  GraphJson,
+  GraphNodeJson,
   JobJson,
   LogLineJson,
   LogsJson,
@@ -37,7 +39,7 @@ export type {
 } from "./members.ts";
 export { QueueHandle, type QueueSettings, type SetOptions } from "./queue-handle.ts";
 export type { SubmitOptions } from "./submit-task.ts";
-export { TaskHandle, toResult, type WaitOptions, type When } from "./task-handle.ts";
+export { TaskHandle, TaskReference, toResult, type WaitOptions, type When } from "./task-handle.ts";
 export { type ListFilter, TaskList, type TaskPage } from "./task-list.ts";
 export {
   type AnyTasks,

@@ -1,5 +1,8 @@
-/** One task as its submitter holds it. Everything but the id is asked of the cluster anew. */
-import type { EventJson, TaskJson, TaskStateName } from "task-queue-protocol";
+/**
+ * One task as whoever knows its id can hold it, and as its submitter does. Everything but the id is
+ * asked of the cluster anew.
+ */
+import type { EventJson, GraphJson, TaskJson, TaskStateName } from "task-queue-protocol";
 import { TaskFailed } from "./errors.ts";
 import type { EventFilter, FollowOptions } from "./follow.ts";
 
@@ -21,24 +24,19 @@ export interface TaskCalls {
   cancel(id: string, reason?: string): Promise<TaskJson>;
   retry(id: string): Promise<TaskJson>;
   reschedule(id: string, when: When): Promise<TaskJson>;
+  graph(id: string): Promise<GraphJson>;
   events(filter: EventFilter, options: FollowOptions): AsyncIterable<EventJson>;
 }
 
 const PROGRESS_OR_END = "progress,completed,dead,cancelled,expired";
 
-export class TaskHandle<R = unknown> {
+export class TaskReference<R = unknown> {
   readonly id: string;
-  /** State when the submit was answered. */
-  readonly state: TaskStateName;
-  /** It had been submitted before, under this id or its idempotency key. */
-  readonly duplicate: boolean;
   readonly #client: TaskCalls;
 
-  constructor(client: TaskCalls, id: string, state: TaskStateName, duplicate: boolean) {
+  constructor(client: TaskCalls, id: string) {
     this.#client = client;
     this.id = id;
-    this.state = state;
-    this.duplicate = duplicate;
   }
 
   get(): Promise<TaskJson> {
@@ -94,6 +92,30 @@ export class TaskHandle<R = unknown> {
 
   reschedule(when: When): Promise<TaskJson> {
     return this.#client.reschedule(this.id, when);
+  }
+
+  /** What it depends on, and what depends on it. */
+  graph(): Promise<GraphJson> {
+    return this.#client.graph(this.id);
+  }
+
+  /** What happens to it, for ever: break off to end it. */
+  events(options: FollowOptions = {}): AsyncIterable<EventJson> {
+    return this.#client.events({ id: this.id }, options);
+  }
+}
+
+/** With what the answer to the submit said. */
+export class TaskHandle<R = unknown> extends TaskReference<R> {
+  /** State when the submit was answered. */
+  readonly state: TaskStateName;
+  /** It had been submitted before, under this id or its idempotency key. */
+  readonly duplicate: boolean;
+
+  constructor(client: TaskCalls, id: string, state: TaskStateName, duplicate: boolean) {
+    super(client, id);
+    this.state = state;
+    this.duplicate = duplicate;
   }
 }
 

@@ -104,3 +104,25 @@ describe("administration", () => {
     expect(await tq.stats()).toBeTypeOf("object");
   });
 });
+
+test("the graph of a task, also from its handle", async () => {
+  const { port, cluster } = await openOne();
+  cluster.raise(3);
+  const tq = client({ servers: `127.0.0.1:${port}` });
+  const parent = await tq.submit("t", 1);
+  const child = await tq.submit("t", 2, { dependsOn: [parent] });
+  const graph = await parent.graph();
+  expect(graph).toMatchObject({ id: parent.id, truncated: false });
+  expect(graph.nodes).toMatchObject([
+    { id: parent.id, state: "pending", depends_on: [], distance: 0 },
+    { id: child.id, state: "blocked", depends_on: [parent.id], distance: 1 },
+  ]);
+  finishAll(cluster);
+  expect((await tq.graph(child.id)).nodes).toMatchObject([
+    { id: child.id, state: "pending" },
+    { id: parent.id, state: "completed", distance: -1 },
+  ]);
+  await expect(tq.graph("0198f2c4-0000-7000-8000-000000000001")).rejects.toMatchObject({
+    code: "not_found",
+  });
+});

@@ -1,7 +1,15 @@
 /** Following what happens to tasks, and reading what their handlers say. */
 import { parseTaskId } from "task-queue-protocol";
 import { describe, expect, test } from "vitest";
-import { client, type FakeCluster, finishAll, openOne, openProxy, until } from "./harness.ts";
+import {
+  client,
+  type FakeCluster,
+  finishAll,
+  openOne,
+  openProxy,
+  register,
+  until,
+} from "./harness.ts";
 
 async function open() {
   const { port, cluster } = await openOne();
@@ -11,18 +19,7 @@ async function open() {
 
 /** A worker takes the only task. */
 function start(cluster: FakeCluster): number {
-  cluster.apply({
-    type: "register",
-    session: "w",
-    secret: new Uint8Array(16),
-    name: "w",
-    queues: [],
-    types: ["t"],
-    labels: [],
-    concurrency: 1,
-    version: "1",
-    leaseMs: 30_000,
-  });
+  register(cluster);
   const reply = cluster.apply({ type: "lease", session: "w", count: 1 });
   return reply.code === "leased" ? reply.tokens[0]! : 0;
 }
@@ -68,6 +65,34 @@ describe("events", () => {
     await until(() => proxy.connections > before);
     const { id } = await tq.submit("t", 1, { queue: "a" });
     expect((await next).value).toMatchObject({ id });
+  });
+
+  test("of one task whose id is known, with all else that a handle has", async () => {
+    const { cluster, tq } = await open();
+    const after = String(cluster.machine.applied);
+    const { id } = await tq.submit("t", 1);
+    await tq.submit("t", 2);
+    const handle = tq.handle(id);
+    expect(await handle.get()).toMatchObject({ id, state: "pending" });
+    expect(await handle.graph()).toMatchObject({ id, nodes: [{ id, distance: 0 }] });
+    finishAll(cluster);
+    await handle.result();
+    const seen = [];
+    for await (const event of handle.events({ after })) {
+      seen.push([event.id, event.kind]);
+      if (event.kind === "completed") break;
+    }
+    expect(seen).toEqual(["submitted", "started", "completed"].map((kind) => [id, kind]));
+    const none = tq.handle("0198f2c4-0000-7000-8000-000000000001");
+    await expect(none.result()).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  test("a position beyond the end of the log is an error, and says where that is", async () => {
+    const { cluster, tq } = await open();
+    const events = tq.events({}, { after: "999999" });
+    const end = `is at ${cluster.index}`;
+    const refusal = { code: "invalid_request", message: expect.stringContaining(end) };
+    await expect(events.next()).rejects.toMatchObject(refusal);
   });
 
   test("ends when told", async () => {

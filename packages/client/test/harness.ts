@@ -69,22 +69,26 @@ export async function openProxy(port: number): Promise<Proxy> {
   return proxy;
 }
 
+/** A worker `w` for tasks of type `t`, without a connection. */
+export function register(cluster: FakeCluster): void {
+  if (cluster.machine.session("w") !== undefined) return;
+  cluster.apply({
+    type: "register",
+    session: "w",
+    secret: new Uint8Array(16),
+    name: "w",
+    queues: [],
+    types: ["t"],
+    labels: [],
+    concurrency: 1,
+    version: "1",
+    leaseMs: 30_000,
+  });
+}
+
 /** Runs every pending task to its end, as a worker would. */
 export function finishAll(cluster: FakeCluster, result: unknown = "done"): void {
-  if (cluster.machine.session("w") === undefined) {
-    cluster.apply({
-      type: "register",
-      session: "w",
-      secret: new Uint8Array(16),
-      name: "w",
-      queues: [],
-      types: ["t"],
-      labels: [],
-      concurrency: 1,
-      version: "1",
-      leaseMs: 30_000,
-    });
-  }
+  register(cluster);
   cluster.apply({ type: "lease", session: "w", count: 100 });
   for (const { id, token } of cluster.machine.leases("w")) {
     const bytes = Buffer.from(JSON.stringify(result));

@@ -1,5 +1,5 @@
 /**
- * Many dead tasks at once: `tq-admin dlq retry --all|--type|--error`, `dlq groups` and `purge-dlq`.
+ * Many dead tasks at once: `tq-admin dlq retry --all|--type|--error`, `dlq groups`, `dlq purge`.
  * The leader does it; breaking off here stops the looking on, not the job.
  */
 import type { ErrorGroupJson, JobFilter, JobOptions } from "task-queue-client";
@@ -7,12 +7,12 @@ import type { Argv } from "yargs";
 import type { Arguments, Command, Context } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { CliError, EXIT } from "../exit-status.ts";
-import { followJob } from "../job-view.ts";
+import { endOf, followJob } from "../job-view.ts";
 import { formatAge } from "../output/words.ts";
 import { flagged, text, whole } from "../values.ts";
 
 const FILTERS = ["queue", "type", "tag", "error"] as const;
-const RATE_MAX = 1_000_000;
+export const RATE_MAX = 1_000_000;
 const PAGE_MAX = 1_000;
 /** A change of millions of tasks takes its time. */
 export const JOB_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
@@ -42,27 +42,38 @@ export const dlqGroups: Command = {
   },
 };
 
-export const purgeDlq: Command = {
-  usage: "purge-dlq",
-  summary: "Delete dead tasks for good",
-  examples: [
-    ["tq-admin purge-dlq --dry-run", "how many there are"],
-    ["tq-admin purge-dlq --queue mail --yes", "in a script"],
-  ],
-  timeoutMs: () => JOB_TIMEOUT_MS,
-  arguments: (parser) =>
-    bulkOptions(parser).option("yes", { alias: "y", type: "boolean", describe: "Do not ask" }),
-  async run(context) {
-    const { client, args } = context;
-    const options = jobOptions(args);
-    if (options.dryRun !== true) {
-      await confirm(context, `Delete ${describe(args)} for good?`);
-    }
-    const total = await totalOf(context);
-    const job = await client.jobs.start("delete", { ...filterOf(args), status: "dead" }, options);
-    return followJob(context, job, total);
-  },
-};
+export const purgeDlq = purge("purge-dlq", "");
+export const dlqPurge = purge("purge", "dlq ");
+
+/** The same by two names. Before it asks it has counted what it would delete. */
+function purge(verb: string, group: string): Command {
+  return {
+    usage: verb,
+    summary: "Delete dead tasks for good",
+    examples: [
+      [`tq-admin ${group}${verb} --dry-run`, "how many there are"],
+      [`tq-admin ${group}${verb} --queue mail --yes`, "in a script"],
+    ],
+    timeoutMs: () => JOB_TIMEOUT_MS,
+    arguments: (parser) =>
+      bulkOptions(parser).option("yes", { alias: "y", type: "boolean", describe: "Do not ask" }),
+    async run(context) {
+      const { client, args } = context;
+      const options = jobOptions(args);
+      const filter = { ...filterOf(args), status: "dead" } as const;
+      let total = await totalOf(context);
+      if (options.dryRun !== true && !flagged(args, "yes")) {
+        const question = `Delete ${describe(args)} for good?`;
+        if (context.io.canAsk) {
+          const counting = await client.jobs.start("delete", filter, { dryRun: true });
+          total = (await endOf(context, counting, total)).changed;
+        }
+        await confirm(context, context.io.canAsk ? `${question} There are ${total}.` : question);
+      }
+      return followJob(context, await client.jobs.start("delete", filter, options), total);
+    },
+  };
+}
 
 /** True: the command line speaks of many tasks, not of one. */
 export function isBulk(args: Arguments): boolean {
@@ -104,7 +115,7 @@ function filterOf(args: Arguments): JobFilter {
 /** How many there are, where the counters of queues say it. */
 async function totalOf({ client, io, args }: Context): Promise<number | undefined> {
   const { queue, ...others } = filterOf(args);
-  if (!io.isTerminal || Object.keys(others).length > 0) return undefined;
+  if (!io.isStderrTerminal || Object.keys(others).length > 0) return undefined;
   const queues = await client.queues();
   return queues
     .filter(({ name }) => queue === undefined || queue === name)

@@ -1,30 +1,10 @@
-/** `tq-admin dlq list|show|retry|delete`: the dead letter queue. */
+/** `tq-admin dlq show|retry|delete`: what has died. */
 import type { TaskJson } from "task-queue-client";
 import type { Command, Context } from "../command.ts";
 import { CliError, EXIT } from "../exit-status.ts";
-import { showTask, taskColumns } from "../task-view.ts";
+import { showTask } from "../task-view.ts";
 import { taskId, text } from "../values.ts";
 import { bulkOptions, isBulk, JOB_TIMEOUT_MS, retryMany } from "./dlq-bulk.ts";
-import { tasksOf } from "./list.ts";
-
-const LIMIT_DEFAULT = 100;
-
-export const dlqList: Command = {
-  usage: "list",
-  summary: "List dead tasks",
-  examples: [["tq-admin dlq list --queue mail --limit 1000", "of one queue"]],
-  arguments: (parser) =>
-    parser
-      .option("queue", { type: "string", describe: "Of this queue" })
-      .option("type", { type: "string", describe: "Of this type" })
-      .option("tag", { type: "string", describe: "With this tag" })
-      .option("older-than", { type: "string", describe: "Submitted longer ago than, as in 30m" })
-      .option("limit", { type: "string", describe: `At most so many [${LIMIT_DEFAULT}]` }),
-  async run(context) {
-    await context.out.list(tasksOf(context, "dead"), taskColumns(context.io.now()));
-    return EXIT.ok;
-  },
-};
 
 export const dlqShow: Command = {
   usage: "show <id>",

@@ -7,6 +7,7 @@ import type {
   Delivery,
   ErrorGroup,
   FeedReader,
+  GraphNode,
   JobView,
   LeaseLostEvent,
   LogPage,
@@ -123,6 +124,10 @@ export interface Broker {
   onApplied(listener: () => void): () => void;
   /** Lines of a task's log behind number `after`; undefined: there is no such task. */
   logLines(id: TaskId, after: number, limit: number): Promise<LogPage | undefined>;
+  /** A task among its relatives; undefined: there is nothing left of it. */
+  graphNode(id: TaskId): Promise<GraphNode | undefined>;
+  /** Tasks that depend, or depended, on this one, in id order; at most `limit`. */
+  children(id: TaskId, limit: number): Promise<readonly TaskId[]>;
   storageStats(): Promise<Readonly<Record<string, string>>>;
 
   // Members and leadership; on the leader only, elsewhere they reject with `no_leader` and say who

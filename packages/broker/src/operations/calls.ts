@@ -7,6 +7,7 @@ import type { Broker } from "./broker.ts";
 import { clusterStatus } from "./cluster.ts";
 import { ERROR_GROUP_PARAMETERS, listErrorGroups } from "./error-groups.ts";
 import { pollEvents } from "./events.ts";
+import { readGraph } from "./graph.ts";
 import { invalid, shown } from "./invalid.ts";
 import { cancelJob, getJob, listJobs, startJob } from "./jobs.ts";
 import { listTasks } from "./list.ts";
@@ -98,6 +99,10 @@ const VERBS: Answering = {
     params.refuseUnknown(["id", "after", "limit", "consistency"]);
     const wanted = { after: params.integer("after"), limit: params.integer("limit") };
     return readLogs(broker, params.get("id"), wanted, readOptions(params, minIndex));
+  },
+  async graph(broker, params, { minIndex }) {
+    params.refuseUnknown(["id", "consistency"]);
+    return readGraph(broker, params.get("id"), readOptions(params, minIndex));
   },
   async events(broker, params, { signal }) {
     return pollEvents(broker, params, signal);

@@ -79,6 +79,23 @@ export function eventToJson(event: FeedEvent): EventJson {
   };
 }
 
+/**
+ * Resolves when the log reaches as far as this position; this node may only lag. One beyond the end
+ * of the log, for which nobody has got it from this cluster, would be waited for without end.
+ * @throws TqError `invalid_request`; `no_leader` when nobody knows where the log ends
+ */
+export async function reached(
+  broker: Broker,
+  position: FeedPosition | undefined,
+  field: string,
+): Promise<void> {
+  if (position === undefined || position.index <= broker.status().applied) return;
+  const end = await broker.readBarrier("linearizable");
+  if (position.index <= end) return;
+  const why = `${formatPosition(position)} is beyond the end of the log, which is at ${end}`;
+  throw invalid(field, `${why}; is it from another cluster?`);
+}
+
 /** One look at the feed. @throws TqError `position_compacted` */
 export function readEvents(
   broker: Broker,
@@ -134,6 +151,7 @@ export async function pollEvents(
     throw invalid("wait_ms", `0 to ${WAIT_MS_MAX} are allowed`);
   }
   const filter = parseEventFilter(params);
+  await reached(broker, after, "after");
   const leave = follow(broker);
   try {
     const page = await nextEvents(broker, after, { limit, filter }, { waitMs, signal });

@@ -22,6 +22,9 @@ export const RESULT_NESTING_MAX = 1000;
 export const DURATION_MS_MAX = 10 * 365 * 24 * 60 * 60 * 1000;
 export const CANCEL_REASON_BYTES_MAX = 1024;
 
+/** Of a change without a condition, when others change the same thing at the same time. */
+export const CHANGE_TRIES_MAX = 20;
+
 export const BATCH_TASKS_MAX = 1000;
 /** Contents of tasks that are made together: they travel in one message between brokers. */
 export const ATOMIC_BYTES_MAX = 4 * 1024 * 1024;
@@ -43,6 +46,11 @@ export const JOB_RATE_MAX = 1_000_000;
 export const ERROR_GROUPS_MAX = 1000;
 /** Looks at the broker for one page; a page that is short after that many carries a cursor. */
 export const LIST_ROUNDS_MAX = 50;
+
+/** Of one graph: tasks, steps to either side, and parents that all of them name. */
+export const GRAPH_NODES_MAX = 1000;
+export const GRAPH_STEPS_MAX = 100;
+export const GRAPH_LINKS_MAX = 10_000;
 
 /** Who follow the feed of this node at one time, by any door; of more: `overloaded`. */
 export const EVENT_STREAMS_MAX = 100;

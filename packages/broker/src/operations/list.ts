@@ -52,14 +52,17 @@ async function readPage(broker: Broker, query: ListQuery): Promise<Page> {
   let bytes = 0;
   let position: ListCursor | undefined = startOf(query);
   for (let round = 0; round < LIST_ROUNDS_MAX && position !== undefined; round++) {
-    const page = await look(broker, query, position, query.limit - tasks.length);
+    const wanted = lookLimit(query, query.limit - tasks.length);
+    const page = await look(broker, query, position, wanted);
     for (const view of page.tasks) {
       tasks.push(view);
       if (query.payload) bytes += bytesOf(view);
       if (bytes >= LIST_BYTES_MAX) return { tasks, next: { ...position, after: view.id } };
     }
     position = following(query, position, page.next);
-    if (tasks.length >= query.limit) break;
+    // Cut short: it has cost what a page may cost.
+    const isSpent = page.next !== undefined && page.tasks.length < wanted;
+    if (isSpent || tasks.length >= query.limit) break;
   }
   return { tasks, next: position };
 }
@@ -75,12 +78,15 @@ async function look(
   broker: Broker,
   query: ListQuery,
   position: ListCursor,
-  wanted: number,
+  limit: number,
 ): Promise<ListPage> {
-  const limit = query.payload ? Math.min(wanted, TASKS_PER_LOOK_WITH_PAYLOAD) : wanted;
   return position.half === "live"
     ? broker.listLive(query.filter, position.after, limit)
     : broker.listFinished(query.filter, position.after, limit);
+}
+
+function lookLimit({ payload }: ListQuery, wanted: number): number {
+  return payload ? Math.min(wanted, TASKS_PER_LOOK_WITH_PAYLOAD) : wanted;
 }
 
 function following(

@@ -6,6 +6,7 @@ import { parseTaskId } from "task-queue-protocol";
 import {
   NO_EXTRAS,
   PARENT_FAILURES,
+  TASK_STATES,
   type TaskContent,
   type TaskId,
   UNIQUE_CONFLICTS,
@@ -34,7 +35,8 @@ export type Extras = Pick<TaskContent, keyof typeof NO_EXTRAS>;
 /** `exported`: as a broker has shown a task, whose expiry may be over. `now`: cluster time. */
 export function readExtras(fields: Fields, exported: boolean, now: number): Extras {
   if (!EXTRA_FIELDS.some((name) => fields.has(name))) return NO_EXTRAS;
-  const dependsOn = readParents(fields);
+  const parents = readParents(fields);
+  const dependsOn = waitsNoMore(fields) ? NO_EXTRAS.dependsOn : parents;
   const onFailure = fields.oneOf("on_parent_failure", PARENT_FAILURES) ?? "fail";
   return {
     ...readExpiry(fields, exported, now),
@@ -45,6 +47,16 @@ export function readExtras(fields: Fields, exported: boolean, now: number): Extr
     // Without parents it means nothing, and what means the same is the same content.
     onParentFailure: dependsOn.length === 0 ? "fail" : onFailure,
   };
+}
+
+/**
+ * Is it a copy of a task whose parents have ended? Elsewhere they are not even known. Only its
+ * state says so: what else a broker shows stands beside parents that are meant, too.
+ */
+function waitsNoMore(fields: Fields): boolean {
+  if (fields.has("waits_for")) return false;
+  const state = fields.get("state");
+  return state !== "blocked" && TASK_STATES.some((known) => known === state);
 }
 
 /**

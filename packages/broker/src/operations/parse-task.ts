@@ -47,6 +47,7 @@ export const READ_ONLY_FIELDS = [
   "result_base64",
   "error",
   "progress",
+  "log_lines",
   "lease",
   "due_at",
   "waits_for",

@@ -13,7 +13,7 @@ import {
 import type { Broker } from "./broker.ts";
 import { checkName } from "./check-values.ts";
 import { invalid, shown } from "./invalid.ts";
-import { perform } from "./perform.ts";
+import { perform, performAsSeen } from "./perform.ts";
 import { settingsToJson } from "./queue-settings.ts";
 import { readAfter } from "./read-back.ts";
 import { type Answer, barrier, type ReadOptions } from "./read-options.ts";
@@ -68,16 +68,17 @@ export async function configureQueue(
   if (settings === undefined && paused === undefined && draining === undefined) {
     throw invalid("settings", "nothing to change; give settings, paused or draining");
   }
-  if (ifRevision === 0) await checkUntouched(broker, name);
-  const command: ConfigureQueue = {
+  const toCommand = (revision: number): ConfigureQueue => ({
     type: "configureQueue",
     queue: name,
-    ifRevision: ifRevision ?? 0,
+    ifRevision: revision,
     ...(settings === undefined ? {} : { settings }),
     ...(paused === undefined ? {} : { paused }),
     ...(draining === undefined ? {} : { draining }),
-  };
-  const { index } = await perform(broker, command);
+  });
+  const { index } = await (ifRevision === undefined
+    ? performAsSeen(broker, () => revisionOf(broker, name), toCommand)
+    : perform(broker, toCommand(ifRevision)));
   const answer = await readAfter(broker, index, () => broker.queue(name));
   if (answer.value === undefined) {
     throw new TqError("not_found", "it was changed, and somebody else has deleted it since");
@@ -88,16 +89,20 @@ export async function configureQueue(
 /** Resolves with the index at which it was gone. */
 export async function deleteQueue(broker: Broker, name: string): Promise<number> {
   checkName(name, "name");
-  return (await perform(broker, { type: "deleteQueue", queue: name })).index;
+  const look = () => revisionOf(broker, name);
+  const { index } = await performAsSeen(broker, look, (ifRevision) => {
+    return { type: "deleteQueue", queue: name, ifRevision };
+  });
+  return index;
 }
 
-/** The machine takes revision 0 for "whatever it has", so this one is looked at beforehand. */
-async function checkUntouched(broker: Broker, name: string): Promise<void> {
+/**
+ * That of now, for who does not care: a copy of his command that comes after somebody else's change
+ * then finds another one, and undoes nothing.
+ */
+async function revisionOf(broker: Broker, name: string): Promise<number> {
   await broker.readBarrier("linearizable");
-  const revision = broker.queue(name)?.revision ?? 0;
-  if (revision === 0) return;
-  const message = `the queue has revision ${revision} by now; look at it again and change that`;
-  throw new TqError("state_conflict", message);
+  return broker.queue(name)?.revision ?? 0;
 }
 
 /** Tasks that are not finished. */

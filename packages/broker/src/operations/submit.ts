@@ -12,6 +12,7 @@ import {
 import {
   type Accepted,
   encodeContent,
+  LINKS_PER_COMMAND_MAX,
   type NewTask,
   type RetryPolicy,
   type TaskContent,
@@ -125,10 +126,18 @@ export async function submitAll(
   return { value: { tasks }, index };
 }
 
-/** Refuses contents that are larger in all than one command may be. */
+/** Refuses contents that are larger, or name more parents, in all than one command may. */
 export function checkTogether(contents: readonly TaskContent[]): void {
   let bytes = 0;
-  for (const content of contents) bytes += encodeContent(content).length;
+  let parents = 0;
+  for (const content of contents) {
+    bytes += encodeContent(content).length;
+    parents += content.dependsOn.length;
+  }
+  if (parents > LINKS_PER_COMMAND_MAX) {
+    const most = `tasks that are made together may name ${LINKS_PER_COMMAND_MAX}`;
+    throw invalid("tasks", `they name ${parents} parents in all; ${most}`);
+  }
   if (bytes <= ATOMIC_BYTES_MAX) return;
   const message = `${bytes} bytes in all; tasks that are made together have ${ATOMIC_BYTES_MAX}`;
   throw new TqError("too_large", `tasks: ${message} at most`, { field: "tasks" });

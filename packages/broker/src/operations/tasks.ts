@@ -7,7 +7,7 @@ import { checkRange } from "./check-values.ts";
 import { idToFind } from "./ids.ts";
 import { invalid } from "./invalid.ts";
 import { CANCEL_REASON_BYTES_MAX, DURATION_MS_MAX, WAIT_MS_MAX } from "./limits.ts";
-import { perform } from "./perform.ts";
+import { perform, performAsSeen } from "./perform.ts";
 import { readBack } from "./read-back.ts";
 import type { Fields } from "./read-fields.ts";
 import { type Answer, barrier, type ReadOptions } from "./read-options.ts";
@@ -98,7 +98,15 @@ export async function rescheduleTask(
   if (at > now + DURATION_MS_MAX) {
     throw invalid(fields.path("run_at"), "more than ten years ahead");
   }
-  return change(broker, { type: "reschedule", id: taskId, runAt: Math.max(1, at) });
+  // A copy that comes after the task has moved on must not move it back.
+  const look = async () => {
+    await broker.readBarrier("linearizable");
+    return (await find(broker, taskId)).updatedAt;
+  };
+  const { index } = await performAsSeen(broker, look, (ifUpdatedAt) => {
+    return { type: "reschedule", id: taskId, runAt: Math.max(1, at), ifUpdatedAt };
+  });
+  return asChanged(broker, taskId, index);
 }
 
 /** Starts a task again that is in the dead letter queue; no other. */
@@ -143,7 +151,12 @@ async function change(
   command: Command & { readonly id: TaskId },
 ): Promise<Answer<TaskJson>> {
   const { index } = await perform(broker, command);
-  const { value: view, index: applied } = await readBack(broker, command.id, index);
+  return asChanged(broker, command.id, index);
+}
+
+/** The task as it is after the change at `index`. */
+async function asChanged(broker: Broker, id: TaskId, index: number): Promise<Answer<TaskJson>> {
+  const { value: view, index: applied } = await readBack(broker, id, index);
   if (view === undefined) throw noSuchTask();
   return { value: taskToJson(view, { payload: true }), index: applied };
 }

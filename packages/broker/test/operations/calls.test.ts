@@ -82,6 +82,31 @@ describe("calls", () => {
     expect(await refusal("queue", { name: "q" })).toBe("not_found undefined");
   });
 
+  test("a command that comes again late does not undo what others have done since", async () => {
+    broker.raise(3);
+    const id = await submit("mail");
+    for (const [first, then] of [
+      [() => call("configure_queue", { name: "q", paused: true }), resume],
+      [() => call("delete_queue", { name: "q" }), resume],
+      [() => call("reschedule", { id, delay_ms: 9000 }), cancelDelay],
+    ] as const) {
+      await first();
+      const copy = broker.commands.at(-1)!;
+      expect(broker.apply(copy)).toMatchObject({ code: "ok", duplicate: true });
+      broker.now += 1;
+      await then();
+      expect(broker.apply(copy).code, copy.type).toBe("state_conflict");
+    }
+    expect(broker.queue("q")?.paused).toBe(false);
+
+    function resume() {
+      return call("configure_queue", { name: "q", paused: false, settings: { weight: 2 } });
+    }
+    function cancelDelay() {
+      return call("reschedule", { id, delay_ms: 0 });
+    }
+  });
+
   test("retry and delete are done once, however often they come", async () => {
     const id = await submit("mail");
     broker.fail(parseTaskId(id)!, broker.lease("mail"), "no");

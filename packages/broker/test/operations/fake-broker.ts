@@ -18,6 +18,7 @@ import {
   type Command,
   decodeErrorGroup,
   type ErrorGroup,
+  idOfFinishedKey,
   QueueMachine,
   type QueueView,
   type Reply,
@@ -221,6 +222,16 @@ export class FakeBroker implements Broker {
 
   async logLines(id: TaskId, after: number, limit: number) {
     return this.machine.logLines(id, after, limit);
+  }
+
+  async graphNode(id: TaskId) {
+    return this.machine.graphNode(id);
+  }
+
+  async children(id: TaskId, limit: number): Promise<readonly TaskId[]> {
+    const rows = this.machine.historyOverlay(this.machine.childrenRange(id));
+    const there = rows.filter(({ value }) => value !== undefined);
+    return there.slice(0, limit).map(({ key }) => idOfFinishedKey(key));
   }
 
   async storageStats(): Promise<Readonly<Record<string, string>>> {

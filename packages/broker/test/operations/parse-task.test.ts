@@ -2,8 +2,8 @@
  * Reading submits: what JSON and the worker protocol have in common, and that nothing else happens.
  */
 import fc from "fast-check";
-import { formatTaskId, isTaskId, parseTaskId, TqError } from "task-queue-protocol";
-import { describe, expect, test } from "vitest";
+import { formatTaskId, isTaskId, parseTaskId, type TaskJson, TqError } from "task-queue-protocol";
+import { describe, expect, expectTypeOf, test } from "vitest";
 import { checkSubmit, type ParsedSubmit } from "../../src/operations/check-submit.ts";
 import { mintId } from "../../src/operations/ids.ts";
 import { parseSubmit, READ_ONLY_FIELDS, SUBMIT_FIELDS } from "../../src/operations/parse-task.ts";
@@ -178,6 +178,35 @@ describe("parseSubmit", () => {
     expect(Buffer.from(parsed.id).toString("hex")).not.toBe(id.replaceAll("-", ""));
     expect(parsed.content.idempotencyKey).toBe("");
   });
+
+  test("every field that a task is shown with may be posted back", () => {
+    type Known = (typeof SUBMIT_FIELDS)[number] | (typeof READ_ONLY_FIELDS)[number];
+    expectTypeOf<Exclude<keyof TaskJson, Known>>().toEqualTypeOf<never>();
+  });
+
+  test("a copy waits for parents only as long as the original does", () => {
+    const parent = "019d42b3-1400-7000-8000-000000000001";
+    const task = { type: "t", depends_on: [parent], on_parent_failure: "cancel" };
+    const waiting = parseSubmit({ ...task, state: "blocked", waits_for: 1 }, LIMITS).content;
+    expect([waiting.dependsOn.length, waiting.onParentFailure]).toEqual([1, "cancel"]);
+    const ended = parseSubmit({ ...task, state: "completed" }, LIMITS).content;
+    expect([ended.dependsOn.length, ended.onParentFailure]).toEqual([0, "fail"]);
+    expect(parseSubmit(task, LIMITS).content.dependsOn).toHaveLength(1);
+    expect(parseSubmit({ ...task, state: "blocked" }, LIMITS).content.dependsOn).toHaveLength(1);
+  });
+
+  test.each(READ_ONLY_FIELDS.filter((field) => field !== "state"))(
+    "%s alone does not say that a task waits for its parents no more",
+    (field) => {
+      const parent = "019d42b3-1400-7000-8000-000000000001";
+      const value = field === "original_queue" ? "q" : 1;
+      for (const said of [{ [field]: value }, { [field]: value, state: null }]) {
+        const task = { type: "t", depends_on: [parent], on_parent_failure: "cancel", ...said };
+        const { content } = parseSubmit(task, LIMITS);
+        expect([content.dependsOn.length, content.onParentFailure]).toEqual([1, "cancel"]);
+      }
+    },
+  );
 
   test("whatever comes, it is a submit or a refusal, and objects stay as they were", () => {
     const names = [...SUBMIT_FIELDS, ...READ_ONLY_FIELDS, "__proto__", "constructor"];

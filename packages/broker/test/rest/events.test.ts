@@ -94,9 +94,29 @@ describe("GET /events", () => {
     expect(await refused("?after=1.2.3")).toBe("400 invalid_request after");
     expect(await refused("?after=-1")).toBe("400 invalid_request after");
     expect(await refused("", { "last-event-id": "x" })).toBe("400 invalid_request Last-Event-ID");
+    const field = "Last-Event-ID";
+    expect(await refused("?after=4")).toBe("400 invalid_request after");
+    expect(await refused("?after=2", { [field]: "4.0" })).toBe(`400 invalid_request ${field}`);
+    expect(rest.broker.barriers).toEqual(Array(2).fill({ consistency: "linearizable" }));
+    const { detail } = (await rest.get("/events?after=4.0")).body;
+    expect(detail).toContain("4.0 is beyond the end of the log, which is at 2");
     expect(await refused("?kind=nothing")).toBe("400 invalid_request kind");
     expect(await refused("?limit=1")).toBe("400 unknown_field limit");
     expect(await refused("?id=x")).toBe("404 not_found id");
+  });
+
+  test("a node that lags first gets as far as the position", async () => {
+    const barrier = rest.broker.readBarrier.bind(rest.broker);
+    let id = "";
+    rest.broker.readBarrier = async (...given) => {
+      rest.broker.readBarrier = barrier;
+      id = await submit();
+      await submit();
+      return barrier(...given);
+    };
+    const stream = await open("?after=3");
+    expect(await stream.until("id: 4\n: here")).not.toContain(id);
+    stream.close();
   });
 
   test("a compacted position is answered with how to begin again", async () => {

@@ -82,6 +82,43 @@ describe("settings", () => {
     }
   });
 
+  test("several at the same time, who made no condition, all have their way", async () => {
+    const weights = [2, 3, 4, 5, 6];
+    const puts = weights.map((weight) => h.send("PUT", "/queues/mail", { weight }));
+    const turns = [h.post("/queues/mail/pause"), h.post("/queues/mail/drain")];
+    const answers = await Promise.all([...puts, ...turns]);
+    expect(answers.map(({ status }) => status)).toEqual(Array(7).fill(200));
+    const { body } = await h.get("/queues/mail");
+    expect(body).toMatchObject({ revision: 7, paused: true, draining: true });
+    const same = { "if-match": '"7"' };
+    const conditional = weights.map((weight) =>
+      h.send("PUT", "/queues/mail", { weight: weight * 10 }, same),
+    );
+    const statuses = (await Promise.all(conditional)).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([200, 409, 409, 409, 409]);
+  });
+
+  test("who may have come before, by a copy, is not sent again to undo what followed", async () => {
+    await h.send("PUT", "/queues/mail", { weight: 2 });
+    h.broker.outcome = (command) => {
+      h.broker.outcome = undefined;
+      const index = h.broker.machine.applied;
+      // Both it and another's change that followed were applied, and then its copy.
+      h.broker.apply(command);
+      h.broker.apply({ type: "configureQueue", queue: "mail", ifRevision: 2, paused: false });
+      return { kind: "applied", reply: h.broker.apply(command), index, resent: true };
+    };
+    expect((await h.post("/queues/mail/pause")).status).toBe(409);
+    expect((await h.get("/queues/mail")).body).toMatchObject({ revision: 3, paused: false });
+  });
+
+  test("a refusal for another reason is told at once", async () => {
+    await h.post("/tasks", { type: "t", queue: "mail" });
+    const before = h.broker.commands.length;
+    expect((await h.send("DELETE", "/queues/mail")).status).toBe(409);
+    expect(h.broker.commands.length).toBe(before + 1);
+  });
+
   test.each<[unknown, string]>([
     [[], "body"],
     [{ waight: 1 }, "waight"],

@@ -217,6 +217,21 @@ describe("POST /tasks/:id/reschedule", () => {
     expect((await h.post(`/tasks/${ID}/reschedule`, { delay_ms: 0 })).status).toBe(404);
     expect((await h.post(`/tasks/${id}/reschedule`, { in: 5 })).body.code).toBe("unknown_field");
   });
+
+  test("by several at the same time: none is refused for not being the first", async () => {
+    h.broker.raise(3);
+    const { id } = (await h.post("/tasks", { type: "t", delay_ms: 1000 })).body;
+    h.broker.outcome = () => {
+      h.broker.now++;
+      return undefined;
+    };
+    const delays = [2000, 3000, 4000, 5000, 6000];
+    const answers = await Promise.all(
+      delays.map((delay_ms) => h.post(`/tasks/${id}/reschedule`, { delay_ms })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect(h.broker.commands.filter(({ type }) => type === "reschedule").length).toBeGreaterThan(5);
+  });
 });
 
 describe("POST /tasks/batch", () => {
@@ -278,6 +293,16 @@ describe("POST /tasks/batch", () => {
     const tasks = Array.from({ length: 75 }, () => ({ type: "a", payload }));
     const { status, body } = await h.post("/tasks/batch", { tasks, atomic: true });
     expect([status, body.code, body.field]).toEqual([413, "too_large", "tasks"]);
+    expect(h.broker.commands).toEqual([]);
+  });
+
+  test("atomic: the tasks name so many parents in all", async () => {
+    h.broker.raise(3);
+    const depends_on = Array.from({ length: 910 }, (_, at) => `${ID.slice(0, -4)}${1000 + at}`);
+    const tasks = Array.from({ length: 11 }, () => ({ type: "a", depends_on }));
+    const { status, body } = await h.post("/tasks/batch", { tasks, atomic: true });
+    expect([status, body.field]).toEqual([400, "tasks"]);
+    expect(body.detail).toContain("they name 10010 parents in all");
     expect(h.broker.commands).toEqual([]);
   });
 

@@ -17,6 +17,7 @@ import {
   nextEvents,
   parseEventFilter,
   parsePosition,
+  reached,
   readEvents,
 } from "../../operations/events.ts";
 import type { FeedFilter, FeedPosition } from "../../queue/index.ts";
@@ -41,7 +42,8 @@ export function eventRoutes(app: FastifyInstance, { broker, closing, logger }: R
   app.get("/events", { exposeHeadRoute: false }, async (request, reply) => {
     const fields = queryOf(request, ["after", ...EVENT_FILTERS]);
     const filter = parseEventFilter(fields);
-    const after = positionOf(request, fields.string("after"));
+    const { after, field } = positionOf(request, fields.string("after"));
+    await reached(broker, after, field);
     // What is wrong with the position is said while there still is a status to say it with.
     const first = readEvents(broker, after, EVENTS_PER_WRITE, filter);
     const leave = follow(broker);
@@ -63,10 +65,14 @@ export function eventRoutes(app: FastifyInstance, { broker, closing, logger }: R
 }
 
 /** `Last-Event-ID` is what a browser sends by itself when it comes again: it is the newer one. */
-function positionOf(request: FastifyRequest, after: string | undefined): FeedPosition | undefined {
+function positionOf(
+  request: FastifyRequest,
+  parameter: string | undefined,
+): { readonly after: FeedPosition | undefined; readonly field: string } {
   const last = headerOf(request, "last-event-id");
-  if (last !== undefined && last !== "") return parsePosition(last, "Last-Event-ID");
-  return after === undefined ? undefined : parsePosition(after, "after");
+  const field = last === undefined || last === "" ? "after" : "Last-Event-ID";
+  const text = field === "after" ? parameter : last;
+  return { after: text === undefined ? undefined : parsePosition(text, field), field };
 }
 
 function begin(broker: Broker, reply: FastifyReply): void {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { TqError } from "task-queue-protocol";
 import { parseDuration } from "../../operations/duration.ts";
+import { readGraph } from "../../operations/graph.ts";
 import { invalid, shown } from "../../operations/invalid.ts";
 import { listTasks } from "../../operations/list.ts";
 import { parseListQuery } from "../../operations/list-query.ts";
@@ -75,6 +76,11 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
     const { fields, read } = readOf(request, ["after", "limit"]);
     const wanted = { after: readCount(fields, "after"), limit: readCount(fields, "limit") };
     return send(reply, await readLogs(broker, pathParameter(request, "id"), wanted, read));
+  });
+
+  app.get("/tasks/:id/graph", async (request, reply) => {
+    const { read } = readOf(request);
+    return send(reply, await readGraph(broker, pathParameter(request, "id"), read));
   });
 
   const cancel = async (request: FastifyRequest, reply: FastifyReply) => {
