@@ -9,8 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "vitest";
 
-/** `strace`: may inject errors into system calls. `mount`: root, and loop-mounted ext4 images. */
-export type Tool = "strace" | "mount";
+/**
+ * `strace`: may inject errors into system calls. `mount`: root, and loop-mounted ext4 images. `jq`:
+ * with the shell, xargs and curl, as in the guides.
+ */
+export type Tool = "strace" | "mount" | "jq";
 
 /** Vitest's `test`, or its skipping variant. */
 export function needs(tool: Tool): typeof test | typeof test.skip {
@@ -30,10 +33,16 @@ const answers = new Map<Tool, string | undefined>();
 /** Why the tool cannot be used, or undefined. Tries it out: present is not enough. */
 function missing(tool: Tool): string | undefined {
   if (!answers.has(tool)) {
-    answers.set(tool, tool === "strace" ? tryStrace() : tryMount());
+    answers.set(tool, TRIES[tool]());
   }
   return answers.get(tool);
 }
+
+const TRIES: Readonly<Record<Tool, () => string | undefined>> = {
+  strace: tryStrace,
+  mount: tryMount,
+  jq: () => failure("jq", ["--version"]) ?? failure("curl", ["--version"]),
+};
 
 function tryStrace(): string | undefined {
   const injected = ["-f", "-o", "/dev/null", "-e", "inject=fdatasync:error=EIO:when=1", "true"];

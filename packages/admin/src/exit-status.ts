@@ -49,6 +49,11 @@ export class CliError extends Error {
   }
 }
 
+/** What could not be written may be when there is room again. */
+export function unwritten(path: string, cause: unknown): CliError {
+  return new CliError(EXIT.temporary, `${path}: ${(cause as Error).message}`, cause);
+}
+
 /** The status and the words for whatever was thrown. */
 export function explain(error: unknown): { readonly status: number; readonly message: string } {
   if (error instanceof CliError) return { status: error.status, message: error.message };

@@ -6,6 +6,7 @@ import type { Arguments, Command } from "./command.ts";
 import { CliError, EXIT, explain } from "./exit-status.ts";
 import type { AdminClient, ConnectOptions, Io } from "./io.ts";
 import { FORMATS, type Format, Output } from "./output/output.ts";
+import { printableLines } from "./output/table.ts";
 import { parse } from "./parse.ts";
 import { duration, text } from "./values.ts";
 
@@ -27,7 +28,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return await perform(parsed.command, parsed.args, io);
   } catch (error) {
     const { status, message } = explain(error);
-    io.stderr(`tq-admin: ${message}\n`);
+    io.stderr(`tq-admin: ${printableLines(message)}\n`);
     return status;
   }
 }

@@ -14,7 +14,7 @@ describe("usage errors end with 64 and open no connection", () => {
     ["lst", /did you mean "list"\?/],
     ["cluster-stats", /did you mean "cluster-status"\?/],
     ["frobnicate", /there are cluster-status, workers/],
-    ["dlq", /list, groups, show, retry, delete/],
+    ["dlq", /list, groups, show, export, retry, delete/],
     ["dlq lsit", /did you mean "list"\?/],
     ["list --bogus 1", /bogus/],
     ["list --status finished", /"finished" is not one of scheduled/],

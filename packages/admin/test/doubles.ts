@@ -1,5 +1,13 @@
 /** A terminal without a screen and a cluster without brokers, for the verbs to speak to. */
-import type { ClusterJson, JobJson, MemberJson, QueueJson, TaskJson } from "task-queue-client";
+import type {
+  ClusterJson,
+  EventJson,
+  GraphJson,
+  JobJson,
+  MemberJson,
+  QueueJson,
+  TaskJson,
+} from "task-queue-client";
 import { Jobs, type Members, QueueHandle, TaskHandle, TaskList, TqError } from "task-queue-client";
 import type { AdminClient, ConnectOptions, Io } from "../src/index.ts";
 import { run } from "../src/index.ts";
@@ -89,7 +97,19 @@ export class FakeClient implements AdminClient {
     const lines = this.lines.slice(next - 1, next);
     return this.#answer({ lines, next, total }, "logs", id, options);
   };
-  async *events() {}
+  graph = (id: string): Promise<GraphJson> => this.#answer(this.tree, "graph", id);
+  tree: GraphJson = { id: ID, nodes: [], truncated: false };
+  /** What has happened; then the feed fails, or ends, which a real one does not. */
+  happened: EventJson[] = [];
+  broken: unknown;
+  events = async function* (
+    this: FakeClient,
+    ...asked: unknown[]
+  ): AsyncGenerator<EventJson, void> {
+    this.asked.push(["events", ...asked]);
+    yield* this.happened;
+    if (this.broken !== undefined) throw this.broken;
+  }.bind(this);
   stats = () => this.#answer({ node_id: "node1", tasks: { pending: 2 } }, "stats");
   queues = () => {
     const counts = { pending: 3, running: 1, dead: 9 };
@@ -157,13 +177,19 @@ export class FakeClient implements AdminClient {
       const tasks = this.tasks.slice(from, from + size);
       const more = from + size < this.tasks.length;
       return more ? { tasks, next_cursor: String(from + size) } : { tasks };
-    }, undefined);
+    }, filter?.cursor);
   };
 
   submit: AdminClient["submit"] = async (type, payload, options) => {
     await this.#answer(undefined, "submit", type, payload, options);
     return new TaskHandle(this, ID, "pending", false);
   };
+
+  submitMany = (async (items: Iterable<{ type: string; payload: unknown; options?: object }>) => {
+    return Promise.all(
+      [...items].map(({ type, payload, options }) => this.submit(type, payload, options)),
+    );
+  }) as AdminClient["submitMany"];
 
   dead: AdminClient["dead"] = {
     list: (filter) => this.list({ ...filter, status: "dead" }),
@@ -269,9 +295,13 @@ export async function admin(
   const status = await run(argv, {
     env: {},
     isTerminal: false,
+    isStderrTerminal: false,
     canAsk: false,
     now: () => now,
     stdout: (text) => {
+      stdout += text;
+    },
+    stdoutAll: async (text) => {
       stdout += text;
     },
     stderr: (text) => {

@@ -1,10 +1,12 @@
 /** The verbs over a real socket against the broker's real worker port and queue machine. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { NO_EXTRAS } from "../../broker/src/queue/index.ts";
 import { FakeCluster } from "../../broker/test/workers/fake-cluster.ts";
-import { openOne, openPort, RETRY, someTask } from "../../broker/test/workers/harness.ts";
+import { openOne, openPort, RETRY, someTask, until } from "../../broker/test/workers/harness.ts";
 import { PROCESS_IO, run } from "../src/index.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/tq-admin.js", import.meta.url));
@@ -145,4 +147,37 @@ test("an upgrade is looked at, and made final", async () => {
   const made = await call("upgrade", "finalize", "--yes");
   expect(made).toMatchObject({ status: 0, json: { cluster_version: 2 } });
   expect((await call("upgrade", "status")).json).toMatchObject({ finalize_to: null });
+});
+
+test("events are followed from broker to broker, until Ctrl-C", async () => {
+  const cluster = new FakeCluster(2);
+  cluster.raise(3);
+  const ports = await Promise.all(cluster.nodes.map((node) => openPort(node)));
+  const submit = (n: number): string => {
+    const { id, content } = someTask("t", n);
+    const full = { ...content, ...NO_EXTRAS };
+    cluster.apply({ type: "submit", id, content: full, retry: RETRY, depthLimit: 0 });
+    return Buffer.from(id).toString("hex");
+  };
+  const servers = ports.map(({ port }) => `127.0.0.1:${port}`).join(",");
+  const from = String(cluster.machine.applied);
+  const argv = [PROGRAM, "events", "--from", from, "--broker-addr", servers];
+  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    return JSON.parse((await lines.next()).value ?? "null").id.replaceAll("-", "");
+  };
+  const first = submit(1);
+  expect(await next()).toBe(first);
+  await until(() => cluster.listening === 1);
+  const served = ports.find(({ server }) => server.connections > 0)!;
+  await served.server.close();
+  const second = submit(2);
+  expect(await next()).toBe(second);
+  const over = once(child, "exit");
+  child.kill("SIGINT");
+  // A shell shows it as status 130.
+  expect(await over).toEqual([null, "SIGINT"]);
+  expect(await lines.next()).toMatchObject({ done: true });
 });

@@ -33,12 +33,27 @@ describe("list", () => {
     expect((await admin("list -o yaml", none)).stdout).toBe("[]\n");
   });
 
-  test("--older-than leaves out what is younger", async () => {
-    const old = taskJson({ created_at: "2030-01-31T11:00:00.000Z" });
-    const { stdout } = await admin("list --older-than 30m", (fake) => {
-      fake.tasks = [taskJson(), old];
-    });
-    expect(JSON.parse(stdout)).toEqual([old]);
+  test("takes the flags of dlq list", async () => {
+    const narrow = "--error 00112233aabbccdd --since 2h --until 2030-01-31T11:30:00Z --cursor 1";
+    const wanted = {
+      tag: "x",
+      error: "00112233aabbccdd",
+      finished_from: "2030-01-31T10:00:00.000Z",
+      finished_to: "2030-01-31T11:30:00.000Z",
+      created_to: "2030-01-31T11:30:00.000Z",
+      payload: true,
+      limit: 100,
+      cursor: "1",
+    };
+    for (const [verb, filter] of [
+      ["list", wanted],
+      ["list --status failed", { ...wanted, status: "failed" }],
+      ["dlq list", { ...wanted, status: "dead" }],
+      ["dlq export", { ...wanted, status: "dead", limit: 1_000 }],
+    ] as const) {
+      const { client } = await admin(`${verb} ${narrow} --tag x --older-than 30m`);
+      expect([verb, client.asked]).toEqual([verb, [["list", filter]]]);
+    }
   });
 
   test("is a table on a terminal, without payloads, and without control characters", async () => {
@@ -180,6 +195,28 @@ describe("one task", () => {
     const listed = await admin("dlq list --queue mail --limit 5");
     const filter = { status: "dead", queue: "mail", limit: 5, payload: true };
     expect(listed.client.asked).toEqual([["list", filter]]);
+    const narrow = "--error 00112233aabbccdd --since 2h --until 2030-01-31T11:30:00Z --cursor 1";
+    expect((await admin(`dlq list ${narrow} --type t`)).client.asked).toEqual([
+      [
+        "list",
+        {
+          status: "dead",
+          type: "t",
+          error: "00112233aabbccdd",
+          finished_from: "2030-01-31T10:00:00.000Z",
+          finished_to: "2030-01-31T11:30:00.000Z",
+          payload: true,
+          limit: 100,
+          cursor: "1",
+        },
+      ],
+    ]);
+    const same = await admin("dlq list --fingerprint 00112233aabbccdd");
+    expect(same.client.asked[0]![1]).toMatchObject({ error: "00112233aabbccdd" });
+    for (const wrong of ["--since yesterday", "--limit 0", "--error a --error b"]) {
+      const { status, client } = await admin(`dlq list ${wrong}`);
+      expect([status, client.asked]).toEqual([64, []]);
+    }
     const deleted = await admin(`dlq delete ${ID}`);
     expect(JSON.parse(deleted.stdout)).toEqual({ id: ID, deleted: true });
     const shown = await admin(`dlq show ${ID}`);
@@ -320,5 +357,140 @@ describe("the cluster", () => {
     });
     expect(never).toMatchObject({ status: 1, stdout: "" });
     expect(never.stderr).toContain("not caught-up within 3000 ms: behind");
+  });
+});
+
+test("dlq export writes all of them, one a line with payload, unless told otherwise", async () => {
+  const tasks = Array.from({ length: 2_500 }, (_, i) => taskJson({ attempt: i }));
+  const many = (fake: FakeClient): void => {
+    fake.tasks = tasks;
+  };
+  const { stdout, stderr, client } = await admin("dlq export", many, TERMINAL);
+  expect(
+    stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ).toEqual(tasks);
+  expect(stderr).toBe("");
+  expect(client.asked[0]).toEqual(["list", { status: "dead", limit: 1_000, payload: true }]);
+  const some = await admin("dlq export --limit 2 -o json", many);
+  expect(JSON.parse(some.stdout)).toEqual(tasks.slice(0, 2));
+  expect(some.stderr).toBe("there may be more: --cursor 2\n");
+});
+
+test.each(["list", "dlq list"])("%s pages up to its limit, and tells the rest", async (verb) => {
+  const tasks = Array.from({ length: 2_500 }, (_, i) => taskJson({ attempt: i }));
+  const many = (fake: FakeClient): void => {
+    fake.tasks = tasks;
+  };
+  const { stdout, stderr, client } = await admin(`${verb} --limit 2100`, many);
+  expect(JSON.parse(stdout)).toEqual(tasks.slice(0, 2_100));
+  expect(client.asked.map(([, filter]) => (filter as { limit: number }).limit)).toEqual([
+    1_000, 1_000, 100,
+  ]);
+  expect(stderr).toBe("there may be more: --cursor 2100\n");
+  const rest = await admin(`${verb} --limit 2100 --cursor 2100`, many);
+  expect(JSON.parse(rest.stdout)).toEqual(tasks.slice(2_100));
+  expect(rest.stderr).toBe("");
+});
+
+describe("graph", () => {
+  const id = (n: number) => `${ID.slice(0, -1)}${n}`;
+  const node = (n: number, distance: number, parents: readonly number[] = []) => {
+    const state = "pending" as const;
+    return { id: id(n), state, type: "t", queue: "q", depends_on: parents.map(id), distance };
+  };
+  const grown = (fake: FakeClient): void => {
+    const gone = { id: id(2), state: "deleted" as const, depends_on: [], distance: -1 };
+    const nodes = [node(1, 0, [2, 3]), gone, node(3, -1), node(4, 1, [1]), node(5, 1, [1, 4])];
+    fake.tree = { id: id(1), nodes: [...nodes, node(6, 2, [5])], truncated: true };
+  };
+
+  test("is JSON when piped", async () => {
+    const { status, stdout, client } = await admin(`graph ${ID}`, grown);
+    expect([status, client.asked]).toEqual([0, [["graph", ID]]]);
+    expect(JSON.parse(stdout)).toEqual(client.tree);
+  });
+
+  test("is two trees on a terminal", async () => {
+    const { stdout } = await admin(`graph ${ID}`, grown, TERMINAL);
+    expect(stdout.replaceAll(ID.slice(0, -1), "#")).toMatchInlineSnapshot(`
+      "#1  pending  t  q
+
+      depends on
+      ├─ #2  deleted
+      └─ #3  pending  t  q
+
+      needed by
+      ├─ #4  pending  t  q
+      │  └─ #5  pending  t  q
+      │     └─ #6  pending  t  q
+      └─ #5 (see above)
+
+      there are more than are shown
+      "
+    `);
+  });
+
+  test("a chain of a thousand is no problem", async () => {
+    const { stdout } = await admin(
+      `graph ${ID}`,
+      (fake) => {
+        const nodes = Array.from({ length: 1_000 }, (_, n) => node(n, n, n === 0 ? [] : [n - 1]));
+        fake.tree = { id: id(0), nodes, truncated: false };
+      },
+      TERMINAL,
+    );
+    expect(stdout.split("\n")).toHaveLength(1_003);
+  });
+});
+
+describe("events", () => {
+  const event = { at: "2030-01-31T12:00:00.000Z", id: ID, queue: "q", type: "t", attempt: 1 };
+  const happened = [
+    { ...event, position: "7.0", kind: "failed", state: "running" as const },
+    { ...event, position: "7.1", kind: "dead", state: "dead" as const },
+  ];
+  const two = (fake: FakeClient): void => {
+    fake.happened = happened;
+  };
+
+  test("are JSON lines when piped, also as json", async () => {
+    for (const line of ["events", "events -o json", "events -o jsonl"]) {
+      const { status, stdout, client } = await admin(line, two);
+      expect([status, client.asked]).toEqual([0, [["events", {}, {}]]]);
+      expect(stdout).toBe(happened.map((each) => `${JSON.stringify(each)}\n`).join(""));
+    }
+  });
+
+  test("are lines on a terminal", async () => {
+    const { stdout } = await admin("events", two, TERMINAL);
+    expect(stdout.replaceAll(ID, "ID")).toMatchInlineSnapshot(`
+      "2030-01-31T12:00:00.000Z  failed       ID  t  q  #1  7.0  running
+      2030-01-31T12:00:00.000Z  dead         ID  t  q  #1  7.1
+      "
+    `);
+  });
+
+  test("filters and a position are asked for", async () => {
+    const { client } = await admin(`events --from 7.1 --queue q --type t --task ${ID} --kind dead`);
+    const filter = { queue: "q", type: "t", kind: "dead", id: ID };
+    expect(client.asked).toEqual([["events", filter, { after: "7.1" }]]);
+    expect((await admin("events --from 0")).client.asked).toEqual([["events", {}, { after: "0" }]]);
+    for (const wrong of ["--from now", "--from -1", "--from 1.2.3", "--task 7"]) {
+      const refused = await admin(`events ${wrong}`);
+      expect([refused.status, refused.client.asked]).toEqual([64, []]);
+    }
+  });
+
+  test("when the position is too old, it is said how to start again", async () => {
+    const { status, stdout, stderr } = await admin("events --from 3", (fake) => {
+      two(fake);
+      fake.broken = new TqError("position_compacted", "gone", { field: "after" });
+    });
+    expect([status, stdout.split("\n").length]).toEqual([65, 3]);
+    expect(stderr).toMatch(/position_compacted.*7\.1.*start again/);
+    expect(stderr).toContain("tq-admin events --from $index");
   });
 });

@@ -2,9 +2,14 @@
 import type { Command, CommandGroup } from "../command.ts";
 import { cancel } from "./cancel.ts";
 import { clusterStatus } from "./cluster-status.ts";
-import { dlqDelete, dlqList, dlqRetry, dlqShow } from "./dlq.ts";
-import { dlqGroups, purgeDlq } from "./dlq-bulk.ts";
+import { dlqDelete, dlqRetry, dlqShow } from "./dlq.ts";
+import { dlqGroups, dlqPurge, purgeDlq } from "./dlq-bulk.ts";
+import { dlqExport, dlqList } from "./dlq-list.ts";
+import { events } from "./events.ts";
+import { exportTasks } from "./export.ts";
 import { get } from "./get.ts";
+import { graph } from "./graph.ts";
+import { importTasks } from "./import.ts";
 import { jobsCancel, jobsGet, jobsList, jobsWait } from "./jobs.ts";
 import { list } from "./list.ts";
 import { logs } from "./logs.ts";
@@ -16,6 +21,7 @@ import { replaceMember } from "./members/replace.ts";
 import { queueDelete } from "./queue/delete.ts";
 import { queueGet } from "./queue/get.ts";
 import { drain, pause, resume, undrain } from "./queue/pause.ts";
+import { queuePurge } from "./queue/purge.ts";
 import { queueSet } from "./queue/set.ts";
 import { queueDepth } from "./queue-depth.ts";
 import { reschedule } from "./reschedule.ts";
@@ -35,7 +41,9 @@ export const COMMANDS: readonly Command[] = [
   stats,
   list,
   get,
+  graph,
   logs,
+  events,
   submit,
   cancel,
   retry,
@@ -43,6 +51,8 @@ export const COMMANDS: readonly Command[] = [
   pause,
   resume,
   purgeDlq,
+  exportTasks,
+  importTasks,
   transferLeadership,
   wait,
 ];
@@ -50,8 +60,8 @@ export const COMMANDS: readonly Command[] = [
 export const GROUPS: readonly CommandGroup[] = [
   {
     name: "dlq",
-    summary: "Look after dead tasks: list, groups, show, retry, delete",
-    commands: [dlqList, dlqGroups, dlqShow, dlqRetry, dlqDelete],
+    summary: "Look after dead tasks: list, groups, show, export, retry, delete, purge",
+    commands: [dlqList, dlqGroups, dlqShow, dlqExport, dlqRetry, dlqDelete, dlqPurge],
   },
   {
     name: "jobs",
@@ -60,8 +70,8 @@ export const GROUPS: readonly CommandGroup[] = [
   },
   {
     name: "queue",
-    summary: "Look after one queue: get, set, drain, undrain, delete",
-    commands: [queueGet, queueSet, drain, undrain, queueDelete],
+    summary: "Look after one queue: get, set, drain, undrain, purge, delete",
+    commands: [queueGet, queueSet, drain, undrain, queuePurge, queueDelete],
   },
   {
     name: "members",

@@ -57,6 +57,24 @@ export class Output {
     }
   }
 
+  /** One thing that a person sees as lines. */
+  lines(value: unknown, lines: () => readonly string[]): void {
+    if (this.format !== "table") this.item(value, () => []);
+    else
+      this.#write(
+        lines()
+          .map((line) => `${printable(line)}\n`)
+          .join(""),
+      );
+  }
+
+  /** One of many without an end: in JSON a line each, since an array would never be closed. */
+  entry(value: unknown, line: () => string): void {
+    if (this.format === "table") this.#write(`${printable(line())}\n`);
+    else if (this.format === "yaml") this.#write(toYaml([value]));
+    else this.#write(`${JSON.stringify(value)}\n`);
+  }
+
   /** What a change has come to: a sentence for a person, its parts for a program. */
   done(value: object, sentence: string): void {
     if (this.format === "table") this.#write(`${printable(sentence)}\n`);

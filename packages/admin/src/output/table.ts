@@ -53,6 +53,11 @@ export function printable(text: string): string {
   });
 }
 
+/** The same for words of more than one line. What came from elsewhere may begin none. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}
+
 function clip(text: string): string {
   return text.length <= CELL_CHARS_MAX ? text : `${text.slice(0, CELL_CHARS_MAX - 1)}…`;
 }
