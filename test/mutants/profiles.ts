@@ -123,12 +123,34 @@ function lostChanges(drawn: SimulationOptions): SimulationOptions {
   };
 }
 
+/** Much is asked of queues and of many tasks at once, much fails, and leaders are lost. */
+function orders(drawn: SimulationOptions): SimulationOptions {
+  const { workload, versions, faults } = drawn;
+  return {
+    ...drawn,
+    nodes: 3,
+    faults: { ...faults, crashEveryMs: 4000, leaderShare: 0.7, minorityStaysDown: false },
+    versions: { ...versions, oldMask: 0, rollEveryMs: NEVER, raiseEveryMs: NEVER },
+    workload: {
+      ...workload,
+      queues: 2,
+      maxRetries: 1,
+      retryDelayMs: 50,
+      cancelRate: 0.3,
+      depthLimit: 20,
+      deeds: { ...workload.deeds, fail: 6, failForGood: 3 },
+      later: { extraRate: 0.7, childrenRate: 0.3, batchRate: 0.05, configureEveryMs: 1000 },
+    },
+  };
+}
+
 export const PROFILES = {
   /** As the seed has drawn it. */
   swarm: (drawn) => drawn,
   "short-offices": shortOffices,
   "old-leaders": oldLeaders,
   "lost-changes": lostChanges,
+  orders,
 } as const satisfies Readonly<Record<string, Profile>>;
 
 export type ProfileName = keyof typeof PROFILES;

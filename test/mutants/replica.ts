@@ -187,9 +187,9 @@ export const REPLICA: readonly Mutant[] = [
     what: "All that waits goes into one entry, however large that makes it.",
     edits: [
       replica(
-        "requests.ts",
-        "bytes > ENTRY_BYTES_MAX || length === ENTRY_COMMANDS_MAX",
-        "bytes > 2 ** 20 * ENTRY_BYTES_MAX || length === ENTRY_COMMANDS_MAX",
+        "entry-size.ts",
+        "bytes > ENTRY_BYTES_MAX || commands.length",
+        "bytes > 2 ** 20 * ENTRY_BYTES_MAX || commands.length",
       ),
     ],
     killers: [suite(`${TESTS}/entry-size.test.ts`)],

@@ -167,6 +167,6 @@ function calmWorkload(): WorkloadOptions {
     maxRetries: 3,
     retryDelayMs: 1000,
     clientTimeoutMs: 8000,
-    later: { extraRate: 0.3, batchRate: 0.05, configureEveryMs: 10_000 },
+    later: { extraRate: 0.3, childrenRate: 0.05, batchRate: 0.05, configureEveryMs: 10_000 },
   };
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Aim, DiskDeed } from "./deeds.ts";
+import type { Damage } from "./disk-damage.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Operator } from "./operator.ts";
 import type { Situations } from "./situations.ts";
@@ -85,11 +86,9 @@ export class DiskFaults {
   }
 
   #damage({ aim, what, share, power, downMs }: Deed<"damage">): void {
-    const node = this.#around.aim(aim);
-    const { operator, situations } = this.#around;
-    if (!operator.mayLose(node) || node.recovery.isAsking) return;
-    if (what === "old volume" && !this.#isKnownToBeOld(node)) return;
-    if (what === "old copy" && node.health.image === undefined) return;
+    const node = this.#victim(aim, what);
+    if (node === undefined) return;
+    const { situations } = this.#around;
     const wasAlive = node.alive;
     const { leads } = node;
     if (wasAlive) this.#around.crash(node, downMs, power);
@@ -97,6 +96,25 @@ export class DiskFaults {
     situations.hit(`damage: ${what}`);
     if (!wasAlive) situations.hit("disk damaged while its node was down");
     if (leads) situations.hit("disk of the leader damaged");
+  }
+
+  /** Whoever is aimed at; of what only few can lose the next one that can. */
+  #victim(aim: Aim, what: Damage): SimulatedNode | undefined {
+    const first = this.#around.aim(aim);
+    if (what !== "old volume" && what !== "old copy") {
+      return this.#mayLose(first, what) ? first : undefined;
+    }
+    const { nodes } = this.#around;
+    const from = nodes.indexOf(first);
+    const order = [...nodes.slice(from), ...nodes.slice(0, from)];
+    return order.find((node) => this.#mayLose(node, what));
+  }
+
+  #mayLose(node: SimulatedNode, what: Damage): boolean {
+    const { operator } = this.#around;
+    if (!operator.mayLose(node) || node.recovery.isAsking) return false;
+    if (what === "old volume") return this.#isKnownToBeOld(node);
+    return what !== "old copy" || node.health.image !== undefined;
   }
 
   /**

@@ -30,8 +30,9 @@ export class DiskHealth {
     return this.#image;
   }
 
+  /** The first that is of use is kept: the older it is, the more of the others know that. */
   takeImage(): void {
-    if (!this.isHurt) this.#image = this.#disk.image();
+    if (!this.isHurt && this.imageVoters < 3) this.#image = this.#disk.image();
   }
 
   /** No process runs. False: there is nothing that could be damaged in this way. */

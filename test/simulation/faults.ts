@@ -22,6 +22,8 @@ const STROBE_MS = 5000;
 /** A leader that shuts down waits this long for somebody to take over. */
 const DRAIN_MS_MAX = 3000;
 const DRAIN_LOOK_MS = 50;
+/** Longer than a leader without a quorum stays in office. */
+const TAKING_BACK_MS = 4000;
 
 export interface FaultSurroundings {
   readonly time: VirtualTime;
@@ -59,7 +61,10 @@ export class Faults {
         around.onBeyond();
       },
     });
-    for (const node of around.nodes) node.onElected = () => this.#elected(node);
+    for (const node of around.nodes) {
+      node.onElected = () => this.#elected(node);
+      node.onTakingBack = () => this.#takingBack(node);
+    }
     for (const { id, at, deed } of plan) {
       around.time.after(at, () => {
         if (this.#isOver) return;
@@ -221,6 +226,14 @@ export class Faults {
       if (deed.crash) this.#crash(node, deed.downMs, false);
       else this.#cutFor(node, deed.mask, true, true, deed.downMs);
     });
+  }
+
+  /** A leader changes the members for one that comes back: nobody must hear how that ends. */
+  #takingBack(node: SimulatedNode): void {
+    const deed = this.#isOver ? undefined : this.#shortOffices.shift();
+    if (deed === undefined) return;
+    this.#situations.hit("leader cut off");
+    this.#cutFor(node, -1, true, true, deed.downMs + TAKING_BACK_MS);
   }
 
   /** Hands the office over first; whatever comes of it, the process ends soon. */

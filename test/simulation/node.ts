@@ -49,6 +49,8 @@ export class SimulatedNode implements Station, Host {
   readonly formers: Holder[] = [];
   /** Hears when this node is elected. */
   onElected: (() => void) | undefined;
+  /** Hears when it changes the members for one that is on its way back. */
+  onTakingBack: (() => void) | undefined;
   mutate: Mutate | undefined;
   readonly health: DiskHealth;
   /** The way back after its disk has lost something. */

@@ -198,9 +198,11 @@ export interface WorkloadOptions {
 export interface LaterOptions {
   /** Share of the tasks that have a group, an expiry, a unique key, labels or parents. */
   readonly extraRate: number;
+  /** Share of the results that come with tasks that begin with them. */
+  readonly childrenRate: number;
   /** Share of the submits that are a batch: a diamond, all or nothing. */
   readonly batchRate: number;
-  /** The operator changes settings of a queue, pauses one, or cancels many tasks at once. */
+  /** The operator changes settings of a queue, or something about many tasks at once. */
   readonly configureEveryMs: number;
 }
 

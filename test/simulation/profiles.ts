@@ -5,6 +5,7 @@
  */
 import { calm } from "./calm.ts";
 import { DAMAGES, type Damage } from "./disk-damage.ts";
+import type { Label } from "./disk-steps.ts";
 import { NEVER, type SimulationOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 
@@ -49,7 +50,7 @@ function profileOf(random: Random): ProfileName | undefined {
  * Members come and go, their logs are short, and nodes die in the midst of receiving their state:
  * left to chance alone, a crash between two steps of an install is met once in hundreds of seeds.
  */
-function withManyInstalls(drawn: SimulationOptions): SimulationOptions {
+function withManyInstalls(drawn: SimulationOptions, random: Random): SimulationOptions {
   const { faults, members } = drawn;
   return {
     ...drawn,
@@ -59,7 +60,7 @@ function withManyInstalls(drawn: SimulationOptions): SimulationOptions {
       crashEveryMs: NEVER,
       powerLossEveryMs: NEVER,
       ambushEveryMs: 400,
-      ambushLabels: ["staged rows", "pointer switch", "log reset", "old state delete"],
+      ambushLabels: random.pick(INSTALL_AMBUSHES),
       leaderShare: 0,
       restartMs: { min: 50, max: 1000 },
       // Both are for worlds whose members stay the same.
@@ -75,20 +76,32 @@ function withManyInstalls(drawn: SimulationOptions): SimulationOptions {
   };
 }
 
+/** Who always dies in the first steps never comes to the last ones. */
+const INSTALL_AMBUSHES: readonly (readonly Label[])[] = [
+  ["staged rows", "pointer switch", "log reset", "old state delete"],
+  ["log reset", "old state delete"],
+  ["old state delete"],
+  ["pointer switch"],
+];
+
 /** Disks lose what they hold, one after the other, and come back by way of the others. */
 function withDamage(drawn: SimulationOptions, random: Random): SimulationOptions {
-  const { faults, members, raft } = drawn;
+  const { faults, members, raft, network } = drawn;
+  // Leaders are cut off while they change the members for those that come back, which takes long.
+  const isHasty = random.chance(0.4);
   const kinds = random.pick(DAMAGE_SETS);
   const rotEveryMs = random.pick([NEVER, 1500, 4000]);
   return {
     ...drawn,
     nodes: random.chance(0.4) ? 5 : 3,
+    network: isHasty ? { ...network, delayMs: { min: 10, max: 80 } } : network,
     // What is bad under a running process is found only by who reads it from the disk.
     raft: rotEveryMs === NEVER ? raft : { ...raft, maxTailBytes: 0 },
     faults: {
       ...faults,
       // A volume is known to be old only after several starts.
       crashEveryMs: kinds.includes("old volume") ? 2000 : faults.crashEveryMs,
+      ...(isHasty ? { shortOfficeEveryMs: 2500, shortOfficeMs: 1500 } : {}),
       minorityStaysDown: false,
       oddClockShare: undefined,
     },
@@ -103,7 +116,7 @@ function withDamage(drawn: SimulationOptions, random: Random): SimulationOptions
       kinds,
       downMs: { min: 50, max: random.pick([500, 5000]) },
       rotEveryMs,
-      imageEveryMs: 10_000,
+      imageEveryMs: 4000,
       beyond: false,
     },
   };
@@ -112,8 +125,9 @@ function withDamage(drawn: SimulationOptions, random: Random): SimulationOptions
 const DAMAGE_SETS: readonly (readonly Damage[])[] = [
   DAMAGES,
   DAMAGES,
-  ["old volume", "old copy", "copy", "identity page"],
-  ["record", "state page", "pointer"],
+  ["old volume"],
+  ["old copy", "copy", "identity page", "old volume"],
+  ["record", "state page", "state page", "pointer"],
   ["log tail", "entry", "log page"],
 ];
 
@@ -139,6 +153,8 @@ function withStorm(world: SimulationOptions, random: Random): SimulationOptions 
       shortOfficeEveryMs: 300,
       shortOfficeMs: random.pick([5, 20, 60]),
       shortOfficeCutShare: random.pick([0.5, 0.75]),
+      ambushEveryMs: 700,
+      ambushLabels: ["truncation"],
       restartMs: { min: 50, max: 1000 },
       minorityStaysDown: false,
       oddClockShare: undefined,

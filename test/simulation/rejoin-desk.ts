@@ -77,6 +77,7 @@ export function serveRejoin(
     }
   };
   const change = (replica: SimulatedReplica, steps: number, step: MemberChange): void => {
+    node.onTakingBack?.();
     replica.change(step, (outcome) => {
       if (outcome.kind === "done") {
         work(steps + 1);

@@ -271,5 +271,6 @@ function swarmLater(random: Random): LaterOptions {
     extraRate: random.pick([0, 0.3, 0.7]),
     batchRate: random.pick([0, 0.05, 0.3]),
     configureEveryMs: random.pick([NEVER, 10_000, 3000]),
+    childrenRate: random.pick([0, 0.05, 0.2]),
   };
 }

@@ -61,6 +61,9 @@ function checkTask(task: LedgerTask, view: TaskView): void {
   demand(isFinal(task) && view.state === task.state, "exactly one place", () => {
     return `a task is ${view.state}, by its history ${task.state}`;
   });
+  demand(view.queue === task.queue, "exactly one place", () => {
+    return `a task is in ${view.queue}, by its history in ${task.queue}`;
+  });
   demand(view.attempt === task.grants, "attempts", () => {
     return `a task says ${view.attempt} attempts, ${task.grants} leases were granted`;
   });
@@ -91,7 +94,8 @@ function textOf(view: TaskView, submitted: TaskContent): string {
     return `${number} ${session} ${token} ${startedAt} ${endedAt} ${outcome} ${run.error?.message}`;
   });
   const ends = `${result?.bytes.join()} ${error?.message}`;
-  const head = `${content.queue} ${content.type} ${content.priority} ${isSame}`;
+  const place = `${view.queue} of ${content.queue}`;
+  const head = `${place} ${content.type} ${content.priority} ${isSame}`;
   return `${head} ${state} ${attempt} ${failures} ${times.join()} ${ends} [${runs.join()}]`;
 }
 

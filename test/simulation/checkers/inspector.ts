@@ -190,9 +190,10 @@ export class Inspector {
     this.#trace.note(id, () => describeApplied(index, batch, replies, events));
     this.clock.stamped(batch.at);
     this.#sightings.applying(index, batch, replies);
-    this.ledger.applied(index, batch, replies, events);
-    this.#sightings.applied(index, events);
-    this.model.applied(index, batch, replies);
+    const wanted = this.model.apply(batch);
+    const tally = this.ledger.applied(index, batch, replies, events, (id) => this.model.look(id));
+    this.#sightings.applied(index, events, tally);
+    this.model.check(index, batch, replies, wanted);
   }
 }
 

@@ -1,8 +1,9 @@
 /**
  * The life of every task as the committed log tells it, kept from replies and events alone: no
  * task without a submit, tokens that only grow, one live lease at a time, reports accepted for
- * the live token only, final states that stay, attempts that are counted right. It does not
- * share a line with the queue machine or with the model.
+ * the live token only, final states that stay and have a reason, attempts that are counted right,
+ * children with their parent's result or not at all, dead letters in one queue. It does not share a
+ * line with the queue machine or with the model.
  */
 import type {
   Accepted,
@@ -19,6 +20,7 @@ import type {
 import { demand } from "../violation.ts";
 import { isFinal, type LedgerTask } from "./ledger-task.ts";
 import { idText } from "./model.ts";
+import { type Look, StepsChecker, type Tally } from "./steps.ts";
 import { TermsChecker } from "./terms.ts";
 
 export interface Grant {
@@ -35,12 +37,16 @@ export interface Applied {
   readonly replies: readonly Reply[];
 }
 
+/** Of the queue machine: a task that lapses so often is given up. */
+const DELIVERIES_MAX = 20;
+
 type Report = Extract<Command, { readonly type: "complete" | "fail" | "release" | "extend" }>;
 
 export class Ledger {
   readonly tasks = new Map<string, LedgerTask>();
   readonly grants = new Map<number, Grant>();
   readonly terms = new TermsChecker(this.tasks);
+  readonly #steps = new StepsChecker(this.tasks);
   /** By index of the entry. */
   readonly history = new Map<number, Applied>();
   readonly #leasesOf = new Map<string, Set<number>>();
@@ -50,22 +56,53 @@ export class Ledger {
   /** Tasks whose final state must be told by an event of the entry under way. */
   readonly #mustEnd = new Map<LedgerTask, TaskState>();
   readonly #mustHaveEnded = new Set<LedgerTask>();
+  /** Tasks that the entry under way has moved to a dead letter queue. */
+  readonly moved: LedgerTask[] = [];
+  #look: Look = () => undefined;
 
-  /** An entry as the first node applied it. */
+  /**
+   * An entry as the first node applied it; `look` shows its tasks right after. Returns what jobs and
+   * retention did.
+   */
   applied(
     index: number,
     batch: Batch,
     replies: readonly Reply[],
     events: readonly QueueEvent[],
-  ): void {
+    look: Look,
+  ): Tally {
+    this.#look = look;
+    this.moved.length = 0;
     this.history.set(index, { batch, replies });
     this.terms.begin(batch);
     const lost = events.filter((event) => event.type === "leaseLost");
     this.#lostTokens = new Set(lost.map(({ token }) => token));
     batch.commands.forEach((command, ordinal) => {
       this.#command(index, command, replies[ordinal]!);
+      this.#steps.command(command, replies[ordinal]!);
     });
+    const tally = this.#settle(index, events, look);
     for (const event of events) this.#event(index, event);
+    this.#checkEnds(index);
+    for (const { submit, queue } of this.moved) {
+      const place = look(submit.id)?.queue ?? queue;
+      demand(place === queue, "exactly one place", () => {
+        return `at ${index} a dead letter is in ${place}, and belongs into ${queue}`;
+      });
+    }
+    this.#steps.end();
+    this.terms.end(index);
+    return tally;
+  }
+
+  #settle(index: number, events: readonly QueueEvent[], look: Look): Tally {
+    const tally = this.#steps.settle(index, events, look);
+    for (const task of tally.restarted) this.#restarted(index, task);
+    for (const task of [...tally.deleted, ...tally.expunged]) this.#deleted(task);
+    return tally;
+  }
+
+  #checkEnds(index: number): void {
     for (const [task, state] of this.#mustEnd) {
       demand(isFinal(task) && task.state === state, "attempts", () => {
         return `at ${index} a task should be ${state}, it is ${task.state ?? "unfinished"}`;
@@ -79,7 +116,6 @@ export class Ledger {
       });
     }
     this.#mustHaveEnded.clear();
-    this.terms.end(index);
   }
 
   /** Every task has reached a final state. */
@@ -111,7 +147,9 @@ export class Ledger {
       case "fail":
       case "release":
       case "extend":
-        if (!reply.duplicate) this.#reported(index, command);
+        if (reply.duplicate) break;
+        this.#reported(index, command, reply);
+        if (command.type === "complete") this.#begun(index, command.children ?? []);
         break;
       case "cancel":
         if (!reply.duplicate) this.#mustEnd.set(this.#task(command.id), "cancelled");
@@ -133,7 +171,18 @@ export class Ledger {
     }
   }
 
-  #submitted(index: number, command: NewTask, id: Uint8Array, duplicate: boolean): void {
+  /** All of them, and none was there before: the simulator gives them no keys that others have. */
+  #begun(index: number, children: readonly NewTask[]): void {
+    for (const child of children) this.#submitted(index, child, child.id, false, true);
+  }
+
+  #submitted(
+    index: number,
+    command: NewTask,
+    id: Uint8Array,
+    duplicate: boolean,
+    isChild = false,
+  ): void {
     const key = idText(id);
     const known = this.tasks.get(key);
     demand((known !== undefined) === duplicate, "no lost or doubled submit", () => {
@@ -151,19 +200,25 @@ export class Ledger {
     const task: LedgerTask = {
       submit: command,
       index,
+      queue: command.content.queue,
       grants: 0,
+      deliveries: 0,
       failures: 0,
       live: undefined,
       endings: 0,
       restarts: 0,
       state: undefined,
+      finishedAt: 0,
+      hasFailed: false,
+      children: [],
+      doomed: false,
       deleted: false,
     };
     this.tasks.set(key, task);
-    this.terms.submitted(task);
+    this.terms.submitted(index, task, isChild);
   }
 
-  #reported(index: number, command: Report): void {
+  #reported(index: number, command: Report, reply: Accepted): void {
     const task = this.#task(command.id);
     demand(task.live?.token === command.token, "fencing", () => {
       const { type, token } = command;
@@ -172,25 +227,52 @@ export class Ledger {
     if (command.type === "extend") return;
     this.#endLease(command.token);
     if (command.type === "complete") this.#mustEnd.set(task, "completed");
-    if (command.type === "fail") this.#failed(task, command.retryable);
+    if (command.type === "release") task.deliveries--;
+    if (command.type !== "fail") return;
+    if (!countFailure(task, command.retryable)) return;
+    const next = this.terms.deadLettersOf(task.queue);
+    demand((reply.state === "dead") === (next === undefined), "exactly one place", () => {
+      return `at ${index} a task that should go on in ${next ?? "no queue"} is ${reply.state}`;
+    });
+    this.#givenUp(task, next);
   }
 
-  #failed(task: LedgerTask, retryable: boolean): void {
-    task.failures++;
-    const isOver = !retryable || task.failures > task.submit.retry.maxRetries;
-    if (isOver) this.#mustEnd.set(task, "dead");
+  /** No more retries: it goes on as a dead letter, or is dead. */
+  #givenUp(task: LedgerTask, next: string | undefined): void {
+    if (next === undefined) {
+      this.#mustEnd.set(task, "dead");
+      return;
+    }
+    this.terms.moved(task, next);
+    task.queue = next;
+    task.failures = 0;
+    task.deliveries = 0;
+    this.moved.push(task);
+  }
+
+  /** The events do not say whether settings that the entry changes were changed before. */
+  #givenUpByTime(task: LedgerTask): void {
+    if (!this.terms.isUnsettled) {
+      this.#givenUp(task, this.terms.deadLettersOf(task.queue));
+      return;
+    }
+    const place = this.#look(task.submit.id)?.queue ?? task.queue;
+    this.#givenUp(task, place === task.queue ? undefined : place);
   }
 
   /** A cancel or a job before it in the entry has ended some already, and says so by events. */
   #released(session: string): void {
     for (const token of this.#leasesOf.get(session) ?? []) {
-      if (!this.#lostTokens.has(token)) this.#endLease(token);
+      if (this.#lostTokens.has(token)) continue;
+      this.grants.get(token)!.task.deliveries--;
+      this.#endLease(token);
     }
   }
 
   #restarted(index: number, task: LedgerTask): void {
     task.restarts++;
     task.failures = 0;
+    task.deliveries = 0;
     this.#mustEnd.delete(task);
     this.#mustHaveEnded.add(task);
     this.terms.restarted(task);
@@ -228,6 +310,7 @@ export class Ledger {
     demand(!this.grants.has(token), "token order", () => `token ${token} is granted twice`);
     this.terms.granted(index, task, session);
     task.grants++;
+    task.deliveries++;
     task.live = { token, session };
     this.grants.set(token, { task, session, attempt: task.grants, index });
     const leases = this.#leasesOf.get(session) ?? new Set();
@@ -240,7 +323,8 @@ export class Ledger {
       return `at ${index} lease ${token} ends (${reason}), live is ${task.live?.token}`;
     });
     this.#endLease(token);
-    if (reason === "timeout") this.#failed(task, true);
+    if (reason === "timeout" && countFailure(task, true)) this.#givenUpByTime(task);
+    if (reason === "lapsed" && task.deliveries >= DELIVERIES_MAX) this.#givenUpByTime(task);
   }
 
   #finished(index: number, task: LedgerTask, state: TaskState): void {
@@ -253,9 +337,15 @@ export class Ledger {
     demand(state !== "completed" || this.#mustEnd.get(task) === state, "fencing", () => {
       return `at ${index} a task is completed by nobody`;
     });
-    this.terms.finished(index, task, state);
+    const isMeant =
+      this.#mustEnd.get(task) === state ||
+      this.#mustHaveEnded.has(task) ||
+      this.#steps.cancels(task);
+    this.terms.finished(index, task, state, isMeant);
     task.endings++;
+    task.hasFailed ||= state !== "completed";
     task.state = state;
+    task.finishedAt = this.terms.clock;
   }
 
   #endLease(token: number): void {
@@ -270,6 +360,12 @@ export class Ledger {
     demand(task !== undefined, "no invented task", () => "a task that nobody submitted");
     return task;
   }
+}
+
+/** Whether that was its last retry. */
+function countFailure(task: LedgerTask, retryable: boolean): boolean {
+  task.failures++;
+  return !retryable || task.failures > task.submit.retry.maxRetries;
 }
 
 /** Then one is answered with the other, whatever it says. */

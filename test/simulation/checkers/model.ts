@@ -6,6 +6,7 @@
 import {
   type Batch,
   type Command,
+  type JobView,
   newTasksOf,
   type QueueMachine,
   type Reply,
@@ -44,10 +45,14 @@ class QuickModel extends NaiveModel {
     return this.all.get(idText(id));
   }
 
-  /** Commands that make several tasks are tried out on it. */
+  /** Commands that make several tasks are tried out on it: they change none that have ended. */
   override copy(): QuickModel {
     this.#learn();
-    const copy = Object.assign(new QuickModel(), structuredClone({ ...this }));
+    const { all, tasks, ...rest } = this;
+    const copy = Object.assign(new QuickModel(), structuredClone(rest));
+    copy.tasks = tasks.map(copyOf);
+    const live = copy.tasks.map((task) => [idText(task.id), task] as const);
+    Object.assign(copy, { all: new Map([...all, ...live]) });
     copy.#known = copy.tasks.length;
     return copy;
   }
@@ -68,6 +73,9 @@ class QuickModel extends NaiveModel {
 
   #recall(command: Command): void {
     if (command.type === "retry") this.#bringBack(this.all.get(idText(command.id)));
+    if (command.type === "stepJob") {
+      for (const id of command.tasks) this.#bringBack(this.all.get(idText(id)));
+    }
     for (const { content } of newTasksOf(command)) {
       const first = this.keys.get(`${content.queue} ${content.idempotencyKey}`);
       if (first !== undefined) this.#bringBack(this.all.get(textOfHex(first.id)));
@@ -81,6 +89,12 @@ class QuickModel extends NaiveModel {
   }
 }
 
+/** What else is in it is never changed, but replaced. */
+function copyOf(task: ModelTask): ModelTask {
+  const { attempts, lines, waits } = task;
+  return { ...task, attempts: [...attempts], lines: [...lines], waits: [...waits] };
+}
+
 export class ModelChecker {
   readonly #model = new QuickModel();
 
@@ -89,8 +103,18 @@ export class ModelChecker {
     this.#model.version = Math.max(this.#model.version, version);
   }
 
-  applied(index: number, batch: Batch, replies: readonly Reply[]): void {
-    const wanted = this.#model.apply(batch);
+  /** The replies that it would give. */
+  apply(batch: Batch): readonly Reply[] {
+    return this.#model.apply(batch);
+  }
+
+  /** As it is in the model; undefined: it is not there, or gone. */
+  look(id: TaskId): Readonly<ModelTask> | undefined {
+    const task = this.#model.find(id);
+    return task?.deleted ? undefined : task;
+  }
+
+  check(index: number, batch: Batch, replies: readonly Reply[], wanted: readonly Reply[]): void {
     replies.forEach((reply, ordinal) => {
       const other = wanted[ordinal]!;
       if (this.#isForgotten(batch.commands[ordinal]!, reply)) return;
@@ -110,6 +134,10 @@ export class ModelChecker {
 
   /** To be asked when the machine has applied exactly what the model has. */
   compare(queue: QueueMachine): void {
+    const [jobs, wantedJobs] = [queue.jobs(), this.#model.jobs].map((some) => {
+      return [...some].map(describeJob).sort().join("; ");
+    });
+    demand(jobs === wantedJobs, "model", () => `${jobs}, in the model ${wantedJobs}`);
     const counts = queue.counts();
     const tally = new Map<string, number>();
     for (const { deleted, state } of this.#model.all.values()) {
@@ -148,15 +176,24 @@ function textOfHex(hexText: string): string {
 }
 
 interface Summarised {
+  readonly queue: string;
   readonly state: string;
   readonly attempt: number;
   readonly failures: number;
   readonly dueAt: number;
   readonly finishedAt: number;
+  readonly result: object | undefined;
 }
 
-function summary({ state, attempt, failures, dueAt, finishedAt }: Summarised): string {
-  return `${state}, attempt ${attempt}, failures ${failures}, due ${dueAt}, end ${finishedAt}`;
+function summary(view: Summarised): string {
+  const { queue, state, attempt, failures, dueAt, finishedAt, result } = view;
+  const times = `due ${dueAt}, end ${finishedAt}`;
+  const has = result === undefined ? "no result" : "result";
+  return `${state} in ${queue}, attempt ${attempt}, failures ${failures}, ${times}, ${has}`;
+}
+
+function describeJob({ id, state, steps, matched, changed, skipped }: JobView): string {
+  return `job ${hex(id)} ${state} at ${steps}: ${matched} ${changed} ${skipped}`;
 }
 
 /** But for the message, which is for people. */

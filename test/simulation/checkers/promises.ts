@@ -49,6 +49,10 @@ export class PromiseChecker {
     if (command.type === "submit" && reply.code === "ok") {
       this.acknowledged.add(idText(reply.id!));
     }
+    // A copy may be late: the run may have ended without them after they were refused.
+    if (command.type === "complete" && reply.code === "ok" && !reply.duplicate) {
+      for (const { id } of command.children ?? []) this.acknowledged.add(idText(id));
+    }
     if (reply.code !== "submitted") return;
     for (const { id } of reply.tasks) this.acknowledged.add(idText(id!));
   }

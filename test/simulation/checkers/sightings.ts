@@ -14,6 +14,7 @@ import { LaterSightings } from "./later-sightings.ts";
 import type { Ledger } from "./ledger.ts";
 import type { LogChecker } from "./log.ts";
 import { idText } from "./model.ts";
+import type { Tally } from "./steps.ts";
 
 type Code = Reply["code"] | "duplicate";
 
@@ -142,9 +143,10 @@ export class Sightings {
   }
 
   /** To be called after it. */
-  applied(index: LogIndex, events: readonly QueueEvent[]): void {
+  applied(index: LogIndex, events: readonly QueueEvent[], tally: Tally): void {
     const term = this.#termOf(index);
     for (const event of events) this.#event(event, term);
+    this.#later.entry(tally);
   }
 
   #termOf(index: LogIndex): number {

@@ -1,7 +1,8 @@
 /**
  * What tasks and queues ask for since version 3, held against the committed log: nobody runs before
  * its parents have ended, at or after its expiry, without a label it requires, in a paused queue or
- * beyond a limit; a unique key has one live task. It shares no line with the queue machine.
+ * beyond a limit; nobody ends without a reason; a draining queue takes in only what a task of its
+ * own began; a unique key has one live task. It shares no line with the queue machine.
  *
  * The ledger sees all commands of an entry before the events of any: so runs that the entry ends
  * count as ended from its beginning, and a queue that it configures is not held to its limits.
@@ -20,6 +21,7 @@ type Configure = Extract<Command, { readonly type: "configureQueue" }>;
 
 interface Rules {
   isPaused: boolean;
+  isDraining: boolean;
   settings: QueueSettings | undefined;
 }
 
@@ -32,19 +34,36 @@ export class TermsChecker {
   readonly #expiries = new Map<LedgerTask, number>();
   /** Queues that the entry under way says something of. */
   #touched = new Set<string>();
+  /** Unfinished tasks. */
+  readonly #live = new Map<string, number>();
   /** Tasks that have lost their unique key in the entry under way. */
   #dispossessed: LedgerTask[] = [];
+  /** Tasks that jobs of the entry under way may start again. */
+  #stepped = new Set<string>();
   #clock = 0;
 
   constructor(tasks: ReadonlyMap<string, LedgerTask>) {
     this.#tasks = tasks;
   }
 
+  get clock(): number {
+    return this.#clock;
+  }
+
+  /** The entry under way changes settings, and it is not known what came before that. */
+  get isUnsettled(): boolean {
+    return this.#touched.size > 0;
+  }
+
   begin({ at, commands }: Batch): void {
     this.#clock = Math.max(this.#clock, at);
     this.#touched = new Set();
+    this.#stepped = new Set();
     for (const command of commands) {
       if (command.type === "configureQueue") this.#touched.add(command.queue);
+      if (command.type === "stepJob") {
+        for (const id of command.tasks) this.#stepped.add(idText(id));
+      }
       if (command.type === "register") this.#labels.set(command.session, command.labels);
     }
   }
@@ -58,15 +77,26 @@ export class TermsChecker {
     this.#dispossessed = [];
   }
 
-  configured({ queue, paused, settings }: Configure): void {
-    const rules = this.#rules.get(queue) ?? { isPaused: false, settings: undefined };
+  configured({ queue, paused, draining, settings }: Configure): void {
+    const plain = { isPaused: false, isDraining: false, settings: undefined };
+    const rules = this.#rules.get(queue) ?? plain;
     rules.isPaused = paused ?? rules.isPaused;
+    rules.isDraining = draining ?? rules.isDraining;
     rules.settings = settings ?? rules.settings;
     this.#rules.set(queue, rules);
   }
 
-  submitted(task: LedgerTask): void {
+  submitted(index: number, task: LedgerTask, isChild: boolean): void {
     const { expiresAt, expiresInMs } = task.submit.content;
+    demand(isChild || !this.isDraining(task.queue), "drain", () => {
+      return `at ${index} the draining ${task.queue} takes in a task`;
+    });
+    this.#countLive(task.queue, 1);
+    for (const parent of this.#parentsOf(task)) {
+      parent.children.push(task);
+      const hasFailed = isFinal(parent) && parent.state !== "completed";
+      if (hasFailed && !this.#stepped.has(idText(parent.submit.id))) doom(task);
+    }
     if (expiresAt > 0) this.#expiries.set(task, expiresAt);
     else if (expiresInMs > 0) this.#expiries.set(task, this.#clock + expiresInMs);
     this.#takesKey(task);
@@ -74,7 +104,40 @@ export class TermsChecker {
 
   restarted(task: LedgerTask): void {
     this.#expiries.delete(task);
+    task.doomed = false;
+    this.#countLive(task.queue, 1);
     this.#takesKey(task);
+  }
+
+  /** It goes on as a dead letter, and does not expire any more. */
+  moved(task: LedgerTask, to: string): void {
+    this.#expiries.delete(task);
+    this.#countLive(task.queue, -1);
+    this.#countLive(to, 1);
+  }
+
+  isDraining(queue: string): boolean {
+    return this.#rules.get(queue)?.isDraining === true;
+  }
+
+  isEmpty(queue: string): boolean {
+    return (this.#live.get(queue) ?? 0) === 0;
+  }
+
+  /** Where a task goes on that would be dead in this queue; undefined: nowhere. */
+  deadLettersOf(queue: string): string | undefined {
+    const first = this.#deadLetterQueue(queue);
+    const seen = new Set<string>();
+    for (let name = first; name !== ""; name = this.#deadLetterQueue(name)) {
+      if (name === queue) return undefined;
+      if (seen.has(name)) break;
+      seen.add(name);
+    }
+    return first === "" ? undefined : first;
+  }
+
+  #deadLetterQueue(queue: string): string {
+    return this.#rules.get(queue)?.settings?.deadLetterQueue ?? "";
   }
 
   granted(index: number, task: LedgerTask, session: string): void {
@@ -99,7 +162,18 @@ export class TermsChecker {
     this.#count(task, -1);
   }
 
-  finished(index: number, task: LedgerTask, state: TaskState): void {
+  /** `isMeant`: a command of the entry ends it so. */
+  finished(index: number, task: LedgerTask, state: TaskState, isMeant: boolean): void {
+    this.#countLive(task.queue, -1);
+    if (state !== "completed") this.#doomChildren(index, task);
+    if (state === "dead" || state === "cancelled") {
+      const fate = task.submit.content.onParentFailure === "cancel" ? "cancelled" : "dead";
+      const isReplaced = state === "cancelled" && this.#dispossessed.includes(task);
+      const isFailed = fate === state && this.#parentsOf(task).some(({ hasFailed }) => hasFailed);
+      demand(isMeant || isReplaced || isFailed, "reasons", () => {
+        return `at ${index} a task is ${state} for no reason`;
+      });
+    }
     if (state !== "expired") return;
     demand(this.#clock >= (this.#expiries.get(task) ?? Number.POSITIVE_INFINITY), "expiry", () => {
       return `at ${index} a task expires too early`;
@@ -107,8 +181,8 @@ export class TermsChecker {
   }
 
   /** Whether its queue, or its group, can take no more. */
-  isAtLimit({ submit }: LedgerTask): boolean {
-    const { queue, group } = submit.content;
+  isAtLimit({ submit, queue }: LedgerTask): boolean {
+    const { group } = submit.content;
     const settings = this.#rules.get(queue)?.settings;
     if (settings === undefined) return false;
     const { concurrency, groupConcurrency } = settings;
@@ -116,7 +190,8 @@ export class TermsChecker {
     return !isBelow(this.#runningIn(queue, group), group === "" ? 0 : groupConcurrency);
   }
 
-  #checkParents(index: number, { submit }: LedgerTask): void {
+  #checkParents(index: number, { submit, doomed }: LedgerTask): void {
+    demand(!doomed, "parents first", () => `at ${index} a task that a parent failed is leased`);
     const { dependsOn, onParentFailure } = submit.content;
     for (const id of dependsOn) {
       const parent = this.#tasks.get(idText(id));
@@ -127,8 +202,8 @@ export class TermsChecker {
     }
   }
 
-  #checkLimits(index: number, { submit }: LedgerTask): void {
-    const { queue, group } = submit.content;
+  #checkLimits(index: number, { submit, queue }: LedgerTask): void {
+    const { group } = submit.content;
     const rules = this.#rules.get(queue);
     if (rules === undefined || this.#touched.has(queue)) return;
     demand(!rules.isPaused, "pause", () => `at ${index} a task of the paused ${queue} is leased`);
@@ -142,21 +217,41 @@ export class TermsChecker {
     });
   }
 
+  /** The first failed parent decides. */
+  #doomChildren(index: number, parent: LedgerTask): void {
+    for (const child of parent.children) {
+      // What came in this entry may have come after its parent was started again.
+      const isLate = child.index === index && parent.restarts > parent.endings;
+      if (child.restarts === 0 && child.grants === 0 && !isFinal(child) && !isLate) doom(child);
+    }
+  }
+
+  #parentsOf({ submit }: LedgerTask): LedgerTask[] {
+    const parents = submit.content.dependsOn.map((id) => this.#tasks.get(idText(id)));
+    return parents.filter((parent) => parent !== undefined);
+  }
+
+  /** A dead letter has left its key with its queue. */
   #takesKey(task: LedgerTask): void {
     const { queue, unique } = task.submit.content;
-    if (unique === undefined) return;
+    if (unique === undefined || task.queue !== queue) return;
     const name = `${queue} ${unique.key}`;
     const before = this.#holders.get(name);
-    if (before !== undefined && before !== task) this.#dispossessed.push(before);
+    const isHeld = before !== undefined && before !== task && before.queue === queue;
+    if (isHeld) this.#dispossessed.push(before);
     this.#holders.set(name, task);
+  }
+
+  #countLive(queue: string, change: number): void {
+    this.#live.set(queue, (this.#live.get(queue) ?? 0) + change);
   }
 
   #runningIn(queue: string, group?: string): number {
     return this.#running.get(nameOf(queue, group)) ?? 0;
   }
 
-  #count({ submit }: LedgerTask, change: number): void {
-    const { queue, group } = submit.content;
+  #count({ submit, queue }: LedgerTask, change: number): void {
+    const { group } = submit.content;
     for (const name of [nameOf(queue), nameOf(queue, group)]) {
       this.#running.set(name, (this.#running.get(name) ?? 0) + change);
     }
@@ -165,6 +260,11 @@ export class TermsChecker {
 
 function nameOf(queue: string, group?: string): string {
   return group === undefined ? queue : `${queue} of ${group}`;
+}
+
+/** It minds, and has not begun to run: it will never run before somebody starts it by hand. */
+function doom(task: LedgerTask): void {
+  if (task.submit.content.onParentFailure !== "continue") task.doomed = true;
 }
 
 /** 0 = no limit. */

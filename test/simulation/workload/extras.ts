@@ -11,7 +11,7 @@ import type { Random } from "../random.ts";
 
 export const LABELS = ["gpu=1", "zone=b"];
 export const GROUPS = ["ada", "bob", "cy"];
-const UNIQUE_KEYS = 3;
+export const UNIQUE_KEYS = ["only-1", "only-2", "only-3"];
 const PARENTS_MAX = 3;
 
 /** `parents`: tasks that it may wait for. */
@@ -50,8 +50,27 @@ export function diamondOf(random: Random, four: readonly Submit[]): readonly New
   });
 }
 
+/**
+ * What a task begins with its result: they may wait for it, or for each other, and one may want the
+ * unique key that it has. They have no keys that would make them copies of something else.
+ */
+export function childrenOf(random: Random, parent: TaskId, tasks: readonly Submit[]): NewTask[] {
+  return tasks.map(({ type: _, ...task }, at) => {
+    const before = tasks.slice(0, at).map(({ id }) => id);
+    const dependsOn = random.chance(0.5) ? [random.pick([parent, ...before])] : [];
+    const { unique } = task.content;
+    const content = {
+      ...task.content,
+      idempotencyKey: "",
+      unique: unique === undefined ? undefined : ({ ...unique, onConflict: "reject" } as const),
+      dependsOn,
+    };
+    return { ...task, content };
+  });
+}
+
 function someUnique(random: Random): NonNullable<TaskContent["unique"]> {
-  const key = `only-${random.whole(1, UNIQUE_KEYS)}`;
+  const key = random.pick(UNIQUE_KEYS);
   const forMs = random.chance(0.3) ? random.whole(1, 5000) : 0;
   return { key, forMs, onConflict: random.pick(UNIQUE_CONFLICTS) };
 }

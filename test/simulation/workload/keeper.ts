@@ -1,24 +1,30 @@
 /**
- * Who looks after the queues: pauses them, limits them, gives them weights, and cancels many tasks
- * at once, in steps with the ids that it knows, as the job runner of a leader does. When faults are
- * over it takes all of that back, again and again until every task has ended: an order that it gave
- * before may still be on its way.
+ * Who looks after the queues: pauses them, limits them, gives them weights and dead letter queues,
+ * drains them, begins jobs that cancel, retry or delete many tasks, and takes finished ones away as
+ * retention does. When faults are over it takes back what holds tasks up, again and again until
+ * every task has ended: an order that it gave before may still be on its way.
  */
 import {
   type Command,
   DEFAULT_SETTINGS,
+  EXPUNGE_MAX,
+  type Expunge,
+  JOB_KINDS,
   type JobFilter,
-  type TaskId,
 } from "../../../packages/broker/src/queue/index.ts";
 import { isFinal } from "../checkers/ledger-task.ts";
 import type { Random } from "../random.ts";
 import type { Arena } from "./arena.ts";
 import { Errand } from "./errand.ts";
-import { GROUPS } from "./extras.ts";
+import { GROUPS, UNIQUE_KEYS } from "./extras.ts";
+import { JobDesk } from "./job-desk.ts";
 
-const STEPS_MAX = 3;
-const STEP_TASKS_MAX = 10;
 const RESET_MS = 3000;
+/** How long retention may take from finding tasks to naming them. */
+const RETENTION_LAG_MS = 3000;
+/** Where no client submits anything. */
+const LETTERS = "letters";
+const LAST_LETTERS = "last-letters";
 const NO_FILTER: JobFilter = {
   state: undefined,
   queue: "",
@@ -35,6 +41,7 @@ export class Keeper {
   readonly #arena: Arena;
   readonly #times: Random;
   readonly #queues: readonly string[];
+  readonly #desk: JobDesk;
   /** Anew for each deed. */
   #random: Random;
   #deeds = 0;
@@ -47,16 +54,23 @@ export class Keeper {
     this.#times = random;
     this.#random = random;
     this.#queues = Array.from({ length: queues }, (_, at) => `queue-${at + 1}`);
+    const again = (command: Command) => this.#do(command);
+    this.#desk = new JobDesk(arena, random.fork("desk"), again);
     this.#plan();
+  }
+
+  /** No order without an answer, and no job under way. */
+  get isIdle(): boolean {
+    return this.open.size === 0 && this.#desk.isIdle;
   }
 
   /** Faults are over: nothing may hold a task back. */
   settle(): void {
     const { time, inspector, knowsLater } = this.#arena;
     if (knowsLater && this.open.size === 0 && !inspector.ledger.allFinal()) {
-      for (const queue of this.#queues) {
-        const plain = { paused: false, settings: DEFAULT_SETTINGS };
-        this.#do({ type: "configureQueue", queue, ifRevision: 0, ...plain });
+      for (const queue of [...this.#queues, LETTERS, LAST_LETTERS]) {
+        const plain = { paused: false, draining: false, settings: DEFAULT_SETTINGS };
+        this.#do({ type: "configureQueue", queue, ...plain });
       }
     }
     time.after(RESET_MS, () => this.settle());
@@ -76,60 +90,84 @@ export class Keeper {
   }
 
   #act(): void {
-    const queue = this.#random.pick(this.#queues);
-    if (this.#random.chance(0.3)) {
-      this.#cancelMany(queue);
-      return;
-    }
+    const queue = this.#random.pick([...this.#queues, LETTERS]);
+    const deed = this.#random.weighted({ configure: 5, job: 4, retain: 2, forget: 1 });
+    if (deed === "configure") this.#configure(queue);
+    else if (deed === "job") this.#beginJob(queue);
+    else if (deed === "retain") this.#retain(queue);
+    else this.#forget(queue);
+  }
+
+  #configure(queue: string): void {
     const isReset = this.#random.chance(0.3);
+    const wish = (rate: number) => !isReset && this.#random.chance(rate);
+    const settings = isReset ? DEFAULT_SETTINGS : this.#settings(queue);
+    if (settings.deadLetterQueue === LETTERS) {
+      this.#do({ type: "configureQueue", queue: LETTERS, settings: this.#settings(LETTERS) });
+    }
     this.#do({
       type: "configureQueue",
       queue,
-      ifRevision: 0,
-      paused: !isReset && this.#random.chance(0.3),
-      settings: isReset ? DEFAULT_SETTINGS : this.#settings(),
+      paused: wish(0.2),
+      draining: wish(0.3),
+      settings,
     });
   }
 
-  #settings() {
+  #settings(queue: string) {
     const random = this.#random;
+    const next = ["", LETTERS, LETTERS, random.pick(this.#queues)];
     return {
       ...DEFAULT_SETTINGS,
       concurrency: random.pick([0, 1, 2, 5]),
       groupConcurrency: random.pick([0, 1, 2]),
       weight: random.pick([1, 2, 10]),
       groupWeights: GROUPS.map((group) => ({ group, weight: random.whole(1, 4) })),
+      deadLetterQueue: random.pick(queue === LETTERS ? ["", LAST_LETTERS, LAST_LETTERS] : next),
     };
   }
 
-  #cancelMany(queue: string): void {
-    const id = this.#random.bytes(16);
+  #beginJob(queue: string): void {
+    const random = this.#random;
+    const id = random.bytes(16);
+    const kind = random.pick([...JOB_KINDS, "retry"] as const);
     const filter = { ...NO_FILTER, queue };
-    const isDone = () => this.#step(id, queue, 0);
-    const terms = { kind: "cancel", filter, dryRun: false, perSecond: 0 } as const;
-    this.#do({ type: "startJob", id, ...terms }, isDone);
+    const command = { type: "startJob", id, kind, filter, dryRun: false, perSecond: 0 } as const;
+    if (random.chance(0.3)) this.#do(command);
+    this.#do(command);
+    if (!random.chance(0.3)) return;
+    const { time } = this.#arena;
+    time.after(random.between(0, 1000), () => this.#do({ type: "cancelJob", id }));
   }
 
-  #step(id: TaskId, queue: string, step: number): void {
-    const live = [...this.#arena.inspector.ledger.tasks.values()].filter((task) => {
-      return !isFinal(task) && task.submit.content.queue === queue;
+  /** Finds finished tasks now, and names them later, as they were. */
+  #retain(queue: string): void {
+    const random = this.#random;
+    const ended = [...this.#arena.inspector.ledger.tasks.values()].filter((task) => {
+      return isFinal(task) && !task.deleted && task.queue === queue;
     });
-    const tasks = live.slice(0, STEP_TASKS_MAX).map(({ submit }) => submit.id);
-    const isLast = step + 1 === STEPS_MAX || tasks.length < STEP_TASKS_MAX;
-    const cursor = isLast ? new Uint8Array(0) : (tasks.at(-1) ?? new Uint8Array(1));
-    const command: Command = { type: "stepJob", id, step, tasks, cursor };
-    // A leader that has just lost its office has proposed the same.
-    if (this.#random.chance(0.3)) this.#do(command);
-    if (this.#random.chance(0.2)) this.#do({ type: "cancelJob", id });
-    this.#do(command, () => {
-      if (!isLast) this.#step(id, queue, step + 1);
-    });
+    const what: Expunge["what"] = random.pick(["task", "task", "result", "log"]);
+    // Those without success may be started again in the meantime.
+    const some = random.chance(0.5) ? ended.filter(({ state }) => state !== "completed") : ended;
+    const found = some.slice(-EXPUNGE_MAX);
+    if (found.length === 0) return;
+    const tasks = found.map(({ submit, finishedAt }) => ({ id: submit.id, finishedAt }));
+    const lag = random.between(0, RETENTION_LAG_MS);
+    this.#arena.time.after(lag, () => this.#do({ type: "expunge", what, tasks }));
   }
 
-  #do(command: Command, then: () => void = () => {}): void {
-    const errand = new Errand(this.#arena, this.#random, command, (end) => {
+  /** Most of it is not over yet: it must stay. */
+  #forget(queue: string): void {
+    const gone = [...this.#arena.inspector.ledger.tasks.values()].filter(({ deleted }) => deleted);
+    const uniqueKeys = UNIQUE_KEYS.map((key) => ({ queue, key }));
+    const idempotencyKeys = [1, 2, 3].map((number) => ({ queue, key: `key-${number}` }));
+    const tombstones = gone.slice(-5).map(({ submit }) => submit.id);
+    this.#do({ type: "forget", tombstones, idempotencyKeys, uniqueKeys });
+  }
+
+  #do(command: Command): void {
+    const errand = new Errand(this.#arena, this.#random, command, () => {
       this.open.delete(errand);
-      if (end.kind === "applied" && end.reply.code === "ok") then();
     });
     this.open.add(errand);
   }

@@ -1,5 +1,5 @@
 /** One attempt in the hands of a worker: it takes a while, then something is reported, or not. */
-import type { Command, Delivery } from "../../../packages/broker/src/queue/index.ts";
+import type { Command, Complete, Delivery } from "../../../packages/broker/src/queue/index.ts";
 import type { Outcome } from "../../../packages/broker/src/replica/index.ts";
 import type { WorkerDeed } from "../options.ts";
 import type { Random } from "../random.ts";
@@ -62,7 +62,10 @@ export class Run {
       const error = { message: "it did not work", stack: "" };
       return { type: "fail", id, token, error, retryAfterMs, retryable: deed === "fail" };
     }
-    return { type: "complete", id, token, result: this.#random.bytes(8), resultType: "binary" };
+    const children = this.#worker.childrenFor(id);
+    const result = { result: this.#random.bytes(8), resultType: "binary" } as const;
+    const complete = { type: "complete", id, token, ...result } as const;
+    return children === undefined ? complete : { ...complete, children };
   }
 
   #extend(): void {
@@ -73,11 +76,17 @@ export class Run {
 
   #send(report: Command): void {
     if (this.#worker.session !== this.#session) return;
-    this.#worker.connection?.report(report, (outcome) => this.#answered(outcome));
+    this.#worker.connection?.report(report, (outcome) => this.#answered(report, outcome));
   }
 
-  #answered(outcome: Outcome): void {
-    if (outcome.kind === "applied") {
+  #answered(report: Command, outcome: Outcome): void {
+    if (isRefused(report, outcome)) {
+      // A late answer to a copy: it has been sent without them already.
+      if (this.#report !== report) return;
+      const { children: _, ...alone } = report;
+      this.#report = alone;
+      this.#send(alone);
+    } else if (outcome.kind === "applied") {
       this.#report = undefined;
       this.#worker.ended(this.#delivery.token);
     } else {
@@ -91,4 +100,11 @@ export class Run {
       if (this.#worker.runs.get(this.#delivery.token) === this) action();
     });
   }
+}
+
+/** Its children cannot be made, so that nothing was done: the run is still under way. */
+function isRefused(report: Command, outcome: Outcome): report is Complete {
+  if (report.type !== "complete" || report.children === undefined) return false;
+  if (outcome.kind !== "applied") return false;
+  return outcome.reply.code !== "ok" && outcome.reply.code !== "stale_token";
 }

@@ -3,17 +3,20 @@
  * whatever its options say besides: fails, stalls, reports late and twice, forgets what it holds,
  * breaks its connection, says good-bye, or dies without a word. When faults are over it is honest.
  */
-import type { Delivery } from "../../../packages/broker/src/queue/index.ts";
+import type { Delivery, NewTask, TaskId } from "../../../packages/broker/src/queue/index.ts";
 import type { SessionOutput } from "../../../packages/broker/src/replica/index.ts";
 import type { SimulatedNode } from "../node.ts";
 import type { WorkerDeed } from "../options.ts";
 import type { Random } from "../random.ts";
 import type { Arena } from "./arena.ts";
 import { Connection } from "./connection.ts";
+import { childrenOf } from "./extras.ts";
 import { Run } from "./run-task.ts";
+import type { Submissions } from "./submission.ts";
 
 const RECONNECT_MS = 150;
 const SECRET_BYTES = 16;
+const CHILDREN_MAX = 3;
 /** A new session after the old one ended, or the worker died. */
 const REBIRTH_MS = 1000;
 
@@ -29,6 +32,7 @@ export class Worker {
   readonly #random: Random;
   readonly #name: string;
   readonly #takes: Takes;
+  readonly #submissions: Submissions;
   readonly concurrency: number;
   readonly leaseMs: number;
   /** Runs by their token. */
@@ -42,12 +46,20 @@ export class Worker {
   #isGone = false;
   #reconnectPlanned = false;
 
-  constructor(arena: Arena, random: Random, name: string, takes: Takes, concurrency: number) {
+  constructor(
+    arena: Arena,
+    random: Random,
+    name: string,
+    takes: Takes,
+    concurrency: number,
+    submissions: Submissions,
+  ) {
     const { leaseMs } = arena.options.workload;
     this.#arena = arena;
     this.#random = random;
     this.#name = name;
     this.#takes = takes;
+    this.#submissions = submissions;
     this.concurrency = concurrency;
     this.leaseMs = Math.ceil(random.between(leaseMs.min, leaseMs.max));
     this.#begin();
@@ -193,6 +205,17 @@ export class Worker {
 
   get connection(): Connection | undefined {
     return this.#isStalled ? undefined : this.#connection;
+  }
+
+  /** Tasks that a run begins with its result; undefined: none, or the cluster knows none yet. */
+  childrenFor(parent: TaskId): readonly NewTask[] | undefined {
+    const { isOver, knowsLater, options, wallMs } = this.#arena;
+    const { childrenRate } = options.workload.later;
+    if (isOver || !knowsLater || !this.#random.chance(childrenRate)) return undefined;
+    const tasks = Array.from({ length: this.#random.whole(1, CHILDREN_MAX) }, () => {
+      return this.#submissions.next(wallMs, this.#random, []);
+    });
+    return childrenOf(this.#random, parent, tasks);
   }
 
   /** A run was reported, and the broker answered. */

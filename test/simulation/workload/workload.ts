@@ -16,6 +16,7 @@ export class Workload {
   readonly #random: Random;
   readonly #clients: Client[] = [];
   readonly #keeper: Keeper;
+  readonly #submissions: Submissions;
   readonly #workers: Worker[] = [];
 
   constructor(arena: Arena, random: Random) {
@@ -23,6 +24,7 @@ export class Workload {
     this.#random = random;
     const { clients, workers } = arena.options.workload;
     const submissions = new Submissions(random.fork("submissions"), arena.options.workload);
+    this.#submissions = submissions;
     for (let i = 1; i <= clients; i++) {
       this.#clients.push(new Client(arena, random.fork(`client ${i}`), `c${i}`, submissions));
     }
@@ -30,9 +32,9 @@ export class Workload {
     for (let i = 1; i <= workers; i++) this.#hire(`worker${i}`, this.#someNames());
   }
 
-  /** Every command that was begun has been answered. */
+  /** Every command that was begun has been answered, and no job is under way. */
   get isIdle(): boolean {
-    return this.#errands.length === 0;
+    return this.#errands.length === 0 && this.#keeper.isIdle;
   }
 
   get #errands(): readonly Errand[] {
@@ -42,7 +44,9 @@ export class Workload {
   /** What was not answered yet. */
   describeOpen(): string {
     const open = this.#errands;
-    return open.length === 0 ? "clients idle" : open.map((errand) => errand.describe()).join("; ");
+    return open.length === 0
+      ? "no open orders"
+      : open.map((errand) => errand.describe()).join("; ");
   }
 
   /** Faults are over: somebody takes every task, and nobody forgets anything any more. */
@@ -62,7 +66,7 @@ export class Workload {
     const random = this.#random.fork(name);
     const most = this.#arena.options.workload.concurrencyMax;
     const own = concurrency ?? random.whole(1, most);
-    this.#workers.push(new Worker(this.#arena, random, name, takes, own));
+    this.#workers.push(new Worker(this.#arena, random, name, takes, own, this.#submissions));
   }
 
   #allTypes(): readonly string[] {
