@@ -204,7 +204,7 @@ export class TestCluster {
 
   async start(): Promise<void> {
     for (const node of this.nodes) node.start();
-    await this.ready();
+    await this.allReady();
   }
 
   /** Those that run. */

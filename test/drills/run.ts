@@ -4,11 +4,13 @@
  * machine. Exit status: 0 when nothing acknowledged was lost and no request failed, 1 otherwise,
  * 64 for a wrong command line.
  */
+import { backlog } from "./backlog.ts";
 import { calm } from "./calm.ts";
 import { damage } from "./damage.ts";
 import { failover } from "./failover.ts";
 import { full } from "./full.ts";
 import { hang } from "./hang.ts";
+import { history } from "./history.ts";
 import { blackout, power } from "./power.ts";
 import { rest } from "./rest.ts";
 import { restarts } from "./restarts.ts";
@@ -35,6 +37,8 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   hang: { run: hang, unit: "rounds of disks that hang and fail", amount: 3 },
   full: { run: full, unit: "rounds of disks that fill up", amount: 2 },
   roll: { run: roll, unit: "times up and down", amount: 2 },
+  backlog: { run: backlog, unit: "pending tasks", amount: 1_000_000 },
+  history: { run: history, unit: "finished tasks", amount: 10_000_000 },
   calm: { run: calm, unit: "tasks in the cluster", amount: 400_000 },
 };
 
