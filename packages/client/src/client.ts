@@ -88,7 +88,7 @@ export type SubmitItem<M extends TaskMap, K extends TypeOf<M> = TypeOf<M>> = {
 /** How one of many submits ended; the order is that of the items. */
 export type SubmitOutcome = TaskHandle | TqError;
 
-const VERSION = "0.2.0";
+const VERSION = "0.3.0";
 const DEADLINE_MS = 30_000;
 /** A broker that answers `no_leader` for this long may be cut off from the others: try another. */
 const LEADERLESS_MS_MAX = 1_000;
