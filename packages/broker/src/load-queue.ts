@@ -3,7 +3,7 @@
  * which the event loop has its turn.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { KeyRange, StateStore } from "./ports.ts";
+import type { KeyRange, StateRow, StateStore } from "./ports.ts";
 import { QueueMachine, successor } from "./queue/index.ts";
 
 /** Records read at a time. */
@@ -25,13 +25,17 @@ export async function loadQueue(state: StateStore): Promise<QueueMachine> {
   return queue;
 }
 
+/** The next rows are on their way while the ones before are worked on. */
 async function* pages(state: StateStore, range: KeyRange) {
-  let gte = range.gte;
-  for (;;) {
-    const rows = await state.scan({ gte, lt: range.lt }, LOAD_ROWS);
+  const read = (gte: Uint8Array) => state.scan({ gte, lt: range.lt }, LOAD_ROWS);
+  let next: ReturnType<typeof read> | undefined = read(range.gte);
+  while (next !== undefined) {
+    const rows: readonly StateRow[] = await next;
+    const last: StateRow | undefined = rows.length < LOAD_ROWS ? undefined : rows.at(-1);
+    next = last && read(successor(last[0]));
+    // Whoever stops in between has no use for its error.
+    next?.catch(() => undefined);
     if (rows.length > 0) yield rows;
-    if (rows.length < LOAD_ROWS) return;
-    gte = successor((rows.at(-1) as (typeof rows)[number])[0]);
   }
 }
 

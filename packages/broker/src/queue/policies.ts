@@ -16,12 +16,14 @@ export class Policies {
   readonly #free: number[] = [];
   /** Submits come in rows of one policy; it need not be spelled out again for each. */
   #newest: number | undefined;
+  #newestTaken: RetryPolicy | undefined;
 
   /** For one more task. */
   take(policy: RetryPolicy): number {
     const number = this.#find(policy);
     this.#kept[number]!.tasks++;
     this.#newest = number;
+    this.#newestTaken = policy;
     return number;
   }
 
@@ -41,6 +43,7 @@ export class Policies {
 
   #find(policy: RetryPolicy): number {
     const newest = this.#newest;
+    if (newest !== undefined && policy === this.#newestTaken) return newest;
     if (newest !== undefined && isSame(this.#kept[newest]!.policy, policy)) return newest;
     const text = textOf(policy);
     const known = this.#numbers.get(text);

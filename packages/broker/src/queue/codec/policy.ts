@@ -59,8 +59,20 @@ export function writePolicy(out: Writer, policy: RetryPolicy, form: PolicyForm):
   writeDelays(out, policy.delaysMs);
 }
 
-/** @throws CodecError */
+/** Of each form the policy read last: most tasks have the same, which is then compared only. */
+const newest = new Map<PolicyForm, { readonly bytes: Uint8Array; readonly policy: RetryPolicy }>();
+
+/** The same object for the same bytes, frozen. @throws CodecError */
 export function readPolicy(from: Reader, form: PolicyForm): RetryPolicy {
+  const known = newest.get(form);
+  if (known !== undefined && from.takes(known.bytes)) return known.policy;
+  const left = from.left;
+  const policy = Object.freeze(decodePolicy(from, form));
+  newest.set(form, { bytes: from.since(left), policy });
+  return policy;
+}
+
+function decodePolicy(from: Reader, form: PolicyForm): RetryPolicy {
   const plain = {
     maxRetries: from.uint(),
     initialDelayMs: from.uint(),

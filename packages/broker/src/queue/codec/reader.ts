@@ -93,6 +93,20 @@ export class Reader {
     return this.#bytes.subarray(from, this.#at);
   }
 
+  /** Passes over these bytes if they are next. */
+  takes(bytes: Uint8Array): boolean {
+    const from = this.#at;
+    if (bytes.length > this.left) return false;
+    for (let i = 0; i < bytes.length; i++) if (this.#bytes[from + i] !== bytes[i]) return false;
+    this.#at = from + bytes.length;
+    return true;
+  }
+
+  /** A copy of what was read since `left` was this much. */
+  since(left: number): Uint8Array {
+    return this.#bytes.slice(this.#bytes.length - left, this.#at);
+  }
+
   skip(size: number): void {
     if (size > this.left) throw new CodecError(`${size} bytes of ${this.left}`);
     this.#at += size;
