@@ -22,7 +22,8 @@ export interface JobsOptions {
   readonly onShrunk?: (seed: number, text: string) => void;
 }
 
-const PATIENCE_MS = 120_000;
+/** Of one seed: a loop without end, not the slowest seed on the slowest machine. */
+const PATIENCE_MS = 600_000;
 /** Further failures are only named. */
 const SHRUNK_MAX = 20;
 

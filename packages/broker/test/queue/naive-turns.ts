@@ -28,7 +28,7 @@ export function forgetGroups(model: NaiveModel): void {
 }
 
 export function nextTask(model: NaiveModel, session: Session): Task | undefined {
-  const open = model.tasks.filter((task) => isOpen(model, task) && takes(session, task));
+  const open = openTo(model, session);
   if (model.version < 3) {
     return open.sort((a, b) => priorityOf(b) - priorityOf(a) || a.order - b.order)[0];
   }
@@ -56,7 +56,7 @@ export function charge(model: NaiveModel, task: Task): void {
 /** A lease looks at what its session may have: who is new there gets a place among the others. */
 export function seat(model: NaiveModel, session: Session): void {
   if (model.version < 3) return;
-  const open = model.tasks.filter((task) => isOpen(model, task) && takes(session, task));
+  const open = openTo(model, session);
   const books = [...new Set(open.map((task) => bookOf(model, task.queue)))];
   const seated = books.filter((book) => book.seated).map(({ turn }) => turn);
   for (const book of books) {
@@ -98,14 +98,17 @@ function pull(turns: readonly number[], last: number): number[] {
 
 /** Who has nothing that may begin gives up its place. To be called when that may have changed. */
 export function rise(model: NaiveModel): void {
+  const running = runningOf(model);
   for (const book of model.books.values()) {
     if (!book.seated && book.seatedGroups.size === 0) continue;
     const here = model.tasks.filter(
       ({ queue, state }) => queue === book.name && state === "pending",
     );
-    if (!here.some((task) => isOpen(model, task))) book.seated = false;
+    if (!here.some((task) => isOpen(model, running, task))) book.seated = false;
     for (const group of book.seatedGroups) {
-      const isLeft = here.some((task) => task.content.group === group && hasRoom(model, task));
+      const isLeft = here.some(
+        (task) => task.content.group === group && hasRoom(model, running, task),
+      );
       if (!isLeft) book.seatedGroups.delete(group);
     }
   }
@@ -147,26 +150,41 @@ function takes(session: Session, task: Task): boolean {
   return requires.every((label) => session.labels.includes(label));
 }
 
-function isOpen(model: NaiveModel, task: Task): boolean {
+function openTo(model: NaiveModel, session: Session): Task[] {
+  const running = runningOf(model);
+  return model.tasks.filter((task) => isOpen(model, running, task) && takes(session, task));
+}
+
+/** The tasks that run, by queue: looked up once a command, or thousands of tasks take a minute. */
+type Running = ReadonlyMap<string, readonly Task[]>;
+
+function runningOf(model: NaiveModel): Running {
+  const running = new Map<string, Task[]>();
+  for (const task of model.tasks) {
+    if (task.state !== "running") continue;
+    const others = running.get(task.queue);
+    if (others === undefined) running.set(task.queue, [task]);
+    else others.push(task);
+  }
+  return running;
+}
+
+function isOpen(model: NaiveModel, running: Running, task: Task): boolean {
   if (task.state !== "pending") return false;
-  const book = bookOf(model, task.queue);
-  const { concurrency } = book.settings;
-  if (book.paused || (concurrency > 0 && running(model, book).length >= concurrency)) return false;
-  return hasRoom(model, task);
+  const { paused, settings } = bookOf(model, task.queue);
+  const { concurrency } = settings;
+  const here = running.get(task.queue) ?? [];
+  if (paused || (concurrency > 0 && here.length >= concurrency)) return false;
+  return hasRoom(model, running, task);
 }
 
 /** As far as the limit of its group goes. */
-function hasRoom(model: NaiveModel, task: Task): boolean {
-  const book = bookOf(model, task.queue);
-  const { groupConcurrency } = book.settings;
+function hasRoom(model: NaiveModel, running: Running, task: Task): boolean {
+  const { groupConcurrency } = bookOf(model, task.queue).settings;
   const { group } = task.content;
   if (group === "" || groupConcurrency === 0) return true;
-  const ofGroup = running(model, book).filter(({ content }) => content.group === group);
-  return ofGroup.length < groupConcurrency;
-}
-
-function running(model: NaiveModel, book: Book): Task[] {
-  return model.tasks.filter(({ state, queue }) => state === "running" && queue === book.name);
+  const here = running.get(task.queue) ?? [];
+  return here.filter(({ content }) => content.group === group).length < groupConcurrency;
 }
 
 function isLive(task: Task): boolean {
