@@ -20,9 +20,29 @@ export function readNewTask(task: SubmitTask, reading: TaskReading, prefix: stri
 }
 
 function contentOf(content: SubmitContent): TaskContent {
-  const { extras } = content;
-  if (extras === undefined) return { ...content, ...NO_EXTRAS };
-  const requires = sortedLabels(extras.requires);
-  // The protocol carries a word on failed parents only where there are parents.
-  return { ...content, ...extras, requires };
+  const extras = content.extras ?? NO_EXTRAS;
+  // One literal, with the members in the order of those that the log holds; see `decodeContent`.
+  return {
+    type: content.type,
+    queue: content.queue,
+    priority: content.priority,
+    payload: content.payload,
+    payloadType: content.payloadType,
+    delayMs: content.delayMs,
+    runAt: content.runAt,
+    timeoutMs: content.timeoutMs,
+    retry: content.retry,
+    idempotencyKey: content.idempotencyKey,
+    tags: content.tags,
+    metadata: content.metadata,
+    traceparent: content.traceparent,
+    expiresInMs: extras.expiresInMs,
+    expiresAt: extras.expiresAt,
+    unique: extras.unique,
+    group: extras.group,
+    requires: sortedLabels(extras.requires),
+    dependsOn: extras.dependsOn,
+    // The protocol carries a word on failed parents only where there are parents.
+    onParentFailure: extras.onParentFailure,
+  };
 }
