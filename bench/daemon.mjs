@@ -1,6 +1,7 @@
 /**
  * A server program that the harness runs: in a process group of its own, so that whatever it starts
- * ends with it, with its output in a file, and never left behind, however the harness ends.
+ * ends with it, with its output in a file, and never left behind, however the harness ends. It can
+ * be killed and started again, as the same program with the same arguments.
  */
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
@@ -17,9 +18,12 @@ process.on("exit", () => {
 });
 
 export class Daemon {
-  #child;
+  #options;
   #logFile;
-  #ended;
+  /** @type {import("node:child_process").ChildProcess | undefined} */
+  #child;
+  /** @type {Promise<unknown>} */
+  #ended = Promise.resolve();
 
   /**
    * @param {{
@@ -30,17 +34,25 @@ export class Daemon {
    *   env?: Readonly<Record<string, string>>,
    * }} options `dir`: working directory, and where the log goes
    */
-  constructor({ name, command, args, dir, env = {} }) {
-    this.name = name;
-    this.#logFile = join(dir, `${name}.log`);
+  constructor(options) {
+    this.name = options.name;
+    this.#options = options;
+    this.#logFile = join(options.dir, `${options.name}.log`);
+    this.start();
+  }
+
+  /** After `crash`. */
+  start() {
+    const { command, args, dir, env = {} } = this.#options;
     const log = openSync(this.#logFile, "a");
-    this.#child = spawn(command, args, {
+    const child = spawn(command, args, {
       cwd: dir,
       env: { ...process.env, ...env },
       stdio: ["ignore", log, log],
       detached: true,
     });
     closeSync(log);
+    this.#child = child;
     living.add(this);
     this.#ended = new Promise((resolve) => {
       const end = () => {
@@ -49,14 +61,18 @@ export class Daemon {
         living.delete(this);
         resolve(undefined);
       };
-      this.#child.once("exit", end);
-      this.#child.once("error", end);
+      child.once("exit", end);
+      child.once("error", end);
     });
   }
 
   /** Also the id of its process group. */
   get pid() {
-    return this.#child.pid ?? 0;
+    return this.#child?.pid ?? 0;
+  }
+
+  get isRunning() {
+    return living.has(this);
   }
 
   /** Throws, with the end of its log, when it has ended by itself. */
@@ -80,11 +96,17 @@ export class Daemon {
     this.#signal("SIGKILL");
   }
 
+  /** SIGKILL; resolves when it is gone. */
+  async crash() {
+    this.kill();
+    await this.#ended;
+  }
+
   /** @param {NodeJS.Signals} signal */
   #signal(signal) {
-    if (this.#child.pid === undefined) return;
+    if (this.pid === 0) return;
     try {
-      process.kill(-this.#child.pid, signal);
+      process.kill(-this.pid, signal);
     } catch (error) {
       if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ESRCH") throw error;
     }

@@ -14,7 +14,9 @@ const { RIVAL_NAMES, RIVALS, systemOf } = await import("./systems/index.mjs");
 const { WORKLOADS } = await import("./workloads/index.mjs");
 const { OUT, runOnce } = await import("./bench-run.mjs");
 const { machineFacts } = await import("./machine.mjs");
-const { formatMachine, formatResult, formatSummary, warnings } = await import("./report.mjs");
+const { formatLeftOut, formatMachine, formatResult, formatSummary, warnings } = await import(
+  "./report.mjs"
+);
 const { summarize } = await import("./summary.mjs");
 
 const options = optionsOrExit();
@@ -53,18 +55,53 @@ async function main() {
   const { present, skipped } = findSystems();
   const notes = warnings(machine, options);
   for (const note of notes) console.log(`WARNING    ${note}`);
-  const report = { startedAt, machine, options, systems: present.map(describe), skipped, notes };
-  const measured = await measureAll(present);
-  const rivals = present.slice(1).map(({ name }) => name);
-  const summaries = options.workloads.map((workload) =>
-    summarize(measured.measurements, { workload, tq: options.tq, rivals }),
+  const report = { startedAt, machine, options, systems: present.map(describe), notes };
+  const plans = WORKLOADS.filter(({ name }) => options.workloads.includes(name)).map((workload) =>
+    planOf(workload, present),
   );
-  for (const summary of summaries) console.log(`\n${formatSummary(summary, titleOf(summary))}`);
-  for (const { name } of skipped) console.log(`\nSKIPPED    ${name}: see above`);
+  const measured = await measureAll(plans);
+  const summaries = plans
+    .filter(({ systems }) => systems.length > 0)
+    .map((plan) => summaryOf(plan, measured.measurements));
+  const leftOut = [...skipped, ...plans.flatMap((plan) => plan.leftOut)];
+  for (const each of leftOut) console.log(`\n${formatLeftOut(each)}`);
   const file = join(OUT, `${startedAt.replace(/[:.]/g, "-")}.json`);
-  writeFileSync(file, `${JSON.stringify({ ...report, ...measured, summaries }, null, 2)}\n`);
+  const everything = { ...report, leftOut, ...measured, summaries };
+  writeFileSync(file, `${JSON.stringify(everything, null, 2)}\n`);
   console.log(`\nwritten to ${file}`);
   process.exit(measured.failures.length === 0 ? 0 : 1);
+}
+
+/**
+ * Which systems do a workload how often.
+ *
+ * @param {any} workload
+ * @param {readonly any[]} present
+ */
+function planOf(workload, present) {
+  const reasons = present.map((system) => ({ system, why: workload.leftOut(system) }));
+  const rounds = options.rounds ?? workload.rounds;
+  return {
+    workload,
+    title: `${workload.name} (${workload.describe(options)}; rounds: ${rounds})`,
+    rounds,
+    systems: reasons.filter(({ why }) => why === undefined).map(({ system }) => system),
+    leftOut: reasons
+      .filter(({ why }) => why !== undefined)
+      .map(({ system, why }) => ({ workload: workload.name, name: system.name, why })),
+  };
+}
+
+/** @typedef {ReturnType<typeof planOf>} Plan */
+
+function summaryOf(/** @type {Plan} */ plan, /** @type {any[]} */ measurements) {
+  const { workload, systems } = plan;
+  const figures = workload.figures();
+  const names = systems.map(({ name }) => name);
+  const what = { workload: workload.name, figures, tq: options.tq, systems: names };
+  const summary = summarize(measurements, what);
+  console.log(`\n${formatSummary(summary, `${plan.title}: median, lowest and highest`)}`);
+  return summary;
 }
 
 function findSystems() {
@@ -79,24 +116,25 @@ function findSystems() {
     }
     const why = `its program is not on this machine (${system.install})`;
     skipped.push({ name, why });
-    console.log(`SKIPPED    ${name}: ${why}`);
+    console.log(formatLeftOut({ name, why }));
   }
   return { present, skipped };
 }
 
 /** Rounds on the outside, systems on the inside: what drifts over time drifts for all. */
-async function measureAll(/** @type {any[]} */ systems) {
+async function measureAll(/** @type {Plan[]} */ plans) {
   const measurements = [];
   const failures = [];
-  for (const workload of WORKLOADS.filter(({ name }) => options.workloads.includes(name))) {
-    console.log(`\n${workload.name}: ${workload.describe(options)}, ${options.rounds} rounds`);
-    for (let round = 1; round <= options.rounds; round++) {
+  for (const { workload, title, rounds, systems, leftOut } of plans) {
+    console.log(`\n${title}`);
+    for (const each of leftOut) console.log(formatLeftOut(each));
+    for (let round = 1; round <= rounds; round++) {
       for (const system of systems) {
         const what = { round, workload: workload.name, system: system.name };
         try {
           const result = await runOnce(system, workload, { ...options, ...profileOf(what) });
           measurements.push({ ...what, result });
-          print(what, formatResult(workload.name, result));
+          print(what, formatResult(workload.figures(), result));
         } catch (error) {
           const { stack, cause } = /** @type {Error} */ (error);
           failures.push({ ...what, error: stack, cause: cause && String(cause) });
@@ -120,10 +158,4 @@ function print(/** @type {{ round: number, system: string }} */ what, /** @type 
 
 function describe(/** @type {any} */ system) {
   return { name: system.name, settings: system.settings, version: system.version() };
-}
-
-function titleOf(/** @type {{ workload: string }} */ { workload: name }) {
-  const workload = WORKLOADS.find((each) => each.name === name);
-  const what = workload?.describe(options);
-  return `${name} (${what}; median of ${options.rounds} rounds, with the lowest and the highest)`;
 }

@@ -9,14 +9,18 @@ Measures tq against other systems on the same work, in turns, on this machine.
 
   --against A,B      rivals: rabbitmq, nats, bullmq, none (default: rabbitmq,nats; with --single: bullmq)
   --single           one broker instead of three
-  --workload NAME    end-to-end, rate or all (default: all)
-  --rounds N         measurements of each system (default 5)
-  --p N              submits outstanding, end-to-end (default 128)
-  --c N              handlers at once (default 128)
+  --workload A,B     end-to-end, rate, backlog, reads, rest, failover, snapshot or all (default: all)
+  --rounds N         measurements of each system (default: 5 of end-to-end and rate, 2 of the rest)
+  --p N              submits outstanding (default 128)
+  --c N              handlers at once, in all worker processes (default 128)
+  --workers N        worker processes (default 1)
   --rate N           submits a second, rate (default 500)
+  --tasks N          tasks that are stored, backlog and snapshot (default 1000000)
+  --times N          how often the leader is killed in a round, failover (default 10)
   --seconds N        how long a measurement takes, about (default 10)
   --warm-seconds N   warm-up before it (default 6)
-  --quick            one round of 2 seconds: shows that everything works, measures nothing
+  --quick            one round of 2 seconds with little stored: shows that everything works, measures
+                     nothing
   --node PATH        Node binary for tq's brokers and for all clients (default: this one)
   --profile          CPU profiles of tq's brokers while measured, to bench/out/profile-*; slows them
   --help`;
@@ -30,7 +34,10 @@ const OPTIONS = /** @type {const} */ ({
   rounds: { type: "string" },
   p: { type: "string", default: "128" },
   c: { type: "string", default: "128" },
+  workers: { type: "string", default: "1" },
   rate: { type: "string", default: "500" },
+  tasks: { type: "string" },
+  times: { type: "string" },
   seconds: { type: "string" },
   "warm-seconds": { type: "string" },
   quick: { type: "boolean", default: false },
@@ -39,10 +46,13 @@ const OPTIONS = /** @type {const} */ ({
   help: { type: "boolean", default: false },
 });
 
-const NORMAL = { rounds: "5", seconds: "10", "warm-seconds": "6" };
-const QUICK = { rounds: "1", seconds: "2", "warm-seconds": "2" };
+const NORMAL = { seconds: "10", "warm-seconds": "6", tasks: "1000000", times: "10" };
+const QUICK = { seconds: "2", "warm-seconds": "2", tasks: "5000", times: "1" };
 /** As far as the worker protocol's window reaches. */
 const CONCURRENCY_MAX = 10_000;
+const WORKERS_MAX = 100;
+/** As many as a measurement can hold times of, with room to spare. */
+const TASKS_MAX = 20_000_000;
 
 /**
  * @param {string[]} args
@@ -55,20 +65,30 @@ const CONCURRENCY_MAX = 10_000;
 export function parseOptions(args, { rivals, rivalNames, workloadNames }) {
   const values = parse(args);
   const usual = values.quick ? QUICK : NORMAL;
-  const number = (/** @type {keyof typeof NORMAL | "p" | "c" | "rate"} */ name, max = 1e6) =>
-    positive(name, values[name] ?? usual[/** @type {keyof typeof NORMAL} */ (name)], max);
+  const number = (
+    /** @type {keyof typeof NORMAL | "p" | "c" | "rate" | "workers"} */ name,
+    max = 1e6,
+  ) => positive(name, values[name] ?? usual[/** @type {keyof typeof NORMAL} */ (name)], max);
   const chosen = values.against?.split(",") ?? rivals[values.single ? "single" : "cluster"];
-  const workload = oneOf("--workload", values.workload, ["all", ...workloadNames]);
+  const wanted = values.workload
+    .split(",")
+    .map((name) => oneOf("--workload", name, [...workloadNames, "all"]));
+  const isWanted = (/** @type {string} */ name) => wanted.includes("all") || wanted.includes(name);
+  const rounds = values.rounds ?? (values.quick ? "1" : undefined);
   return {
     tq: values.single ? "tq-single" : "tq-cluster",
     rivals: chosen
       .map((name) => oneOf("--against", name, [...rivalNames, "none"]))
       .filter((name) => name !== "none"),
-    workloads: workload === "all" ? workloadNames : [workload],
-    rounds: number("rounds"),
+    workloads: workloadNames.filter(isWanted),
+    /** Undefined: as many as the workload is worth. */
+    rounds: rounds === undefined ? undefined : positive("rounds", rounds, 1e6),
     p: number("p"),
     c: number("c", CONCURRENCY_MAX),
+    workers: number("workers", WORKERS_MAX),
     rate: number("rate"),
+    tasks: number("tasks", TASKS_MAX),
+    times: number("times"),
     seconds: number("seconds"),
     warmSeconds: number("warm-seconds"),
     quick: values.quick,

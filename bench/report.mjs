@@ -25,20 +25,25 @@ export function warnings(/** @type {any} */ facts, /** @type {any} */ { quick, p
   return found;
 }
 
+/** @param {{ workload?: string, name: string, why: string }} what */
+export function formatLeftOut({ workload, name, why }) {
+  return `LEFT OUT   ${workload === undefined ? name : `${name}, ${workload}`}: ${why}`;
+}
+
 /** One line as soon as a measurement is done. */
-export function formatResult(/** @type {string} */ workload, /** @type {any} */ result) {
-  const others = `  others' CPU ${(result.othersCpuShare * 100).toFixed(0)} %`;
-  const repeated = result.repeated > 0 ? `  ${result.repeated} delivered twice` : "";
-  const tail = others + repeated;
-  const durable = formatMs(result.durableMs);
-  if (workload === "rate") {
-    return `durable ${durable}  handled ${formatMs(result.handledMs)}${tail}`;
+export function formatResult(
+  /** @type {readonly import("./summary.mjs").Figure[]} */ figures,
+  /** @type {any} */ result,
+) {
+  const parts = figures.flatMap(({ name, of }) => {
+    const value = of(result);
+    return value === undefined ? [] : [`${name} ${formatNumber(value)}`];
+  });
+  if (result.repeated > 0) parts.push(`${result.repeated} delivered twice`);
+  if (result.othersCpuShare !== undefined) {
+    parts.push(`others' CPU ${(result.othersCpuShare * 100).toFixed(0)} %`);
   }
-  const { servers, submitter, worker } = result.cpuMicrosecondsPerTask;
-  const cpu = [servers, submitter, worker].map((value) => value.toFixed(0)).join("+");
-  const rate = formatNumber(result.rate).padStart(7);
-  const rss = `RSS ${result.serversRssMib.toFixed(0)} MiB`;
-  return `${rate}/s  durable ${durable}  CPU ${cpu} µs/task (servers+submitter+worker)  ${rss}${tail}`;
+  return parts.join("  ");
 }
 
 /** The table of one workload: medians with the range of all rounds, then the ratios. */
@@ -56,10 +61,6 @@ export function formatSummary(/** @type {any} */ { systems, ratios }, /** @type 
 function formatSpread(/** @type {any} */ { median, min, max }) {
   if (median === undefined) return "–";
   return `${formatNumber(median)} (${formatNumber(min)} – ${formatNumber(max)})`;
-}
-
-function formatMs(/** @type {{ p50: number, p99: number }} */ { p50, p99 }) {
-  return `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} ms`;
 }
 
 function formatNumber(/** @type {number} */ value) {

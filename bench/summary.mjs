@@ -4,29 +4,27 @@
  */
 import { spread } from "./statistics.mjs";
 
-/** The figures of each workload that are compared; `better` says which direction is good. */
-const FIGURES = {
-  "end-to-end": [{ name: "tasks/s", of: (/** @type {any} */ result) => result.rate }],
-  rate: [
-    { name: "durable p50 ms", of: (/** @type {any} */ result) => result.durableMs.p50 },
-    { name: "durable p99 ms", of: (/** @type {any} */ result) => result.durableMs.p99 },
-    { name: "handled p50 ms", of: (/** @type {any} */ result) => result.handledMs.p50 },
-    { name: "handled p99 ms", of: (/** @type {any} */ result) => result.handledMs.p99 },
-  ],
-};
-
 /**
  * @typedef {{ round: number, workload: string, system: string, result: any }} Measurement
+ * @typedef {{ name: string, of: (result: any) => number | undefined }} Figure
+ *   `of` gives undefined for what a system does not have
  * @param {readonly Measurement[]} measurements
- * @param {{ workload: keyof typeof FIGURES, tq: string, rivals: readonly string[] }} what
+ * @param {{
+ *   workload: string,
+ *   figures: readonly Figure[],
+ *   tq: string,
+ *   systems: readonly string[],
+ * }} what `tq`: the one that the others are compared with
  */
-export function summarize(measurements, { workload, tq, rivals }) {
+export function summarize(measurements, { workload, figures, tq, systems: names }) {
   const mine = measurements.filter((each) => each.workload === workload);
-  const figures = FIGURES[workload];
-  const systems = [tq, ...rivals].map((system) => ({
+  const rivals = names.filter((name) => name !== tq);
+  const systems = names.map((system) => ({
     system,
     figures: figures.map(({ name, of }) => {
-      const values = mine.filter((each) => each.system === system).map(({ result }) => of(result));
+      const values = mine
+        .filter((each) => each.system === system)
+        .flatMap(({ result }) => of(result) ?? []);
       return { name, ...(values.length > 0 ? spread(values) : undefined) };
     }),
   }));
@@ -40,7 +38,7 @@ export function summarize(measurements, { workload, tq, rivals }) {
  * tq's figure divided by the rival's of the same round.
  *
  * @param {readonly Measurement[]} measurements
- * @param {{ tq: string, rival: string, of: (result: any) => number }} what
+ * @param {{ tq: string, rival: string, of: Figure["of"] }} what
  */
 function ratioOf(measurements, { tq, rival, of }) {
   const figureOf = (/** @type {number} */ round, /** @type {string} */ system) => {
@@ -50,7 +48,8 @@ function ratioOf(measurements, { tq, rival, of }) {
   const rounds = new Set(measurements.map(({ round }) => round));
   const ratios = [...rounds].flatMap((round) => {
     const [ours, theirs] = [figureOf(round, tq), figureOf(round, rival)];
-    return ours === undefined || theirs === undefined ? [] : [ours / theirs];
+    // Nothing can be said of how many times nothing something is.
+    return ours === undefined || theirs === undefined || theirs === 0 ? [] : [ours / theirs];
   });
   return ratios.length > 0 ? spread(ratios) : undefined;
 }

@@ -4,21 +4,54 @@ import { createWorker } from "task-queue-worker";
 import { until } from "../until.mjs";
 
 const TYPE = "bench";
+/** Type and queue of tasks that nobody handles. */
+const STORED = "stored";
 /** Often enough not to lengthen what is measured. */
 const SETTLING = { limitMs: 30_000, pollMs: 1 };
 
-/** @param {{ servers: readonly string[] }} connection */
-export async function openSubmitter({ servers }) {
-  const client = connect({ servers, name: "bench" });
-  await client.cluster();
+/** @typedef {{ servers: readonly string[], leader: string }} Place */
+
+/** @param {Place} place */
+export async function openSubmitter(place) {
+  const client = await openAtLeader(place);
   return {
     submit: (/** @type {object} */ payload) => client.submit(TYPE, payload),
+    /** Submits a task that no worker is there for. */
+    store: (/** @type {object} */ payload) => client.submit(STORED, payload, { queue: STORED }),
     close: () => client.close(),
   };
 }
 
+/** The client comes back by itself, and so do its submits. */
+export const openPersistent = openSubmitter;
+
 /**
- * @param {{ servers: readonly string[] }} connection
+ * A client starts anywhere in its list of brokers, so that many of them spread; a follower passes
+ * on what it is sent. The rivals' clients are at the leader, so this one is opened until it is too.
+ *
+ * @param {Place} place
+ */
+async function openAtLeader({ servers, leader }) {
+  for (;;) {
+    /** @type {string | undefined} */
+    let address;
+    const client = connect({
+      servers,
+      name: "bench",
+      onConnection: (event) => {
+        if (event.state === "up") address = event.address;
+      },
+    });
+    await client.cluster();
+    if (address === leader) return client;
+    await client.close();
+  }
+}
+
+/**
+ * The worker library goes to the leader by itself.
+ *
+ * @param {Place} place
  * @param {{ concurrency: number, handle: (payload: any) => void }} options
  */
 export async function openWorker({ servers }, { concurrency, handle }) {

@@ -11,9 +11,14 @@ import { serve } from "./serve.mjs";
 /** A system this far behind a fixed rate does not hold it; going on would only fill memory. */
 const UNANSWERED_MAX = 20_000;
 
-/** @type {{ submit: (payload: object) => Promise<unknown>, close: () => unknown }} */
+/**
+ * @typedef {(payload: object) => Promise<unknown>} Submit
+ * @type {{ submit: Submit, store: Submit, close: () => unknown }}
+ */
 let driver;
 let next = 0;
+/** When the burst under way ends. */
+let endAt = 0;
 
 /** @param {{ driver: string, connection: any }} params */
 async function connect(params) {
@@ -22,18 +27,19 @@ async function connect(params) {
 }
 
 /**
- * Keeps `outstanding` submits under way until `count` tasks are submitted or `forMs` is over.
+ * Keeps `outstanding` submits under way until `count` tasks are submitted, `forMs` is over, or
+ * `endBurst` is called.
  *
  * @param {{ outstanding: number, count?: number, forMs?: number }} params
  */
 async function burst({ outstanding, count = Number.POSITIVE_INFINITY, forMs }) {
   const first = next;
   const startAt = now();
-  const end = startAt + (forMs ?? Number.POSITIVE_INFINITY);
+  endAt = startAt + (forMs ?? Number.POSITIVE_INFINITY);
   /** @type {number[]} */
   const latencies = [];
   const lane = async () => {
-    for (let at = now(); next - first < count && at < end; ) {
+    for (let at = now(); next - first < count && at < endAt; ) {
       await driver.submit(makePayload(next++));
       const answeredAt = now();
       latencies.push(answeredAt - at);
@@ -43,6 +49,23 @@ async function burst({ outstanding, count = Number.POSITIVE_INFINITY, forMs }) {
   await Promise.all(Array.from({ length: outstanding }, lane));
   const durable = distribution(latencies);
   return { first, next, count: next - first, startAt, durableAt: now(), durable };
+}
+
+function endBurst() {
+  endAt = now();
+}
+
+/**
+ * Submits tasks that nobody handles, which have no number.
+ *
+ * @param {{ outstanding: number, count: number }} params
+ */
+async function store({ outstanding, count }) {
+  let left = count;
+  const lane = async () => {
+    while (left-- > 0) await driver.store(makePayload(left));
+  };
+  await Promise.all(Array.from({ length: outstanding }, lane));
 }
 
 /**
@@ -89,4 +112,4 @@ async function paced({ rate, count }) {
   return { first, next, dueAt, latencies };
 }
 
-serve({ connect, burst, paced, close: () => driver?.close() });
+serve({ connect, burst, endBurst, store, paced, close: () => driver?.close() });

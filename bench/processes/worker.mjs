@@ -6,17 +6,12 @@ import { now } from "../clock.mjs";
 import { numberOf } from "../payload.mjs";
 import { serve } from "./serve.mjs";
 
-/** Long beyond every honest backlog: a task that has not come by then is lost. */
-const REACHED_MS_MAX = 180_000;
-
 /** @type {{ settled: () => Promise<unknown>, close: () => unknown }} */
 let driver;
 /** When each task was handled first, by its number; 0 = not yet. */
 let handledAt = new Float64Array(1 << 16);
 let handled = 0;
 let repeated = 0;
-/** @type {{ count: number, resolve: () => void } | undefined} */
-let awaited;
 
 /** @param {{ driver: string, connection: any, concurrency: number }} params */
 async function connect(params) {
@@ -33,7 +28,6 @@ function handle(/** @type {{ n: number }} */ payload) {
   }
   handledAt[number] = now();
   handled++;
-  if (handled === awaited?.count) awaited.resolve();
 }
 
 function grow(/** @type {number} */ number) {
@@ -42,27 +36,20 @@ function grow(/** @type {number} */ number) {
   handledAt = larger;
 }
 
-/**
- * Resolves once `count` tasks are handled and their completions settled, in the sense of the driver.
- *
- * @param {{ count: number }} params
- */
-async function reached({ count }) {
-  if (handled < count) {
-    await new Promise((resolve, reject) => {
-      const giveUp = () => reject(new Error(`only ${handled} of ${count} tasks were handled`));
-      const timer = setTimeout(giveUp, REACHED_MS_MAX);
-      const resolved = () => resolve(clearTimeout(timer));
-      awaited = { count, resolve: resolved };
-    });
-  }
+function progress() {
+  return { handled, repeated };
+}
+
+/** Resolves with the time at which all completions are settled, in the sense of the driver. */
+async function settled() {
   await driver.settled();
-  return { settledAt: now(), repeated };
+  return now();
 }
 
 /** @param {{ first: number, next: number }} params */
 function times({ first, next }) {
+  if (next > handledAt.length) grow(next);
   return handledAt.slice(first, next);
 }
 
-serve({ connect, reached, times, close: () => driver?.close() });
+serve({ connect, progress, settled, times, close: () => driver?.close() });

@@ -25,7 +25,8 @@ async function start(/** @type {{ dir: string }} */ { dir }) {
   const command = findProgram("redis-server") ?? "redis-server";
   const daemon = new Daemon({ name: "redis", command, args, dir });
   await until("Redis answers", () => ping(port, daemon));
-  return { daemons: [daemon], connection: { host: "127.0.0.1", port } };
+  const connection = { host: "127.0.0.1", port };
+  return { daemons: [daemon], locate: async () => ({ leader: daemon.name, connection }) };
 }
 
 async function ping(/** @type {number} */ port, /** @type {Daemon} */ daemon) {

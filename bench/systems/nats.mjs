@@ -15,6 +15,7 @@ const STREAM = "bench";
 const CONSUMER = "workers";
 /** NATS' own default; it is raised only for more concurrent handlers than that. */
 const ACK_PENDING_MIN = 1_000;
+const LIMITS = { limitMs: 120_000 };
 
 export const nats = {
   name: "nats",
@@ -43,23 +44,30 @@ async function start(/** @type {{ dir: string, concurrency: number }} */ { dir, 
   const alive = () => {
     for (const daemon of daemons) daemon.demandRunning();
   };
-  const url = `127.0.0.1:${ports[0]}`;
-  await until("JetStream takes a stream", () => createStream(url, concurrency, alive));
-  const leaders = await until("JetStream has leaders", () => leadersOf(url));
-  const urlOf = (/** @type {string} */ leader) =>
-    `127.0.0.1:${nodes.find(({ name }) => name === leader)?.port}`;
-  const [submitUrl, workUrl] = [urlOf(leaders.stream), urlOf(leaders.consumer)];
-  const connection = { submitUrl, workUrl, stream: STREAM, consumer: CONSUMER };
-  return { daemons, connection };
+  const servers = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const created = () => createStream(servers, concurrency, alive);
+  await until("JetStream takes a stream", created);
+  /** A follower whose log is behind would make the next change of leaders a different experiment. */
+  const recovered = () => until("JetStream has three replicas", () => leadersOf(servers), LIMITS);
+  const locate = async () => {
+    const leaders = await recovered();
+    const urlOf = (/** @type {string} */ leader) =>
+      `127.0.0.1:${nodes.find(({ name }) => name === leader)?.port}`;
+    const [submitUrl, workUrl] = [urlOf(leaders.stream), urlOf(leaders.consumer)];
+    const connection = { submitUrl, workUrl, servers, stream: STREAM, consumer: CONSUMER };
+    return { leader: leaders.stream, connection };
+  };
+  await recovered();
+  return { daemons, members: daemons, locate, recovered };
 }
 
 async function createStream(
-  /** @type {string} */ url,
+  /** @type {readonly string[]} */ servers,
   /** @type {number} */ concurrency,
   /** @type {() => void} */ alive,
 ) {
   alive();
-  const connection = await connect({ servers: url, maxReconnectAttempts: 0 });
+  const connection = await connect({ servers: [...servers], maxReconnectAttempts: 0 });
   try {
     const manager = await connection.jetstreamManager();
     await manager.streams.add({
@@ -81,13 +89,14 @@ async function createStream(
 }
 
 /** Names of the nodes that lead the stream and its consumer, once there are such. */
-async function leadersOf(/** @type {string} */ url) {
-  const connection = await connect({ servers: url, maxReconnectAttempts: 0 });
+async function leadersOf(/** @type {readonly string[]} */ servers) {
+  const connection = await connect({ servers: [...servers], maxReconnectAttempts: 0 });
   try {
     const manager = await connection.jetstreamManager();
     const stream = (await manager.streams.info(STREAM)).cluster;
     const consumer = (await manager.consumers.info(STREAM, CONSUMER)).cluster;
-    const current = stream.replicas?.every((replica) => replica.current);
+    const [first, second] = stream.replicas ?? [];
+    const current = first?.current === true && second?.current === true;
     if (!stream.leader || !consumer.leader || !current) return undefined;
     return { stream: stream.leader, consumer: consumer.leader };
   } finally {

@@ -51,17 +51,22 @@ async function start(/** @type {{ dir: string }} */ { dir }) {
     return startNode({ dir, name, names, epmdPort, port, distPort });
   });
   const daemons = [epmd, ...nodes];
-  // The queue's leader is the node that declares it; the clients go there, which is the best case.
-  const url = `amqp://127.0.0.1:${ports[0]}`;
+  const urls = ports.slice(0, 3).map((port) => `amqp://127.0.0.1:${port}`);
   const limits = { limitMs: START_MS };
   const ask = (/** @type {readonly string[]} */ args) => {
     for (const daemon of daemons) daemon.demandRunning();
     return control(["-q", "-n", names[0] ?? "", ...args], { dir, epmdPort });
   };
   await until("three nodes of RabbitMQ are up", () => ask(["await_online_nodes", "3"]), limits);
-  await until("RabbitMQ takes a queue", () => declare(url), limits);
-  await until("RabbitMQ's queue has three replicas", () => hasReplicas(ask, 3), limits);
-  return { daemons, connection: { url, queue: QUEUE } };
+  await until("RabbitMQ takes a queue", () => declare(urls[0] ?? ""), limits);
+  const recovered = () =>
+    until("RabbitMQ's queue has a leader and three replicas", () => leaderOf(ask), limits);
+  const locate = async () => {
+    const leader = await recovered();
+    return { leader, connection: { url: urls[names.indexOf(leader)], urls, queue: QUEUE } };
+  };
+  await recovered();
+  return { daemons, members: nodes, locate, recovered };
 }
 
 /**
@@ -78,13 +83,14 @@ async function control(args, { dir, epmdPort }) {
 }
 
 /**
+ * The node that leads the queue, once all three carry it; before, undefined.
+ *
  * @param {(args: readonly string[]) => Promise<string>} ask
- * @param {number} count
  */
-async function hasReplicas(ask, count) {
-  const answer = await ask(["list_queues", "name", "online", "--formatter", "json"]);
+async function leaderOf(ask) {
+  const answer = await ask(["list_queues", "name", "leader", "online", "--formatter", "json"]);
   const queue = JSON.parse(answer).find((/** @type {any} */ { name }) => name === QUEUE);
-  return queue?.online.length === count;
+  return queue?.online.length === 3 ? queue.leader || undefined : undefined;
 }
 
 /**

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Daemon } from "../daemon.mjs";
 import { freePorts } from "../ports.mjs";
 import { until } from "../until.mjs";
+import { operationsOf } from "./tq-operations.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const broker = join(root, "packages/broker/bin/tq-broker.js");
@@ -32,7 +33,14 @@ export const tqSingle = {
   start: (/** @type {StartOptions} */ options) => startBrokers(1, options),
 };
 
-/** @typedef {{ dir: string, node: string, profileDir?: string | undefined }} StartOptions */
+/**
+ * @typedef {{
+ *   dir: string,
+ *   node: string,
+ *   profileDir?: string | undefined,
+ *   env?: Readonly<Record<string, string>> | undefined,
+ * }} StartOptions `env`: settings of the brokers besides the defaults
+ */
 
 /** Every broker of the repository is the same program; its commit is among the machine's facts. */
 function tqVersion() {
@@ -44,39 +52,66 @@ async function startBrokers(/** @type {number} */ count, /** @type {StartOptions
   const nodes = Array.from({ length: count }, (_, i) => ({
     id: `node${i + 1}`,
     address: `127.0.0.1:${ports[i]}`,
-    rest: ports[count + i],
-    metrics: ports[2 * count + i],
+    rest: `http://127.0.0.1:${ports[count + i]}`,
+    metricsPort: ports[2 * count + i] ?? 0,
+    dataDir: join(options.dir, `node${i + 1}`),
   }));
   const daemons = nodes.map((node) => startBroker(node, nodes, options));
-  for (const { rest } of nodes) {
-    await until("the brokers are ready", async () => {
-      for (const daemon of daemons) daemon.demandRunning();
-      return (await fetch(`http://127.0.0.1:${rest}/readyz`)).status === 200;
-    });
-  }
+  const ready = () => allReady(nodes, daemons);
+  await ready();
   return {
     daemons,
-    connection: { servers: nodes.map(({ address }) => address) },
-    /** Which node leads now, by its id: for the label of a profile. */
-    leader: () => leaderOf(nodes),
+    members: daemons,
+    locate: () => locate(nodes),
+    recovered: ready,
+    ...operationsOf({ root, node: options.node, nodes, daemons }),
     profile: () => options.profileDir && profileAll(daemons, options.profileDir),
   };
 }
 
+async function allReady(
+  /** @type {readonly BrokerNode[]} */ nodes,
+  /** @type {readonly Daemon[]} */ daemons,
+) {
+  for (const { rest } of nodes) {
+    await until("the brokers are ready", async () => {
+      for (const daemon of daemons) daemon.demandRunning();
+      return (await fetch(`${rest}/readyz`)).status === 200;
+    });
+  }
+}
+
+/** Who leads now, and how a client gets there. */
+async function locate(/** @type {readonly BrokerNode[]} */ nodes) {
+  const leader = await until("a broker leads", () => leaderOf(nodes));
+  const servers = nodes.map(({ address }) => address);
+  const followers = nodes.filter((node) => node !== leader).map(({ rest }) => rest);
+  const rest = { leader: leader.rest, followers };
+  return { leader: leader.id, connection: { servers, leader: leader.address, rest } };
+}
+
 /**
- * @typedef {{ id: string, address: string, rest?: number, metrics?: number }} BrokerNode
+ * @typedef {{
+ *   id: string,
+ *   address: string,
+ *   rest: string,
+ *   metricsPort: number,
+ *   dataDir: string,
+ * }} BrokerNode
  * @param {BrokerNode} self
  * @param {readonly BrokerNode[]} nodes
  * @param {StartOptions} options
  */
-function startBroker({ id, address, rest, metrics }, nodes, { dir, node, profileDir }) {
+function startBroker(self, nodes, { dir, node, profileDir, env: settings = {} }) {
+  const { id, address, rest, metricsPort, dataDir } = self;
   const peers = nodes.filter((peer) => peer.id !== id).flatMap((peer) => ["--peer", peer.address]);
   const preload = profileDir === undefined ? [] : ["--import", profiler];
   const args = [...preload, broker, "--broker-addr", address, "--node-id", id, ...peers];
-  args.push("--data-dir", join(dir, id), "--rest-port", `${rest}`);
+  args.push("--data-dir", dataDir, "--rest-port", new URL(rest).port);
   const env = {
     ...ENV,
-    TQ_MONITORING__PROMETHEUS_PORT: `${metrics}`,
+    ...settings,
+    TQ_MONITORING__PROMETHEUS_PORT: `${metricsPort}`,
     TQ_BENCH_PROFILE: profileFile(profileDir ?? dir, id),
   };
   return new Daemon({ name: id, command: node, args, dir, env });
@@ -99,9 +134,9 @@ function profileFile(/** @type {string} */ dir, /** @type {string} */ id) {
 }
 
 async function leaderOf(/** @type {readonly BrokerNode[]} */ nodes) {
-  for (const { id, rest } of nodes) {
-    const answer = await fetch(`http://127.0.0.1:${rest}/leader`).catch(() => undefined);
-    if (answer?.status === 200) return id;
+  for (const node of nodes) {
+    const answer = await fetch(`${node.rest}/leader`).catch(() => undefined);
+    if (answer?.status === 200) return node;
   }
   return undefined;
 }

@@ -6,21 +6,41 @@
 
 export const endToEnd = {
   name: "end-to-end",
-  describe: (/** @type {Parameters_} */ { p, c }) =>
-    `${p} submits outstanding, ${c} handlers at once`,
+  rounds: 5,
+  describe: (/** @type {Parameters_} */ { p, c, workers }) =>
+    `${p} submits outstanding, ${c} handlers at once, worker processes: ${workers}`,
+  leftOut: () => undefined,
   measure,
+  figures: () => [
+    { name: "tasks/s", of: (/** @type {any} */ result) => result.rate },
+    { name: "durable p50 ms", of: (/** @type {any} */ result) => result.durableMs.p50 },
+    {
+      name: "servers' µs/task",
+      of: (/** @type {any} */ { cpuMicrosecondsPerTask: cpu }) => cpu.servers,
+    },
+  ],
 };
 
-/** @typedef {{ p: number, c: number, seconds: number, warmSeconds: number }} Parameters_ */
+/**
+ * @typedef {{
+ *   p: number,
+ *   c: number,
+ *   workers: number,
+ *   seconds: number,
+ *   warmSeconds: number,
+ * }} Parameters_
+ */
 
 /**
- * @param {import("../bench-run.mjs").Stage} stage
+ * @param {import("../stage.mjs").Stage} stage
  * @param {Parameters_} parameters
  */
-async function measure({ submitter, worker, during }, { p, seconds, warmSeconds }) {
+async function measure(stage, { p, seconds, warmSeconds }) {
+  const crew = await stage.openWorkers();
+  const submitter = await stage.openSubmitter();
   const phase = async (/** @type {object} */ limit) => {
     const submitted = await submitter.call("burst", { outstanding: p, ...limit });
-    const { settledAt, repeated } = await worker.call("reached", { count: submitted.next });
+    const { settledAt, repeated } = await crew.reached({ next: submitted.next });
     const elapsedMs = settledAt - submitted.startAt;
     return { ...submitted, repeated, elapsedMs, rate: (submitted.count / elapsedMs) * 1e3 };
   };
@@ -28,7 +48,7 @@ async function measure({ submitter, worker, during }, { p, seconds, warmSeconds 
   await phase({ forMs: halfMs });
   const trial = await phase({ forMs: halfMs });
   const count = Math.max(p * 2, Math.ceil(trial.rate * seconds));
-  const { value, cost } = await during(() => phase({ count }));
+  const { value, cost } = await stage.during(() => phase({ count }));
   const { rate, elapsedMs, durable, repeated } = value;
   const microsecondsOf = (/** @type {"servers" | "submitter" | "worker"} */ part) =>
     (cost[part].cpuMs * 1e3) / count;
