@@ -8,6 +8,7 @@ import { decodeKeyRecord } from "./codec/small-records.ts";
 import type { NewTask } from "./command.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { idempotencyKey } from "./keys.ts";
+import { idTime } from "./known-ids.ts";
 import { laneName } from "./lane.ts";
 import {
   DEDUP_WINDOW_MS,
@@ -25,7 +26,7 @@ import type { Queue } from "./queue.ts";
 import type { Accepted, Refused } from "./reply.ts";
 import type { QueueState } from "./state.ts";
 import { stateName } from "./state-number.ts";
-import type { ClusterTime, TaskContent, TaskId, TaskState } from "./task.ts";
+import type { TaskContent, TaskId, TaskState } from "./task.ts";
 import { findHolder, type Holder, UNIQUE_TAKEN } from "./unique.ts";
 
 const OTHER_CONTENT = refuse(
@@ -111,6 +112,7 @@ function answerKnown(
     const same = sameBytes(liveContent(s, slot), bytes);
     return same ? repeated(id, stateName(s.table.state[slot]!)) : OTHER_CONTENT;
   }
+  if (!s.knownIds.mayKnow(id)) return undefined;
   const finished = findFinished(s, id);
   if (finished !== undefined) {
     const same = sameBytes(finishedContent(s, id, finished), bytes);
@@ -220,11 +222,4 @@ function enter(
     group: content.group !== "" && queue?.groups.has(content.group) !== true,
   });
   if (holder !== undefined) plan.replace(holder.id, content.queue);
-}
-
-/** The first 48 bits of a UUIDv7 are milliseconds since 1970. */
-function idTime(id: TaskId): ClusterTime {
-  let time = 0;
-  for (let i = 0; i < 6; i++) time = time * 256 + id[i]!;
-  return time;
 }

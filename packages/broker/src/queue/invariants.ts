@@ -38,6 +38,7 @@ function checkSlots(s: QueueState): void {
     if (table.state[slot] === FREE) continue;
     live++;
     assert(table.find(table.id(slot)) === slot, "the id table does not find a slot");
+    assert(s.knownIds.mayKnow(table.id(slot)), "a live task is taken for new");
     checkPlace(s, slot);
     checkRunNotes(s, slot);
     const stored = (table.flags[slot]! & CONTENT_STORED) !== 0;

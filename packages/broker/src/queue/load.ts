@@ -29,6 +29,7 @@ import {
   QUEUE,
   SESSION,
 } from "./keys.ts";
+import { ID_AHEAD_MS_MAX } from "./limits.ts";
 import { isTied, relink } from "./links.ts";
 import { CONTENT_STORED, DEAD_LETTER, FREE, HAS_PROGRESS, NONE, STORED } from "./live-table.ts";
 import type { QueueState } from "./state.ts";
@@ -120,6 +121,7 @@ export class Loader {
     s.plainHistoryTo = meta.plainHistoryTo;
     s.lanes.freshRevision = meta.freshRevision;
     s.hash = new EffectHash(meta.hashHigh, meta.hashLow);
+    s.knownIds.begin(meta.clock + ID_AHEAD_MS_MAX);
   }
 
   #loadQueue(value: Uint8Array): void {

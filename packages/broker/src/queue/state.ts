@@ -12,6 +12,7 @@ import { EventFeed } from "./feed.ts";
 import { SlotHeap } from "./heap.ts";
 import { HotContents } from "./hot-contents.ts";
 import type { JobView } from "./job.ts";
+import { KnownIds } from "./known-ids.ts";
 import { Lanes } from "./lanes.ts";
 import { TIME_MAX } from "./limits.ts";
 import { LinkTable } from "./link-table.ts";
@@ -26,6 +27,7 @@ import { TASK_STATES } from "./task.ts";
 
 export class QueueState {
   readonly table = new LiveTable();
+  readonly knownIds = new KnownIds();
   readonly hotContents: HotContents;
   readonly lanes = new Lanes(this.table);
   readonly sessions = new Sessions(this.table);

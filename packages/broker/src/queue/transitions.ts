@@ -39,6 +39,7 @@ const FOREVER = Number.POSITIVE_INFINITY;
 export function admit(s: QueueState, id: TaskId, lane: Lane, content: Uint8Array | undefined) {
   const { table } = s;
   const slot = table.add(id);
+  s.knownIds.add(id);
   s.lanes.enter(lane);
   table.lane[slot] = lane.number;
   table.order[slot] = s.nextOrder++;

@@ -22,16 +22,23 @@ const HEAD_BYTES = 16;
 const ID_BYTES = 16;
 /** The longest whole number, and each ratio. */
 const NUMBER_BYTES = 8;
+const NO_NUMBERS: readonly number[] = Object.freeze([]);
 /** A task id and a token. */
 const LEASE_BYTES = ID_BYTES + NUMBER_BYTES;
 
+/** A command and what `sizeOf` says of it. */
+export interface Weighed {
+  readonly command: Command;
+  readonly bytes: number;
+}
+
 /** The first of the waiting writes that fit into one entry; at least one, however large. */
-export function fillEntry(waiting: Iterable<Command>): Command[] {
+export function fillEntry(waiting: Iterable<Weighed>): Command[] {
   const commands: Command[] = [];
-  let bytes = 0;
-  for (const command of waiting) {
-    bytes += sizeOf(command);
-    const isFull = bytes > ENTRY_BYTES_MAX || commands.length === ENTRY_COMMANDS_MAX;
+  let total = 0;
+  for (const { command, bytes } of waiting) {
+    total += bytes;
+    const isFull = total > ENTRY_BYTES_MAX || commands.length === ENTRY_COMMANDS_MAX;
     if (isFull && commands.length > 0) break;
     commands.push(command);
   }
@@ -102,7 +109,8 @@ function tasksBytes(tasks: readonly NewTask[]): number {
   return bytes;
 }
 
-function taskBytes({ content, contentBytes, retry, depthLimit, ended = [] }: NewTask): number {
+function taskBytes(task: NewTask): number {
+  const { content, contentBytes, retry, depthLimit, ended = NO_NUMBERS } = task;
   const size = contentBytes?.length ?? contentSize(content);
   const policy = wishBytes(retry) + numberBytes(depthLimit) + numbersBytes(ended);
   return ID_BYTES + numberBytes(size) + size + policy + numberBytes(ended.length);
@@ -114,7 +122,8 @@ function contentSize(content: TaskContent): number {
   const { delayMs, runAt, timeoutMs, expiresInMs, expiresAt } = content;
   let bytes = textBytes(type) + textBytes(queue) + textBytes(idempotencyKey) + textsBytes(tags);
   bytes += textBytes(metadata) + textBytes(traceparent) + blobBytes(payload);
-  bytes += numbersBytes([delayMs, runAt, timeoutMs, expiresInMs, expiresAt]);
+  bytes += numberBytes(delayMs) + numberBytes(runAt) + numberBytes(timeoutMs);
+  bytes += numberBytes(expiresInMs) + numberBytes(expiresAt);
   bytes += wishBytes(content.retry) + textBytes(group) + textsBytes(requires);
   if (unique !== undefined) bytes += textBytes(unique.key) + NUMBER_BYTES + 1;
   // Form, priority, type of the payload, which parts there are, what a parent's failure means.
@@ -123,8 +132,9 @@ function contentSize(content: TaskContent): number {
 
 /** Of a whole policy as well. */
 function wishBytes(wish: Partial<RetryPolicy>): number {
-  const { maxRetries = 0, initialDelayMs = 0, maxDelayMs = 0, delaysMs = [] } = wish;
-  let bytes = numbersBytes([maxRetries, initialDelayMs, maxDelayMs, delaysMs.length]);
+  const { maxRetries = 0, initialDelayMs = 0, maxDelayMs = 0, delaysMs = NO_NUMBERS } = wish;
+  let bytes = numberBytes(maxRetries) + numberBytes(initialDelayMs) + numberBytes(maxDelayMs);
+  bytes += numberBytes(delaysMs.length);
   if (wish.multiplier !== undefined) bytes += NUMBER_BYTES;
   if (wish.jitter !== undefined) bytes += NUMBER_BYTES;
   // Which parts there are, and both choices.

@@ -13,7 +13,7 @@ import {
   withWish,
 } from "../queue/index.ts";
 import type { ClusterClock } from "./clock.ts";
-import { fillEntry } from "./entry-size.ts";
+import { fillEntry, sizeOf, type Weighed } from "./entry-size.ts";
 import { ENTRIES_UNCOMMITTED_MAX } from "./limits.ts";
 import type { Machinery } from "./machinery.ts";
 import type { ReplicaSettings } from "./options.ts";
@@ -25,8 +25,9 @@ export class Proposer<W> {
   readonly #clock: ClusterClock;
   readonly #settings: ReplicaSettings;
   readonly #requests: Requests<W>;
+
   /** What was completed last: it may not have fitted, and is then the first of the next entry. */
-  #last: { readonly of: Command; readonly version: number; readonly made: Command } | undefined;
+  #last: (Weighed & { readonly of: Command; readonly version: number }) | undefined;
 
   constructor(raft: Raft, clock: ClusterClock, settings: ReplicaSettings, requests: Requests<W>) {
     this.#raft = raft;
@@ -78,12 +79,14 @@ export class Proposer<W> {
   }
 
   /** Those that wait, as they would stand in the log: the leader's settings weigh something too. */
-  *#completed(version: number): Generator<Command> {
-    for (const { command } of this.#requests.queued) {
-      if (this.#last?.of !== command || this.#last.version !== version) {
-        this.#last = { of: command, version, made: this.#complete(command, version) };
+  *#completed(version: number): Generator<Weighed> {
+    for (const { command: of, bytes } of this.#requests.queued) {
+      if (this.#last?.of !== of || this.#last.version !== version) {
+        const command = this.#complete(of, version);
+        const size = command === of ? bytes : sizeOf(command);
+        this.#last = { of, version, command, bytes: size };
       }
-      yield this.#last.made;
+      yield this.#last;
     }
   }
 
@@ -99,7 +102,10 @@ export class Proposer<W> {
   #completeTask<T extends NewTask>(task: T, version: number): T {
     const { content } = task;
     const retry = withWish(this.#policyOf(content.type, version), content.retry);
-    return { ...task, retry, depthLimit: this.#settings.depthLimit };
+    const { depthLimit } = this.#settings;
+    // As this node's own doors made it; what another node forwards has that node's settings.
+    if (task.retry === retry && task.depthLimit === depthLimit) return task;
+    return { ...task, retry, depthLimit };
   }
 
   #policyOf(type: string, version: number): RetryPolicy {

@@ -248,7 +248,7 @@ export class Requests<W> {
 }
 
 function outcomeOf<W>({ resent }: Request<W>, reply: Reply, index: LogIndex): Outcome {
-  return { kind: "applied", reply, index, ...(resent ? { resent } : {}) };
+  return resent ? { kind: "applied", reply, index, resent } : { kind: "applied", reply, index };
 }
 
 function outcomeAtDeadline(sent: boolean): Outcome {

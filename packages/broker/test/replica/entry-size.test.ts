@@ -32,12 +32,16 @@ function times(count: number, bytes: number) {
   return Array.from({ length: count }, () => reportOf(bytes));
 }
 
+function fill(commands: readonly Command[]): Command[] {
+  return fillEntry(commands.map((each) => ({ command: each, bytes: sizeOf(each) })));
+}
+
 function encodedBytes(command: Command): number {
   return encodeBatch({ at: 2 ** 52, commands: [command] }).length;
 }
 
 test("an entry closes before its commands exceed its bound", () => {
-  const commands = fillEntry(times(50, ENTRY_BYTES_MAX / 10));
+  const commands = fill(times(50, ENTRY_BYTES_MAX / 10));
   const bytes = commands.reduce((sum, command) => sum + sizeOf(command), 0);
   expect(bytes).toBeLessThanOrEqual(ENTRY_BYTES_MAX);
   expect(commands).toHaveLength(9);
@@ -45,13 +49,13 @@ test("an entry closes before its commands exceed its bound", () => {
 
 test("a single command beyond it gets an entry of its own", () => {
   const large = reportOf(3 * ENTRY_BYTES_MAX);
-  expect(fillEntry([large, ...times(5, 1)])).toEqual([large]);
-  expect(fillEntry([...times(5, 1), large])).toEqual(times(5, 1));
+  expect(fill([large, ...times(5, 1)])).toEqual([large]);
+  expect(fill([...times(5, 1), large])).toEqual(times(5, 1));
 });
 
 test("an entry takes so many commands and not one more", () => {
-  expect(fillEntry(times(ENTRY_COMMANDS_MAX + 1, 0))).toHaveLength(ENTRY_COMMANDS_MAX);
-  expect(fillEntry([])).toEqual([]);
+  expect(fill(times(ENTRY_COMMANDS_MAX + 1, 0))).toHaveLength(ENTRY_COMMANDS_MAX);
+  expect(fill([])).toEqual([]);
 });
 
 test("no command weighs more than what it is counted for, nor much less", () => {

@@ -1,0 +1,80 @@
+/**
+ * Whether anything may be known of an id, so that a new task need not be looked up on disk to
+ * learn that it is new. Two filters of Bloom's hold the ids of the newest tasks; an id whose time
+ * is later than that of all tasks before them, and which is in neither, is certainly new. "May be"
+ * is always a right answer, only a slower one: what a replica remembers here changes no reply.
+ */
+import { wordAt } from "./live-table.ts";
+import type { ClusterTime, TaskId } from "./task.ts";
+
+/** Ids of a filter, and its bits: one in four hundred is taken for known without being so. */
+const IDS = 1 << 16;
+const BITS = IDS << 4;
+const PROBES = 4;
+
+export class KnownIds {
+  #young = new Uint32Array(BITS / 32);
+  #old = new Uint32Array(BITS / 32);
+  #ids = 0;
+  /** All known ids of a later time are in `#young`; in one of both. */
+  #youngAfter: ClusterTime = -1;
+  #oldAfter: ClusterTime = -1;
+  #newest: ClusterTime = -1;
+
+  /** Ids up to this time may be known from before. */
+  begin(upTo: ClusterTime): void {
+    this.#youngAfter = upTo;
+    this.#oldAfter = upTo;
+    this.#newest = upTo;
+  }
+
+  add(id: TaskId): void {
+    if (this.#ids === IDS) this.#turnOver();
+    this.#ids++;
+    this.#newest = Math.max(this.#newest, idTime(id));
+    const step = stepOf(id);
+    let bit = firstOf(id);
+    for (let probe = 0; probe < PROBES; probe++, bit = (bit + step) & (BITS - 1)) {
+      this.#young[bit >>> 5]! |= 1 << (bit & 31);
+    }
+  }
+
+  mayKnow(id: TaskId): boolean {
+    return idTime(id) <= this.#oldAfter || isIn(this.#young, id) || isIn(this.#old, id);
+  }
+
+  #turnOver(): void {
+    const emptied = this.#old.fill(0);
+    this.#old = this.#young;
+    this.#oldAfter = this.#youngAfter;
+    this.#young = emptied;
+    this.#youngAfter = this.#newest;
+    this.#ids = 0;
+  }
+}
+
+/** The first 48 bits of a UUIDv7 are milliseconds since 1970. */
+export function idTime(id: TaskId): ClusterTime {
+  return wordAt(id, 0) * 0x1_0000 + (wordAt(id, 4) >>> 16);
+}
+
+function isIn(filter: Uint32Array, id: TaskId): boolean {
+  const step = stepOf(id);
+  let bit = firstOf(id);
+  for (let probe = 0; probe < PROBES; probe++, bit = (bit + step) & (BITS - 1)) {
+    if ((filter[bit >>> 5]! & (1 << (bit & 31))) === 0) return false;
+  }
+  return true;
+}
+
+/** Ids of one maker may differ in their last bits only: these spread over all. */
+function firstOf(id: TaskId): number {
+  const mixed = Math.imul(wordAt(id, 12) ^ Math.imul(wordAt(id, 4), 0x85ebca6b), 0x9e3779b1);
+  return ((mixed ^ (mixed >>> 15)) >>> 0) & (BITS - 1);
+}
+
+/** Odd, so that no two probes meet. */
+function stepOf(id: TaskId): number {
+  const mixed = Math.imul(wordAt(id, 8) ^ Math.imul(wordAt(id, 12), 0xc2b2ae35), 0x27d4eb2f);
+  return ((mixed ^ (mixed >>> 13)) >>> 0) | 1;
+}
