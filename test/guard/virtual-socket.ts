@@ -1,0 +1,54 @@
+/**
+ * A connection without a network: two ends, of which each hears a little later what the other has
+ * written. A broker's end passes for a TCP socket as far as the worker port looks at it.
+ */
+import { EventEmitter } from "node:events";
+import type { VirtualTime } from "./virtual-time.ts";
+
+const TRAVEL_MS = 0.05;
+
+export class VirtualSocket extends EventEmitter {
+  readonly writable = true;
+  readonly remoteAddress = "127.0.0.1";
+  readonly remotePort = 1;
+  readonly #time: VirtualTime;
+  #other: VirtualSocket | undefined;
+
+  private constructor(time: VirtualTime) {
+    super();
+    this.#time = time;
+  }
+
+  static pair(time: VirtualTime): [VirtualSocket, VirtualSocket] {
+    const ends: [VirtualSocket, VirtualSocket] = [new VirtualSocket(time), new VirtualSocket(time)];
+    ends[0].#other = ends[1];
+    ends[1].#other = ends[0];
+    return ends;
+  }
+
+  /** The bytes are taken here and now, as by a kernel: their owner may use them again. */
+  write(bytes: Uint8Array, taken: () => void = () => {}): boolean {
+    const chunk = Buffer.from(bytes);
+    this.#time.after(TRAVEL_MS, () => {
+      this.#other?.emit("data", chunk);
+      taken();
+    });
+    return true;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  pause(): this {
+    throw new Error("the load is too small for anybody to stop reading");
+  }
+
+  end(): this {
+    throw new Error("a connection was ended");
+  }
+
+  destroy(): this {
+    throw new Error("a connection was cut");
+  }
+}
