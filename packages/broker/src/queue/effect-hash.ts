@@ -55,6 +55,12 @@ export class EffectHash {
   }
 }
 
+/** Asked for at each entry; `toString(16)` of a number takes ten times as long. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
+  return byte.toString(16).padStart(2, "0");
+});
+
 function hex(word: number): string {
-  return word.toString(16).padStart(8, "0");
+  const low = HEX[(word >>> 8) & 0xff]! + HEX[word & 0xff]!;
+  return HEX[word >>> 24]! + HEX[(word >>> 16) & 0xff]! + low;
 }

@@ -156,15 +156,15 @@ export interface Outputs<W, R, C = unknown> {
   roster: Roster | undefined;
   readonly envelopes: Envelope[];
   readonly forwards: { readonly to: NodeId; readonly forwards: readonly Forward[] }[];
-  readonly forwardReplies: { readonly to: NodeId; readonly replies: readonly ForwardReply[] }[];
+  forwardReplies: { readonly to: NodeId; readonly replies: readonly ForwardReply[] }[];
   readonly persists: PersistBatch[];
-  readonly outcomes: { readonly waiter: W; readonly outcome: Outcome }[];
+  outcomes: { readonly waiter: W; readonly outcome: Outcome }[];
   /**
    * Reads that may be served now; `applied` undefined: the read deadline passed without a leader.
    */
   readonly reads: { readonly waiter: R; readonly applied: LogIndex | undefined }[];
-  readonly sessions: ReadonlyMap<string, SessionOutput>;
-  readonly contentLoads: readonly ContentLoad[];
+  sessions: ReadonlyMap<string, SessionOutput>;
+  contentLoads: readonly ContentLoad[];
   readonly logReads: LogRead[];
   readonly finished: TaskId[];
   readonly changes: { readonly waiter: C; readonly outcome: ChangeOutcome }[];
@@ -180,9 +180,9 @@ export interface Outputs<W, R, C = unknown> {
   lost: LogIndex | undefined;
   /** This node is no longer a member, for ever: the process must end once the rest is performed. */
   removed: boolean;
-  readonly flush: { readonly flush: Flush; readonly mark: FlushMark } | undefined;
+  flush: { readonly flush: Flush; readonly mark: FlushMark } | undefined;
   /** A flush has waited too long for the log: fsync now what the disk has been handed. */
-  readonly syncLog: boolean;
+  syncLog: boolean;
   leadership: Leadership | undefined;
   /** Things an operator should know, once each. */
   readonly notes: Note[];
@@ -193,6 +193,9 @@ export interface Note {
   readonly level: "info" | "warn";
   readonly text: string;
 }
+
+const NO_SESSIONS: ReadonlyMap<string, SessionOutput> = new Map();
+const NO_LOADS: readonly ContentLoad[] = Object.freeze([]);
 
 export function emptyOutputs<W, R, C>(): Outputs<W, R, C> {
   return {
@@ -209,8 +212,8 @@ export function emptyOutputs<W, R, C>(): Outputs<W, R, C> {
     persists: [],
     outcomes: [],
     reads: [],
-    sessions: new Map(),
-    contentLoads: [],
+    sessions: NO_SESSIONS,
+    contentLoads: NO_LOADS,
     logReads: [],
     finished: [],
     flush: undefined,

@@ -283,31 +283,31 @@ export class Replica<W, R, C = unknown> {
     this.#compact();
     const out = this.#out;
     this.#out = emptyOutputs();
-    const { sessions: told, loads } = sessions.take();
-    return {
-      ...out,
-      ...this.#writes.take(),
-      roster: this.#membership.takeRoster(),
-      changes: [...this.#membership.takeAnswers(), ...this.#handover.takeAnswers()],
-      removed: this.#membership.isRemoved(flusher.flushedIndex),
-      notes: [this.#membership, this.#beacons, this.#diskWatch].flatMap((it) => it.takeNotes()),
-      sessions: told,
-      contentLoads: loads,
-      flush,
-      syncLog: flusher.isOverdue(this.raft.durableIndex, this.#now),
-    };
+    this.#writes.take(out);
+    sessions.take(out);
+    out.roster = this.#membership.takeRoster();
+    out.changes.push(...this.#membership.takeAnswers(), ...this.#handover.takeAnswers());
+    out.notes.push(...this.#membership.takeNotes(), ...this.#beacons.takeNotes());
+    out.notes.push(...this.#diskWatch.takeNotes());
+    out.removed = this.#membership.isRemoved(flusher.flushedIndex);
+    out.flush = flush;
+    out.syncLog = flusher.isOverdue(this.raft.durableIndex, this.#now);
+    return out;
   }
 
   /** Monotonic time at which `advance` and `turn` are due even if nothing else happens. */
   nextDeadline(): number {
     const { office, flusher } = this.#machinery;
-    const watched = [this.#writes, this.#reads, this.#membership, this.#handover, this.#diskWatch];
     return Math.min(
       // What cannot be proposed now is not due: whatever makes room for it brings a turn.
       this.#mayPropose ? office.nextDeadline() : Number.POSITIVE_INFINITY,
       flusher.nextDeadline(this.raft.durableIndex),
       this.raft.nextDeadline(),
-      ...watched.map((each) => each.nextDeadline()),
+      this.#writes.nextDeadline(),
+      this.#reads.nextDeadline(),
+      this.#membership.nextDeadline(),
+      this.#handover.nextDeadline(),
+      this.#diskWatch.nextDeadline(),
     );
   }
 

@@ -6,6 +6,11 @@ import { assert, type QueueEvent, type QueueMachine, type Token } from "../queue
 import type { Dispatcher } from "./dispatcher.ts";
 import type { ContentLoad, SessionOutput } from "./output.ts";
 
+interface Told {
+  sessions: ReadonlyMap<string, SessionOutput>;
+  contentLoads: readonly ContentLoad[];
+}
+
 export class Sessions {
   readonly #queue: QueueMachine;
   readonly #dispatcher: Dispatcher;
@@ -17,11 +22,15 @@ export class Sessions {
     this.#dispatcher = dispatcher;
   }
 
-  take(): { readonly sessions: Map<string, SessionOutput>; readonly loads: ContentLoad[] } {
-    const taken = { sessions: this.#outputs, loads: this.#loads };
-    if (this.#outputs.size > 0) this.#outputs = new Map();
-    if (this.#loads.length > 0) this.#loads = [];
-    return taken;
+  /** Puts what there is to tell into the outputs of a turn. */
+  take(out: Told): void {
+    if (this.#outputs.size > 0) {
+      out.sessions = this.#outputs;
+      this.#outputs = new Map();
+    }
+    if (this.#loads.length === 0) return;
+    out.contentLoads = this.#loads;
+    this.#loads = [];
   }
 
   /** A session is attached anew: what was meant for the connection before is void. */

@@ -14,14 +14,11 @@ import { sortAnswers } from "./answers.ts";
 import type { Compaction } from "./compaction.ts";
 import type { Intake } from "./intake.ts";
 import type { Machinery } from "./machinery.ts";
-import type { Forward, ForwardReply, Outcome } from "./output.ts";
+import type { Forward, ForwardReply, Outcome, Outputs } from "./output.ts";
 import { type Answer, endsLease, type Origin, type Requests } from "./requests.ts";
 import { refuseTooEarly } from "./versions.ts";
 
-interface Told<W> {
-  readonly outcomes: { readonly waiter: W; readonly outcome: Outcome }[];
-  readonly forwardReplies: { readonly to: NodeId; readonly replies: readonly ForwardReply[] }[];
-}
+type Told<W> = Pick<Outputs<W, unknown>, "outcomes" | "forwardReplies">;
 
 const TOO_MANY = "too many writes are waiting on this node; slow down and try again";
 const DISK_FULL = {
@@ -50,10 +47,11 @@ export class Writes<W> {
     this.#intake = intake;
   }
 
-  take(): Told<W> {
-    const told = this.#told;
+  /** Puts what there is to tell into the outputs of a turn. */
+  take(out: Told<W>): void {
+    out.outcomes = this.#told.outcomes;
+    out.forwardReplies = this.#told.forwardReplies;
     this.#told = { outcomes: [], forwardReplies: [] };
-    return told;
   }
 
   /** `session`: on behalf of this attached worker session. */

@@ -1,9 +1,11 @@
 /** A worker that comes back: what it must not run on with, and what it holds without knowing. */
+
 import { expect, test } from "vitest";
 import { attachSession } from "../../src/replica/attach.ts";
 import { ClusterClock } from "../../src/replica/clock.ts";
 import { buildMachinery } from "../../src/replica/machinery.ts";
 import { completeOf, Driver, makeId, registerOf, START, submitOf } from "../queue/harness.ts";
+import { toldBy } from "./told-by.ts";
 
 /** Session w1 has been granted tokens 1 to 3, and the run with token 1 has ended. */
 function setup() {
@@ -15,7 +17,7 @@ function setup() {
   const applied = { term: 1, index: driver.machine.applied };
   const machinery = buildMachinery(driver.machine, applied, new Uint8Array(), clock);
   const delivered = () => {
-    const { sessions } = machinery.sessions.take();
+    const { sessions } = toldBy(machinery.sessions);
     return (sessions.get("w1")?.deliveries ?? []).map(({ token }) => token);
   };
   return { driver, machinery, delivered };

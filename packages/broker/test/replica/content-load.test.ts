@@ -1,9 +1,11 @@
 /** A payload that is read from the disk for a worker: what has happened meanwhile decides. */
+
 import { expect, test } from "vitest";
 import { ClusterClock } from "../../src/replica/clock.ts";
 import { buildMachinery } from "../../src/replica/machinery.ts";
 import type { ContentLoad } from "../../src/replica/output.ts";
 import { completeOf, Driver, makeId, registerOf, START, submitOf } from "../queue/harness.ts";
+import { toldBy } from "./told-by.ts";
 
 const ID = makeId(1);
 
@@ -19,10 +21,10 @@ function setup() {
   dispatcher.attach("w1");
   const [lease] = driver.machine.leases("w1");
   sessions.deliver("w1", lease!.slot, ID, lease!.token);
-  const [load] = sessions.take().loads as [ContentLoad];
+  const [load] = toldBy(sessions).contentLoads as [ContentLoad];
   const content = driver.store.get(load.key);
   const delivered = () => {
-    return (sessions.take().sessions.get("w1")?.deliveries ?? []).map(({ token }) => token);
+    return (toldBy(sessions).sessions.get("w1")?.deliveries ?? []).map(({ token }) => token);
   };
   return { driver, sessions, load, content, delivered };
 }

@@ -2,6 +2,7 @@
  * A write is forwarded once. Whoever does not lead refuses it, and it goes back to the node of its
  * caller: two nodes that take each other for the leader would pass it to and fro.
  */
+
 import type { Raft, Role } from "task-queue-raft";
 import { expect, test } from "vitest";
 import { encodeCommand, QueueMachine } from "../../src/queue/index.ts";
@@ -12,6 +13,7 @@ import { buildMachinery } from "../../src/replica/machinery.ts";
 import { Requests } from "../../src/replica/requests.ts";
 import { Writes } from "../../src/replica/writes.ts";
 import { MemoryStore, makeId, submitOf } from "../queue/harness.ts";
+import { toldBy } from "./told-by.ts";
 
 const queue = new QueueMachine(new MemoryStore(), 0);
 const start = { term: 0, index: 0 };
@@ -25,7 +27,7 @@ function forwardTo(role: Role) {
   const compaction = { isOverfull: false } as Compaction;
   const writes = new Writes<string>(raft, requests, compaction, new Intake(raft));
   writes.forwards(machinery, "b", forwards, 0);
-  return { queued: requests.queued, replies: writes.take().forwardReplies };
+  return { queued: requests.queued, replies: toldBy(writes).forwardReplies };
 }
 
 test("a leader takes what is forwarded to it, and answers later", () => {

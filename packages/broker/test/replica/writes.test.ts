@@ -8,6 +8,7 @@ import { buildMachinery } from "../../src/replica/machinery.ts";
 import { Requests } from "../../src/replica/requests.ts";
 import { Writes } from "../../src/replica/writes.ts";
 import { MemoryStore, makeId, submitOf } from "../queue/harness.ts";
+import { toldBy } from "./told-by.ts";
 
 const command = submitOf(makeId(1));
 const queue = new QueueMachine(new MemoryStore(), 0);
@@ -26,7 +27,7 @@ test("a leader whose log is full takes no writes, and says why", () => {
   const { requests, writes } = setup("leader", true);
   writes.request(machinery, command, "w", undefined, 0);
   writes.forwards(machinery, "b", [{ requestId: 7, command: encodeCommand(command) }], 0);
-  const { outcomes, forwardReplies } = writes.take();
+  const { outcomes, forwardReplies } = toldBy(writes);
   const message = "the log is full until a member has received its snapshot; try again later";
   const outcome = { kind: "refused", code: "overloaded", message };
   expect(outcomes).toEqual([{ waiter: "w", outcome }]);
@@ -42,7 +43,7 @@ test("nobody else refuses for that, and the leader only while it is full", () =>
     const { requests, writes } = setup(role, isOverfull);
     writes.request(machinery, command, "w", undefined, 0);
     expect(requests.queued).toHaveLength(1);
-    expect(writes.take().outcomes).toEqual([]);
+    expect(toldBy(writes).outcomes).toEqual([]);
   }
 });
 
@@ -65,7 +66,7 @@ test("what an older binary could not read is refused before it is forwarded or p
     writes.request(machineryAt(2), later, "w", undefined, 0);
     const reply = { code: "state_conflict", message };
     const outcome = { kind: "applied", reply, index: 1 };
-    expect(writes.take().outcomes).toEqual([{ waiter: "w", outcome }]);
+    expect(toldBy(writes).outcomes).toEqual([{ waiter: "w", outcome }]);
     expect(requests.queued).toEqual([]);
     writes.request(machineryAt(3), later, "w", undefined, 0);
     expect(requests.queued).toHaveLength(1);
@@ -76,7 +77,7 @@ test("a leader refuses the same of a node that is further than it is", () => {
   const { requests, writes } = setup("leader", false);
   const forwards = [{ requestId: 7, command: encodeCommand(later) }];
   writes.forwards(machineryAt(2), "b", forwards, 0);
-  const [told] = writes.take().forwardReplies;
+  const [told] = toldBy(writes).forwardReplies;
   const outcome = told!.replies[0]!.outcome!;
   expect(decodeReply(outcome.reply)).toEqual({ code: "state_conflict", message });
   expect(requests.queued).toEqual([]);
