@@ -188,7 +188,7 @@ export const REPLICA: readonly Mutant[] = [
     edits: [
       replica(
         "entry-size.ts",
-        "bytes > ENTRY_BYTES_MAX || commands.length",
+        "total > ENTRY_BYTES_MAX || commands.length",
         "bytes > 2 ** 20 * ENTRY_BYTES_MAX || commands.length",
       ),
     ],

@@ -4,38 +4,49 @@
  * is later than that of all tasks before them, and which is in neither, is certainly new. "May be"
  * is always a right answer, only a slower one: what a replica remembers here changes no reply.
  */
+import { assert } from "./assert.ts";
 import { wordAt } from "./live-table.ts";
 import type { ClusterTime, TaskId } from "./task.ts";
 
-/** Ids of a filter, and its bits: one in four hundred is taken for known without being so. */
-const IDS = 1 << 16;
-const BITS = IDS << 4;
+/** For each id of a filter: one in four hundred is taken for known without being so. */
+const BITS_PER_ID = 16;
 const PROBES = 4;
 
 export class KnownIds {
-  #young = new Uint32Array(BITS / 32);
-  #old = new Uint32Array(BITS / 32);
+  readonly #idsMax: number;
+  #young: Uint32Array;
+  #old: Uint32Array;
   #ids = 0;
   /** All known ids of a later time are in `#young`; in one of both. */
   #youngAfter: ClusterTime = -1;
   #oldAfter: ClusterTime = -1;
   #newest: ClusterTime = -1;
 
+  /** `idsMax`: ids of each filter, a power of two. */
+  constructor(idsMax: number) {
+    assert(idsMax >= 2 && (idsMax & (idsMax - 1)) === 0, "the size is a power of two");
+    this.#idsMax = idsMax;
+    this.#young = new Uint32Array((idsMax * BITS_PER_ID) / 32);
+    this.#old = new Uint32Array((idsMax * BITS_PER_ID) / 32);
+  }
+
   /** Ids up to this time may be known from before. */
   begin(upTo: ClusterTime): void {
-    this.#youngAfter = upTo;
-    this.#oldAfter = upTo;
-    this.#newest = upTo;
+    this.#youngAfter = Math.max(this.#youngAfter, upTo);
+    this.#oldAfter = Math.max(this.#oldAfter, upTo);
+    this.#newest = Math.max(this.#newest, upTo);
   }
 
   add(id: TaskId): void {
-    if (this.#ids === IDS) this.#turnOver();
+    if (this.#ids === this.#idsMax) this.#turnOver();
     this.#ids++;
     this.#newest = Math.max(this.#newest, idTime(id));
+    const young = this.#young;
+    const mask = young.length * 32 - 1;
     const step = stepOf(id);
-    let bit = firstOf(id);
-    for (let probe = 0; probe < PROBES; probe++, bit = (bit + step) & (BITS - 1)) {
-      this.#young[bit >>> 5]! |= 1 << (bit & 31);
+    let bit = firstOf(id) & mask;
+    for (let probe = 0; probe < PROBES; probe++, bit = (bit + step) & mask) {
+      young[bit >>> 5]! |= 1 << (bit & 31);
     }
   }
 
@@ -59,9 +70,10 @@ export function idTime(id: TaskId): ClusterTime {
 }
 
 function isIn(filter: Uint32Array, id: TaskId): boolean {
+  const mask = filter.length * 32 - 1;
   const step = stepOf(id);
-  let bit = firstOf(id);
-  for (let probe = 0; probe < PROBES; probe++, bit = (bit + step) & (BITS - 1)) {
+  let bit = firstOf(id) & mask;
+  for (let probe = 0; probe < PROBES; probe++, bit = (bit + step) & mask) {
     if ((filter[bit >>> 5]! & (1 << (bit & 31))) === 0) return false;
   }
   return true;
@@ -70,7 +82,7 @@ function isIn(filter: Uint32Array, id: TaskId): boolean {
 /** Ids of one maker may differ in their last bits only: these spread over all. */
 function firstOf(id: TaskId): number {
   const mixed = Math.imul(wordAt(id, 12) ^ Math.imul(wordAt(id, 4), 0x85ebca6b), 0x9e3779b1);
-  return ((mixed ^ (mixed >>> 15)) >>> 0) & (BITS - 1);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
 }
 
 /** Odd, so that no two probes meet. */

@@ -83,6 +83,9 @@ export const CANCEL_REASON_BYTES_MAX = 1024;
 export const HOT_CONTENTS_MAX = 20_000;
 export const HOT_CONTENT_BYTES_MAX = 32 * 1024 * 1024;
 
+/** Ids of the newest tasks, twice so many, that need not be looked up. No part of replay. */
+export const KNOWN_IDS_MAX = 65_536;
+
 /** Runs in one `report`. */
 export const RUNS_PER_REPORT_MAX = 100;
 /** Log lines that one `report` may say of a run; of more the newest are kept. */

@@ -69,14 +69,15 @@ export class QueueMachine {
 
   /**
    * `hotContentsMax`: contents kept in memory after their flush; `feedBytesMax`: memory for the
-   * newest events of the feed. They change no reply.
+   * newest events of the feed; `knownIdsMax`: see `KnownIds`. They change no reply.
    */
   constructor(
     reader: RecordReader,
     hotContentsMax = HOT_CONTENTS_MAX,
     feedBytesMax = FEED_BYTES_MAX,
+    knownIdsMax?: number,
   ) {
-    this.#s = new QueueState(reader, hotContentsMax, feedBytesMax);
+    this.#s = new QueueState(reader, hotContentsMax, feedBytesMax, knownIdsMax);
   }
 
   /** Index of the last entry applied or skipped. */

@@ -14,7 +14,7 @@ import { HotContents } from "./hot-contents.ts";
 import type { JobView } from "./job.ts";
 import { KnownIds } from "./known-ids.ts";
 import { Lanes } from "./lanes.ts";
-import { TIME_MAX } from "./limits.ts";
+import { KNOWN_IDS_MAX, TIME_MAX } from "./limits.ts";
 import { LinkTable } from "./link-table.ts";
 import { LISTED, LiveTable } from "./live-table.ts";
 import { Overlay } from "./overlay.ts";
@@ -27,7 +27,7 @@ import { TASK_STATES } from "./task.ts";
 
 export class QueueState {
   readonly table = new LiveTable();
-  readonly knownIds = new KnownIds();
+  readonly knownIds: KnownIds;
   readonly hotContents: HotContents;
   readonly lanes = new Lanes(this.table);
   readonly sessions = new Sessions(this.table);
@@ -72,7 +72,13 @@ export class QueueState {
   /** Slots whose content the flush under way is writing. */
   flushingSlots: number[] = [];
 
-  constructor(reader: RecordReader, hotContentsMax: number, feedBytesMax: number) {
+  constructor(
+    reader: RecordReader,
+    hotContentsMax: number,
+    feedBytesMax: number,
+    knownIdsMax = KNOWN_IDS_MAX,
+  ) {
+    this.knownIds = new KnownIds(knownIdsMax);
     this.overlay = new Overlay(reader);
     this.feed = new EventFeed(feedBytesMax);
     this.hotContents = new HotContents(this.table, hotContentsMax);

@@ -17,6 +17,8 @@ import type { KeyRange } from "../../src/queue/view.ts";
 
 export const START = 1_700_000_000_000;
 export const HOUR = 3_600_000;
+/** So few that they turn over all the time. */
+export const KNOWN_IDS = 8;
 
 export type Entry = readonly [Uint8Array, Uint8Array];
 
@@ -49,7 +51,7 @@ export class MemoryStore implements RecordReader {
  */
 export class Driver {
   readonly store = new MemoryStore();
-  machine = new QueueMachine(this.store, 0);
+  machine = new QueueMachine(this.store, 0, undefined, KNOWN_IDS);
   now = START;
   /** Batches; a number stands for an entry that raises the version of the cluster to it. */
   readonly #log: (Uint8Array | number)[] = [];
@@ -110,7 +112,7 @@ export class Driver {
   /** As after a crash: what was not flushed is lost, and the log after it is applied again. */
   restart(): void {
     this.#unwritten = undefined;
-    const machine = new QueueMachine(this.store, 0);
+    const machine = new QueueMachine(this.store, 0, undefined, KNOWN_IDS);
     for (const range of QueueMachine.BOOT_RANGES) machine.load(this.store.scan(range));
     machine.loaded();
     machine.checkInvariants();

@@ -16,7 +16,7 @@ function idAt(time: number, serial: number): Uint8Array {
 }
 
 test("an id that was added is never taken for new, and few others are taken for known", () => {
-  const ids = new KnownIds();
+  const ids = new KnownIds(65_536);
   const count = 300_000;
   let wrong = 0;
   for (let serial = 0; serial < count; serial++) {
@@ -31,14 +31,14 @@ test("an id that was added is never taken for new, and few others are taken for 
 });
 
 test("after a start all ids may be known up to its time, and only what comes later is new", () => {
-  const ids = new KnownIds();
+  const ids = new KnownIds(65_536);
   ids.begin(START);
   expect(ids.mayKnow(idAt(START, 1))).toBe(true);
   expect(ids.mayKnow(idAt(START + 1, 1))).toBe(false);
 });
 
 test("an id far ahead hides nothing that comes after it", () => {
-  const ids = new KnownIds();
+  const ids = new KnownIds(65_536);
   ids.add(idAt(START + HOUR, 0));
   for (let serial = 1; serial < 200_000; serial++) ids.add(idAt(START, serial));
   expect(ids.mayKnow(idAt(START + HOUR, 0))).toBe(true);

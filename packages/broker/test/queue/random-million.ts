@@ -66,7 +66,7 @@ class Store implements RecordReader {
 /** A machine that is flushed and restarted, with the part of its log that a restart needs. */
 class Subject {
   readonly store = new Store();
-  machine = new QueueMachine(this.store, 0);
+  machine = new QueueMachine(this.store, 0, undefined, 8);
   now = START;
   restarts = 0;
   #log: (Uint8Array | number)[] = [];
@@ -172,7 +172,7 @@ class Sight implements Known {
 }
 
 function load(store: Store): QueueMachine {
-  const machine = new QueueMachine(store, 0);
+  const machine = new QueueMachine(store, 0, undefined, 8);
   for (const range of QueueMachine.BOOT_RANGES) machine.load(store.scan(range));
   machine.loaded();
   return machine;
