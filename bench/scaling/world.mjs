@@ -36,6 +36,8 @@ export class World {
   #index = 0;
   #clock = START;
   #serial = 0;
+  /** By queue and group. */
+  #contents = new Map();
   /** Of all entries so far. */
   logBytes = 0;
   /** Leases that end with the next turn. */
@@ -135,26 +137,36 @@ export class World {
     return {
       type: "submit",
       id: this.#newId(),
-      content: {
-        type: TYPE,
-        queue,
-        priority: "normal",
-        payload,
-        payloadType: "binary",
-        delayMs: 0,
-        runAt: 0,
-        timeoutMs: 0,
-        retry: {},
-        idempotencyKey: "",
-        tags: [],
-        metadata: "",
-        traceparent: "",
-        ...NO_EXTRAS,
-        group,
-      },
+      content: this.#content(queue, group),
       retry,
       depthLimit: 0,
     };
+  }
+
+  /** One for each place: to make it anew for each task would cost as much as what is measured. */
+  #content(queue, group) {
+    const place = `${queue} ${group}`;
+    const known = this.#contents.get(place);
+    if (known !== undefined) return known;
+    const content = {
+      type: TYPE,
+      queue,
+      priority: "normal",
+      payload,
+      payloadType: "binary",
+      delayMs: 0,
+      runAt: 0,
+      timeoutMs: 0,
+      retry: {},
+      idempotencyKey: "",
+      tags: [],
+      metadata: "",
+      traceparent: "",
+      ...NO_EXTRAS,
+      group,
+    };
+    this.#contents.set(place, content);
+    return content;
   }
 
   #newId() {

@@ -25,7 +25,6 @@ export class Proposer<W> {
   readonly #clock: ClusterClock;
   readonly #settings: ReplicaSettings;
   readonly #requests: Requests<W>;
-
   /** What was completed last: it may not have fitted, and is then the first of the next entry. */
   #last: (Weighed & { readonly of: Command; readonly version: number }) | undefined;
 

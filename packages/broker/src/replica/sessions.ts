@@ -4,12 +4,9 @@
  */
 import { assert, type QueueEvent, type QueueMachine, type Token } from "../queue/index.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { ContentLoad, SessionOutput } from "./output.ts";
+import type { ContentLoad, Outputs, SessionOutput } from "./output.ts";
 
-interface Told {
-  sessions: ReadonlyMap<string, SessionOutput>;
-  contentLoads: readonly ContentLoad[];
-}
+type Told = Pick<Outputs<unknown, unknown>, "sessions" | "contentLoads">;
 
 export class Sessions {
   readonly #queue: QueueMachine;
