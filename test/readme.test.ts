@@ -7,7 +7,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { exitOf, freePortsApart, httpGet, waitFor } from "./cluster/processes.ts";
+import { exitOf, httpGet, waitFor } from "./cluster/processes.ts";
+import { freePortsApart } from "./ports.ts";
 
 const readme = readFileSync("README.md", "utf8");
 const snippets = [...readme.matchAll(/^```(sh|ts)\n([\s\S]*?)^```$/gm)].map(

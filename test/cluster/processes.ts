@@ -3,7 +3,6 @@
  * same data, asked over their public doors. Every wait is for a condition, with a generous limit.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomInt } from "node:crypto";
 import {
   createWriteStream,
   existsSync,
@@ -13,11 +12,11 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve as resolvePath } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../ports.ts";
 import { ask } from "./http.ts";
 
 /** The repository. */
@@ -27,9 +26,6 @@ const WAIT_MS = 180_000;
 const POLL_MS = 50;
 /** Characters of a broker's log in the message of an error. */
 const LOG_TAIL = 2_000;
-/** Worker ports stay here so that the bus, 10,000 above, is still below the ephemeral range. */
-const PORTS_FROM = 12_000;
-const PORTS_TO = 20_000;
 
 /** The repository, from here or from where this file was compiled to. */
 function rootOf(directory: string): string {
@@ -313,30 +309,4 @@ async function freePorts(): Promise<Ports> {
     restPort: await freePort(),
     metricsPort: await freePort(),
   };
-}
-
-/** A port that nobody listens on now, below the range from which the system takes its own. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(PORTS_FROM, PORTS_TO);
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-}
-
-/** The first of `count` such ports, each `step` behind the one before. */
-export async function freePortsApart(step: number, count: number): Promise<number> {
-  for (;;) {
-    const first = await freePort();
-    const others = Array.from({ length: count - 1 }, (_, at) => first + step * (at + 1));
-    const areFree = others.flatMap((port) => [isFree(port), isFree(port + 10_000)]);
-    if ((await Promise.all(areFree)).every((each) => each)) return first;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-  });
 }

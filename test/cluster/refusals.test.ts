@@ -7,7 +7,8 @@ import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { exitOf, freePort, startProcess, TestCluster, waitFor } from "./processes.ts";
+import { freePort } from "../ports.ts";
+import { exitOf, startProcess, TestCluster, waitFor } from "./processes.ts";
 
 let single: TestCluster;
 let dir: string;

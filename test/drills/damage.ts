@@ -16,8 +16,9 @@ import {
   startDamaged,
   type Verdict,
 } from "../cluster/damage.ts";
-import { freePort, Node, type TestCluster, waitFor } from "../cluster/processes.ts";
+import { Node, type TestCluster, waitFor } from "../cluster/processes.ts";
 import { Traffic } from "../cluster/traffic.ts";
+import { freePort } from "../ports.ts";
 import { FEW_ENTRIES } from "./checks.ts";
 import { onCluster } from "./stage.ts";
 

@@ -1,9 +1,9 @@
 /** A broker as it is, with its disk and all its doors, and tq-admin in front of it. */
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { freePort } from "../../../test/ports.ts";
 import { startBroker } from "../../broker/src/broker-process.ts";
 import { loadConfig } from "../../broker/src/config/load-config.ts";
 import type { NodeLogger } from "../../broker/src/observe/logger.ts";
@@ -45,7 +45,7 @@ export async function openBroker(): Promise<RealBroker> {
 /** The same for several tests, with a folder: whoever asks for it closes it. */
 export async function openKept() {
   const folder = await mkdtemp(join(tmpdir(), "tq-admin-"));
-  const [port, rest, metrics] = await freePorts();
+  const [port, rest, metrics] = [await freePort(), await freePort(), await freePort()];
   const broker = await startBroker({
     config: loadConfig({
       argv: [
@@ -133,18 +133,4 @@ async function callAdmin(servers: string, argv: readonly string[], io: Partial<I
     ...io,
   });
   return { status, stdout, stderr };
-}
-
-/** All are held at once, so that none is given out twice. */
-async function freePorts(): Promise<number[]> {
-  const servers = await Promise.all(
-    [1, 2, 3].map(async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }

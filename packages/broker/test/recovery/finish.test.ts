@@ -2,6 +2,7 @@
 import { cp, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { freePort } from "../../../../test/ports.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { EXIT } from "../../src/exit-status.ts";
 import type { NodeLogger } from "../../src/observe/logger.ts";
@@ -47,13 +48,6 @@ async function dataOf(rejoin: Rejoin | undefined): Promise<string> {
   await (await openDataDir({ ...NODE, path })).close();
   if (rejoin !== undefined) await writeRejoin(path, rejoin);
   return path;
-}
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const { server } = await listen();
-  await server.close();
-  return server.port;
 }
 
 async function finish(
