@@ -53,6 +53,7 @@ function calmRaft(): RaftKnobs {
   return {
     electionTimeoutMs: 1000,
     heartbeatIntervalMs: 100,
+    commitDelayMs: 2,
     maxMessageBytes: MIB,
     maxInflight: 64,
     maxUncommittedBytes: 64 * MIB,

@@ -210,6 +210,7 @@ export type RaftKnobs = Pick<
   RaftOptions,
   | "electionTimeoutMs"
   | "heartbeatIntervalMs"
+  | "commitDelayMs"
   | "maxMessageBytes"
   | "maxInflight"
   | "maxUncommittedBytes"

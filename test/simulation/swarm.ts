@@ -75,6 +75,7 @@ function swarmRaft(random: Random): RaftKnobs {
     ]),
     maxUncommittedBytes: random.pick([KIB, 64 * KIB, 64 * MIB]),
     maxTailBytes: random.pick([0, KIB, 16 * KIB, 64 * MIB]),
+    commitDelayMs: random.pick([0, 2, 2, 10]),
   };
 }
 

@@ -228,7 +228,10 @@ export class Runtime {
     const delay = Math.min(Math.max(0, Math.ceil(at - performance.now())), TIMER_MS_MAX);
     this.#timer = setTimeout(() => {
       this.#timerAt = Number.POSITIVE_INFINITY;
-      this.input(() => {});
+      if (this.#closed) return;
+      // What it was set for may have been done by a turn that came before.
+      if (this.replica.nextDeadline() > performance.now()) this.#armTimer();
+      else this.input(() => {});
     }, delay);
   }
 

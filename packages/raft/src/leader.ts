@@ -156,6 +156,7 @@ export function flushLeader(core: Core, office: Office): void {
     offerSnapshot(core, office, peer, progress);
     replicate(core, peer, progress);
   }
+  tellCommit(core, office);
 }
 
 function replicate(core: Core, to: NodeId, progress: Progress): void {
@@ -170,10 +171,25 @@ function replicate(core: Core, to: NodeId, progress: Progress): void {
     const entries = log.sliceBytes(progress.next, options.maxMessageBytes);
     sendAppend(core, to, progress, prev, entries);
   }
-  // A commit that no entry carried goes out alone, rather than wait for the next heartbeat. Not to
-  // a follower that is behind: the appends it has yet to answer would only be followed by more.
-  if (progress.state !== "replicate" || progress.paused) return;
-  if (progress.commitSent < core.commit) sendEmpty(core, to, progress);
+}
+
+/**
+ * A commit that no entry carries goes out alone, rather than wait for the next heartbeat; but not
+ * at once, for where there is work the next entry follows soon and carries it for nothing. Not to
+ * a follower that is behind: the appends it has yet to answer would only be followed by more.
+ */
+function tellCommit(core: Core, office: Office): void {
+  const { commitDelayMs } = core.options;
+  const isDue = commitDelayMs === 0 || core.now >= office.commitDeadline;
+  let isLeft = false;
+  for (const [peer, progress] of office.progress) {
+    if (progress.commitSent >= core.commit) continue;
+    if (progress.state !== "replicate" || progress.paused) continue;
+    if (isDue || progress.commitAwaited) sendEmpty(core, peer, progress);
+    else isLeft = true;
+  }
+  if (!isLeft) office.commitDeadline = Number.POSITIVE_INFINITY;
+  else office.commitDeadline = Math.min(office.commitDeadline, core.now + commitDelayMs);
 }
 
 function sendEmpty(core: Core, to: NodeId, progress: Progress): boolean {
@@ -217,6 +233,7 @@ function sendAppend(
   core.send({ type: "append", from, to, term, prev, entries, commit });
   progress.sent(prev.index + entries.length, entries.length === 0);
   progress.commitSent = commit;
+  progress.commitAwaited = false;
 }
 
 function voters(core: Core): readonly NodeId[] {

@@ -26,6 +26,8 @@ export class Office {
   /** The number of the newest heartbeat round. */
   round = 0;
   heartbeatDeadline: number;
+  /** When followers are told of a commit that no entry has carried to them; infinite: no need. */
+  commitDeadline = Number.POSITIVE_INFINITY;
   /** A late tick has already been excused from the quorum check. */
   graceGiven = false;
   transfer: Transfer | undefined;
@@ -54,7 +56,8 @@ export class Office {
   }
 
   get deadline(): number {
-    return Math.min(this.heartbeatDeadline, this.transfer?.deadline ?? Number.POSITIVE_INFINITY);
+    const { heartbeatDeadline, commitDeadline, transfer } = this;
+    return Math.min(heartbeatDeadline, commitDeadline, transfer?.deadline ?? commitDeadline);
   }
 
   /**

@@ -21,6 +21,11 @@ export interface RaftOptions {
   readonly electionTimeoutMs: number;
   /** Must be well below the election timeout. */
   readonly heartbeatIntervalMs: number;
+  /**
+   * How long news of a commit waits for an entry to go with, before it is sent alone; 0: never. Too
+   * high: followers apply late when little happens.
+   */
+  readonly commitDelayMs: number;
   /** An `append` carries at most this many bytes, or one entry. */
   readonly maxMessageBytes: number;
   /** `append` messages under way to one follower before the leader waits for an answer. */
@@ -45,6 +50,7 @@ export interface RecoveredLog {
 export const DEFAULTS = {
   electionTimeoutMs: 1000,
   heartbeatIntervalMs: 100,
+  commitDelayMs: 2,
   maxMessageBytes: 1024 * 1024,
   maxInflight: 64,
   maxUncommittedBytes: 64 * 1024 * 1024,
@@ -76,6 +82,7 @@ function checkSettings(options: RaftOptions): void {
       `must be at least 3 heartbeat intervals (${least} ms), not ${electionTimeoutMs}`,
     );
   }
+  atLeast("commitDelayMs", options.commitDelayMs, 0);
   atLeast("maxMessageBytes", options.maxMessageBytes, 1);
   atLeast("maxInflight", options.maxInflight, 1);
   atLeast("maxUncommittedBytes", options.maxUncommittedBytes, 0);

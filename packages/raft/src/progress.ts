@@ -34,6 +34,8 @@ export class Progress {
   answeredRound = 0;
   /** The newest commit index that an append has carried to it. */
   commitSent: LogIndex = 0;
+  /** It should hear of the newest commit at once. */
+  commitAwaited = false;
   /** Set while entries from here on are being fetched from disk for it. */
   logReadFrom: LogIndex | undefined;
   /** The entry that removed this member; it is served until it can know that this is committed. */

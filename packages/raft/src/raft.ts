@@ -239,6 +239,15 @@ export class Raft {
     else entriesPersisted(core);
   }
 
+  /**
+   * Somebody on `peer` waits until that node has applied what is committed here: as leader, it is
+   * told in this turn, rather than with the next entry or after `commitDelayMs`.
+   */
+  announceCommit(peer: NodeId): void {
+    const progress = this.#core.office?.progress.get(peer);
+    if (progress !== undefined) progress.commitAwaited = true;
+  }
+
   /** The control stream of `peer` was closed. If it leads, it is suspected early. */
   peerDisconnected(peer: NodeId): void {
     const core = this.#core;

@@ -26,6 +26,7 @@ export function optionsOf(sketch: Sketch): RaftOptions {
   const { voters = ["a", "b", "c"], learners = [], terms = [], term, vote, ...rest } = sketch;
   return {
     ...DEFAULTS,
+    commitDelayMs: 0,
     id: "a",
     applied: 0,
     random: () => 0,

@@ -28,6 +28,7 @@ describe("checkOptions", () => {
       "electionTimeoutMs must be at least 3 heartbeat intervals (300 ms)",
     ],
     [{ electionTimeoutMs: Number.POSITIVE_INFINITY }, "electionTimeoutMs"],
+    [{ commitDelayMs: -1 }, "commitDelayMs must be a whole number from 0, not -1"],
     [{ maxMessageBytes: 0 }, "maxMessageBytes must be a whole number from 1, not 0"],
     [{ maxInflight: 0.5 }, "maxInflight must be a whole number from 1, not 0.5"],
     [{ maxUncommittedBytes: -1 }, "maxUncommittedBytes must be a whole number from 0"],

@@ -126,6 +126,11 @@ class Transcript {
     persist: (node, args) => this.#persist(node, args),
     /** `count=2`: as many entries at most. */
     "serve-log": (node, args) => this.#serveLog(node, args),
+    /** `to=2`: somebody there waits for what is committed here. */
+    announce: (node, args) => {
+      raftOf(node).announceCommit(args.get("to") ?? "");
+      this.#ready(node);
+    },
     isolate: (node) => this.#cut.add(node.id),
     disconnect: (node, args) => raftOf(node).peerDisconnected(args.get("peer") ?? ""),
     connect: (node, args) => raftOf(node).peerConnected(args.get("peer") ?? ""),
@@ -233,6 +238,7 @@ class Transcript {
     node.applied = { ...durable.idAt(applied), membership: durable.membershipAt(applied) };
     node.raft = new Raft({
       ...DEFAULTS,
+      commitDelayMs: 0,
       ...this.#settings,
       ...node.disk.recover(applied),
       id: node.id,

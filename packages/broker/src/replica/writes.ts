@@ -167,7 +167,11 @@ export class Writes<W> {
     }
     const { outcomes, forwardReplies } = sortAnswers(this.#answers);
     for (const each of outcomes) this.#told.outcomes.push(each);
-    this.#told.forwardReplies.push(...forwardReplies);
+    for (const each of forwardReplies) {
+      // Before it answers its caller, that node applies what it was asked to write.
+      this.#raft.announceCommit(each.to);
+      this.#told.forwardReplies.push(each);
+    }
     this.#answers = [];
   }
 }

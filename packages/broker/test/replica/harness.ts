@@ -43,6 +43,8 @@ export interface NodeOptions {
   readonly snapshotEntries?: number;
   readonly priority?: number;
   readonly electionTimeoutMs?: number;
+  /** Usually what follows from a commit is seen everywhere at the same instant. */
+  readonly commitDelayMs?: number;
   /** For election timeouts; by default always the same, by the place of its name. */
   readonly random?: () => number;
   /** See `ReplicaOptions`. */
@@ -110,6 +112,7 @@ export class TestNode {
     this.replica = new Replica({
       raft: {
         ...DEFAULTS,
+        commitDelayMs: options.commitDelayMs ?? 0,
         electionTimeoutMs: options.electionTimeoutMs ?? DEFAULTS.electionTimeoutMs,
         id,
         hardState: { term: 0, vote: undefined },
