@@ -13,7 +13,7 @@ import { test } from "vitest";
  * `strace`: may inject errors into system calls. `mount`: root, and loop-mounted ext4 images. `jq`:
  * with the shell, xargs and curl, as in the guides.
  */
-export type Tool = "strace" | "mount" | "jq";
+export type Tool = "strace" | "mount" | "jq" | "haproxy";
 
 /** Vitest's `test`, or its skipping variant. */
 export function needs(tool: Tool): typeof test | typeof test.skip {
@@ -41,6 +41,7 @@ function missing(tool: Tool): string | undefined {
 const TRIES: Readonly<Record<Tool, () => string | undefined>> = {
   strace: tryStrace,
   mount: tryMount,
+  haproxy: () => failure("haproxy", ["-v"]),
   jq: () => failure("jq", ["--version"]) ?? failure("curl", ["--version"]),
 };
 

@@ -159,7 +159,13 @@ interface Ports {
   readonly metricsPort: number;
 }
 
-export class TestCluster {
+/** Where an application reaches the brokers: themselves, or what stands before them. */
+export interface Front {
+  readonly servers: readonly string[];
+  readonly restUrls: readonly string[];
+}
+
+export class TestCluster implements Front {
   readonly dir = mkdtempSync(join(tmpdir(), "tq-cluster-"));
   readonly nodes: Node[];
   /** Called by `close` between the end of the processes and the removal of `dir`. */
@@ -196,6 +202,10 @@ export class TestCluster {
 
   get servers(): string[] {
     return this.nodes.map((node) => node.address);
+  }
+
+  get restUrls(): string[] {
+    return this.nodes.map((node) => `http://127.0.0.1:${node.restPort}`);
   }
 
   async start(): Promise<void> {

@@ -1,11 +1,13 @@
 /**
  * A cluster of the last release, as npm would install it, becomes one of this version and goes back
- * under load, one broker at a time; the release's own tq-admin works with both.
+ * under load, one broker at a time, behind HAProxy; the release's own tq-admin works with both.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
+import { needs } from "../needs.ts";
 import { audit } from "./audit.ts";
+import { HaProxy } from "./haproxy.ts";
 import { releasedBin } from "./previous.ts";
 import { type Node, TestCluster } from "./processes.ts";
 import { rollTo } from "./rolling.ts";
@@ -18,12 +20,14 @@ const BETWEEN = 30;
 const run = promisify(execFile);
 
 let cluster: TestCluster;
+let proxy: HaProxy | undefined;
 
 beforeAll(async () => {
   cluster = await TestCluster.create(3);
 });
 
 afterAll(async () => {
+  await proxy?.stop();
   await cluster?.close();
 });
 
@@ -34,15 +38,21 @@ async function statusOf(node: Node): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-test("a cluster of the last release rolls up and down under load", async () => {
-  const released = releasedBin(RELEASE, "broker");
-  const present = (cluster.nodes[0] as Node).program;
-  for (const node of cluster.nodes) node.program = released;
-  await cluster.start();
-  const traffic = await Traffic.begin(cluster, PER_SECOND);
-  for (const program of [present, released]) await rollTo(cluster, traffic, program, BETWEEN);
-  expect(await statusOf(cluster.nodes[0] as Node)).toMatchObject({ cluster_version: 3 });
-  const findings = await audit(cluster, traffic);
-  expect(findings.wrong).toEqual([]);
-  expect(findings.acknowledged).toBeGreaterThan(100);
-}, 600_000);
+needs("haproxy")(
+  "a cluster of the last release rolls up and down under load",
+  async () => {
+    const released = releasedBin(RELEASE, "broker");
+    const present = (cluster.nodes[0] as Node).program;
+    for (const node of cluster.nodes) node.program = released;
+    await cluster.start();
+    proxy = await HaProxy.start(cluster);
+    const traffic = await Traffic.begin(cluster, PER_SECOND, proxy);
+    for (const program of [present, released]) await rollTo(cluster, traffic, program, BETWEEN);
+    expect(await statusOf(cluster.nodes[0] as Node)).toMatchObject({ cluster_version: 3 });
+    const findings = await audit(cluster, traffic);
+    expect(findings.wrong).toEqual([]);
+    expect([...traffic.ledger.refusals]).toEqual([]);
+    expect(findings.acknowledged).toBeGreaterThan(100);
+  },
+  600_000,
+);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect, TqError } from "task-queue-client";
 import { type Answer, ask } from "./http.ts";
 import { type Ledger, payloadOf, type Submission } from "./ledger.ts";
-import type { Node, TestCluster } from "./processes.ts";
+import type { Front } from "./processes.ts";
 
 const TICK_MS = 5;
 /** How long a submit is tried. */
@@ -30,12 +30,12 @@ export interface Submitter {
 
 /** Of `everyNth` tasks the first is of type `keep`, the others `work`. */
 export function submitTasks(
-  cluster: TestCluster,
+  front: Front,
   ledger: Ledger,
   perSecond: number,
   everyNth = 3,
 ): Submitter {
-  const client = connect({ servers: cluster.servers, timeoutMs: DEADLINE_MS, name: "drill" });
+  const client = connect({ servers: front.servers, timeoutMs: DEADLINE_MS, name: "drill" });
   const open = new Set<Promise<void>>();
   const start = performance.now();
   let stopped = false;
@@ -69,7 +69,7 @@ export function submitTasks(
         if (submitter.isHeld || open.size >= OPEN_MAX) continue;
         const submission = ledger.open(due % everyNth === 0 ? "keep" : "work");
         const send =
-          due % 2 === 0 ? overClient(submission) : overRest(cluster.nodes, ledger, submission);
+          due % 2 === 0 ? overClient(submission) : overRest(front.restUrls, ledger, submission);
         const done = send.finally(() => open.delete(done));
         open.add(done);
       }
@@ -80,7 +80,7 @@ export function submitTasks(
 }
 
 async function overRest(
-  nodes: readonly Node[],
+  urls: readonly string[],
   ledger: Ledger,
   submission: Submission,
 ): Promise<void> {
@@ -91,8 +91,7 @@ async function overRest(
   let certain = true;
   let code = "no_answer";
   for (let attempt = n; performance.now() < startedAt + DEADLINE_MS; attempt++) {
-    const node = nodes[attempt % nodes.length] as Node;
-    const url = `http://127.0.0.1:${node.restPort}/api/v1/tasks`;
+    const url = `${urls[attempt % urls.length]}/api/v1/tasks`;
     const answer = await ask(url, { method: "POST", body, limitMs: ATTEMPT_MS }).catch(
       (error: NodeJS.ErrnoException) => error,
     );

@@ -4,7 +4,7 @@
  */
 import { createWorker } from "task-queue-worker";
 import { Ledger } from "./ledger.ts";
-import { type TestCluster, waitFor } from "./processes.ts";
+import { type Front, type TestCluster, waitFor } from "./processes.ts";
 import { type Readers, readTasks } from "./readers.ts";
 import { type Submitter, submitTasks } from "./submitter.ts";
 
@@ -20,10 +20,10 @@ export class Traffic {
   readonly #submitter: Submitter;
   readonly #readers: Readers;
 
-  private constructor(cluster: TestCluster, perSecond: number) {
+  private constructor(cluster: TestCluster, perSecond: number, front: Front) {
     this.#cluster = cluster;
     this.#worker = createWorker({
-      servers: cluster.servers,
+      servers: front.servers,
       queues: ["work"],
       concurrency: CONCURRENCY,
       handlers: {
@@ -35,13 +35,17 @@ export class Traffic {
         },
       },
     });
-    this.#submitter = submitTasks(cluster, this.ledger, perSecond);
+    this.#submitter = submitTasks(front, this.ledger, perSecond);
     this.#readers = readTasks(cluster, this.ledger);
   }
 
-  /** Resolves when some submits have been acknowledged. */
-  static async begin(cluster: TestCluster, perSecond = PER_SECOND): Promise<Traffic> {
-    const traffic = new Traffic(cluster, perSecond);
+  /** Resolves when some submits have been acknowledged. `front`: what it goes through. */
+  static async begin(
+    cluster: TestCluster,
+    perSecond = PER_SECOND,
+    front: Front = cluster,
+  ): Promise<Traffic> {
+    const traffic = new Traffic(cluster, perSecond, front);
     await traffic.#worker.start();
     await waitFor("the first tasks", () => traffic.ledger.acknowledged.length >= WARM_UP);
     return traffic;
