@@ -11,9 +11,9 @@ import { test } from "vitest";
 
 /**
  * `strace`: may inject errors into system calls. `mount`: root, and loop-mounted ext4 images. `jq`:
- * with the shell, xargs and curl, as in the guides.
+ * with the shell, xargs and curl, as in the guides. `htpasswd`: Apache's, with bcrypt.
  */
-export type Tool = "strace" | "mount" | "jq" | "haproxy";
+export type Tool = "strace" | "mount" | "jq" | "haproxy" | "htpasswd";
 
 /** Vitest's `test`, or its skipping variant. */
 export function needs(tool: Tool): typeof test | typeof test.skip {
@@ -42,6 +42,7 @@ const TRIES: Readonly<Record<Tool, () => string | undefined>> = {
   strace: tryStrace,
   mount: tryMount,
   haproxy: () => failure("haproxy", ["-v"]),
+  htpasswd: () => failure("htpasswd", ["-nbBC", "4", "", "key"]),
   jq: () => failure("jq", ["--version"]) ?? failure("curl", ["--version"]),
 };
 

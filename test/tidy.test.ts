@@ -38,7 +38,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "packages/protocol/src/": [],
   "packages/client/src/": ["task-queue-protocol", "node:", "uuidv7"],
   "packages/worker/src/": ["task-queue-protocol", "task-queue-client", "node:", "pino", "yargs"],
-  "packages/admin/src/": ["task-queue-protocol", "task-queue-client", "node:", "yargs", "yaml"],
+  "packages/admin/src/": [
+    "task-queue-protocol",
+    "task-queue-client",
+    "node:",
+    "yargs",
+    "yaml",
+    "bcrypt",
+  ],
   "packages/broker/src/queue/": [],
   "packages/broker/src/replica/": ["task-queue-raft", "packages/broker/src/queue/"],
   ...Object.fromEntries(
@@ -58,6 +65,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
       ],
     ]),
   ),
+  "packages/broker/src/auth/": [
+    "task-queue-protocol",
+    "node:",
+    "packages/broker/src/config/",
+    "packages/broker/src/observe/",
+    "packages/broker/src/operations/",
+  ],
   "packages/broker/src/snapshots/": [
     "task-queue-raft",
     "node:",

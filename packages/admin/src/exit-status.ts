@@ -58,7 +58,8 @@ export function unwritten(path: string, cause: unknown): CliError {
 export function explain(error: unknown): { readonly status: number; readonly message: string } {
   if (error instanceof CliError) return { status: error.status, message: error.message };
   if (error instanceof TqError) {
-    return { status: STATUS_OF[error.code], message: `${error.code}: ${error.message}` };
+    const fix = error.code === "unauthenticated" ? "; TQ_API_KEY or --api-key-file gives one" : "";
+    return { status: STATUS_OF[error.code], message: `${error.code}: ${error.message}${fix}` };
   }
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return { status: EXIT.temporary, message: error.message };

@@ -92,6 +92,10 @@ function globalOptions(parser: Argv): Argv {
       type: "string",
       describe: "Any brokers: HOST:PORT[,...] [127.0.0.1:6379]",
     })
+    .option("api-key-file", {
+      type: "string",
+      describe: "File with the API key; default: the key in TQ_API_KEY",
+    })
     .option("output", {
       alias: "o",
       type: "string",

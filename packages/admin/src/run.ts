@@ -2,7 +2,7 @@
  * One call of `tq-admin`, from the command line to the exit status. Data goes to standard output,
  * everything else to standard error, and the connection is closed whatever happens.
  */
-import type { Arguments, Command } from "./command.ts";
+import type { Arguments, Command, Context } from "./command.ts";
 import { CliError, EXIT, explain } from "./exit-status.ts";
 import type { AdminClient, ConnectOptions, Io } from "./io.ts";
 import { FORMATS, type Format, Output } from "./output/output.ts";
@@ -39,31 +39,40 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
   const out = new Output(formatOf(args, io), io.stdout);
   const watch = new Reachability(servers);
   const tryMs = command.patient === true ? Math.min(timeoutMs, PATIENT_TRY_MS) : timeoutMs;
-  const client = openClient(
+  const apiKey = () => apiKeyOf(args, io);
+  const options = { servers, apiKey, timeoutMs: tryMs, stay: command.patient === true };
+  let opened: AdminClient | undefined;
+  const context: Context = {
+    // Opened when it is first asked for, for some verbs need no broker.
+    get client() {
+      opened ??= openClient(io, options, watch);
+      return opened;
+    },
+    connect: (address, ms) => {
+      return openClient(io, { servers: address, apiKey, timeoutMs: ms, stay: true }, NO_WATCH);
+    },
     io,
-    { servers, timeoutMs: tryMs, stay: command.patient === true },
-    watch,
-  );
+    out,
+    args,
+    timeoutMs,
+  };
   try {
-    const toOne = (address: string, ms: number): AdminClient => {
-      return openClient(io, { servers: address, timeoutMs: ms, stay: true }, NO_WATCH);
-    };
-    const work = command.run({ client, connect: toOne, io, out, args, timeoutMs });
+    const work = command.run(context);
     return command.patient === true ? await work : await Promise.race([work, watch.unreachable]);
   } finally {
-    await client.close();
+    await opened?.close();
   }
 }
 
 function openClient(
   io: Io,
-  options: Pick<ConnectOptions, "servers" | "timeoutMs" | "stay">,
+  options: Pick<ConnectOptions, "servers" | "timeoutMs" | "stay"> & { apiKey(): string },
   watch: Pick<Reachability, "failed" | "up">,
 ): AdminClient {
   try {
     return io.connect({
       ...options,
-      apiKey: apiKeyOf(io),
+      apiKey: options.apiKey(),
       onFailed: (address, error) => watch.failed(address, error),
       onUp: () => watch.up(),
     });
@@ -116,13 +125,18 @@ function formatOf(args: Arguments, io: Io): Format {
   return FORMATS.find((format) => format === given) ?? (io.isTerminal ? "table" : "json");
 }
 
-function apiKeyOf(io: Io): string {
-  const key = io.env["TQ_API_KEY"];
-  const file = io.env["TQ_API_KEY_FILE"];
-  if (key !== undefined || file === undefined || file === "") return key ?? "";
+/** A flag would show the key itself to everybody on the machine, so there is none for it. */
+function apiKeyOf(args: Arguments, io: Io): string {
+  const flag = text(args, "api-key-file");
+  const { TQ_API_KEY: key, TQ_API_KEY_FILE: variable } = io.env;
+  const path = flag ?? (key === undefined ? variable : undefined) ?? "";
+  if (path === "") return key ?? "";
   try {
-    return io.readFile(file).trim();
+    const found = io.readFile(path).trim();
+    if (found === "") throw new Error(`${path} is empty`);
+    return found;
   } catch (cause) {
-    throw new CliError(EXIT.config, `TQ_API_KEY_FILE: ${(cause as Error).message}`, cause);
+    const source = flag === undefined ? "TQ_API_KEY_FILE" : "--api-key-file";
+    throw new CliError(EXIT.config, `${source}: ${(cause as Error).message}`, cause);
   }
 }

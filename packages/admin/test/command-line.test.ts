@@ -70,7 +70,7 @@ describe("refusals of the cluster as exit statuses", () => {
       fake.error = new TqError(code, "what was wrong");
     });
     expect(status).toBe(expected);
-    expect(stderr).toBe(`tq-admin: ${code}: what was wrong\n`);
+    expect(stderr).toContain(`tq-admin: ${code}: what was wrong`);
     expect(stdout).toBe("");
     expect(client.closed).toBe(true);
   });
@@ -104,6 +104,13 @@ describe("connecting", () => {
     expect(fromEnv).toMatchObject({ servers: "b:1,c:2", apiKey: "secret" });
     const flags = await admin("stats --broker-addr a:9 --timeout 2s", () => {}, { env, readFile });
     expect(flags.options).toMatchObject({ servers: "a:9", timeoutMs: 2_000 });
+    const both = { TQ_API_KEY: "own", ...env };
+    expect((await admin("stats", () => {}, { env: both, readFile })).options?.apiKey).toBe("own");
+    const flag = await admin("stats --api-key-file /k", () => {}, { env: both, readFile });
+    expect(flag.options?.apiKey).toBe("secret");
+    const empty = await admin("stats --api-key-file /k", () => {}, { readFile: () => "\n" });
+    expect([empty.status, empty.stderr]).toEqual([78, "tq-admin: --api-key-file: /k is empty\n"]);
+    expect((await admin("stats --api-key secret")).status).toBe(64);
     const noFile = await admin("stats", () => {}, { env: { TQ_API_KEY_FILE: "/none" } });
     expect(noFile.status).toBe(78);
   });

@@ -15,6 +15,7 @@ import { LocalBroker } from "./local-broker.ts";
 import type { NodeLogger } from "./observe/logger.ts";
 import { Throttle } from "./observe/throttle.ts";
 import { openData, rosterOf } from "./open-data.ts";
+import type { Access } from "./operations/access.ts";
 import type { Bus, BusListener, Roster } from "./ports.ts";
 import { finishRecovery } from "./recovery/finish.ts";
 import { openPeerStarts, type StoredPeerStarts } from "./recovery/peer-starts.ts";
@@ -38,6 +39,7 @@ export interface BrokerLife {
 
 export interface BrokerLifeOptions {
   readonly config: Config;
+  readonly access: Access;
   readonly version: string;
   readonly log: NodeLogger;
   /** An operator vouches for a data directory that is a copy. */
@@ -126,7 +128,7 @@ async function start(
   const retentionMs = config.persistence.finishedRetentionMs;
   const { retention, ...chores } = startLeaderChores({ broker, runtime, log, retentionMs });
   opened.push(chores);
-  const figures = { logEntries, retention: () => retention };
+  const figures = { logEntries, retention: () => retention, access: options.access };
   opened.push(...(await openDoors({ config, version, log, broker, runtime, disk, ...figures })));
   if (rejoin !== undefined) opened.push(promote(options, seat, runtime, rejoin));
   return {

@@ -3,16 +3,21 @@
  * what it promised, or the others find that while it runs, that life ends, the node gives itself
  * up, and the next life begins as a new incarnation: no service manager has to start it again.
  */
+import { KeyAccess } from "./auth/key-access.ts";
 import { type BrokerLife, type BrokerLifeOptions, runBroker } from "./broker-life.ts";
+import type { ApiKey } from "./config/api-keys.ts";
+import { OPEN_ACCESS } from "./operations/access.ts";
 import { beginRecovery } from "./recovery/begin.ts";
 import { LostData, lostDataIn } from "./recovery/lost-data.ts";
 
 export interface BrokerProcess {
+  /** Whom the doors let in from now on, those included who are in; nothing while keys are off. */
+  replaceKeys(keys: readonly ApiKey[]): void;
   /** Hands over, lets work under way finish, closes everything, keeps everything. */
   stop(): Promise<void>;
 }
 
-export type BrokerProcessOptions = Omit<BrokerLifeOptions, "onRolledBack">;
+export type BrokerProcessOptions = Omit<BrokerLifeOptions, "onRolledBack" | "access">;
 
 /** A disk that damages one directory after the other is of no use. */
 const STARTS_MAX = 3;
@@ -26,6 +31,8 @@ export async function startBroker(options: BrokerProcessOptions): Promise<Broker
 
 class Lives implements BrokerProcess {
   readonly #options: BrokerProcessOptions;
+  /** Undefined where nobody is asked for a key. One for all lives: keys may have been replaced. */
+  readonly #keys: KeyAccess | undefined;
   #current: BrokerLife | undefined;
   #restarting: Promise<void> | undefined;
   /** Why the life that is just beginning must end. */
@@ -35,6 +42,8 @@ class Lives implements BrokerProcess {
 
   constructor(options: BrokerProcessOptions) {
     this.#options = options;
+    const { auth } = options.config;
+    if (auth.enabled) this.#keys = new KeyAccess({ keys: auth.keys, log: options.log });
     this.#mayAccept = options.acceptRestored ?? false;
   }
 
@@ -43,6 +52,7 @@ class Lives implements BrokerProcess {
       try {
         this.#current = await runBroker({
           ...this.#options,
+          access: this.#keys ?? OPEN_ACCESS,
           acceptRestored: this.#takeAcceptance(),
           onRolledBack: (reason) => this.#onRolledBack(reason),
         });
@@ -56,10 +66,15 @@ class Lives implements BrokerProcess {
     if (this.#rolledBack !== undefined) this.#restart(this.#rolledBack);
   }
 
+  replaceKeys(keys: readonly ApiKey[]): void {
+    this.#keys?.replace(keys);
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#restarting;
     await this.#current?.stop();
+    await this.#keys?.close();
   }
 
   #onRolledBack(reason: string): void {

@@ -5,6 +5,7 @@ import { EXIT, StartupError } from "./exit-status.ts";
 import type { NodeLogger } from "./observe/logger.ts";
 import { createMetrics, type Metrics, type RetentionFigures } from "./observe/metrics.ts";
 import { startMetricsServer } from "./observe/metrics-server.ts";
+import { type Access, OPEN_ACCESS } from "./operations/access.ts";
 import type { Broker } from "./operations/broker.ts";
 import { createRestServer } from "./rest/server.ts";
 import type { Runtime } from "./runtime.ts";
@@ -19,6 +20,8 @@ export interface DoorsOptions {
   readonly version: string;
   readonly log: NodeLogger;
   readonly broker: Broker;
+  /** Whom the doors let in. */
+  readonly access: Access;
   readonly runtime: Runtime;
   /** Entries of the log on disk. */
   readonly logEntries: () => number;
@@ -32,11 +35,12 @@ export interface DoorsOptions {
  * Resolves when all are open, in the order of opening; else none is. Rejects with `StartupError`.
  */
 export async function openDoors(options: DoorsOptions): Promise<Door[]> {
-  const { config, log, broker } = options;
+  const { config, access, log, broker } = options;
   const metrics = metricsOf(options);
   const workers = workerServer(options);
   const rest = createRestServer({
     broker,
+    access,
     config,
     logger: log,
     metrics,
@@ -66,8 +70,9 @@ function warningOf({ disk, runtime }: DoorsOptions): string | undefined {
 }
 
 function metricsOf(options: DoorsOptions): Metrics {
-  const { broker, runtime, version, logEntries, retention, disk } = options;
+  const { config, broker, runtime, version, logEntries, retention, disk } = options;
   return createMetrics({
+    isOpenToOthers: config.isOpenToOthers,
     retention,
     status: () => broker.status(),
     broker,
@@ -80,10 +85,12 @@ function metricsOf(options: DoorsOptions): Metrics {
 }
 
 /** A default that is taken, by a second broker on this machine perhaps, is no reason to stop. */
-async function openMetrics({ config, log }: DoorsOptions, metrics: Metrics): Promise<Door[]> {
-  const { host, prometheusPort: port } = config.monitoring;
+async function openMetrics(options: DoorsOptions, metrics: Metrics): Promise<Door[]> {
+  const { config, log } = options;
+  const { host, prometheusPort: port, requireAuth } = config.monitoring;
+  const access = requireAuth ? options.access : OPEN_ACCESS;
   try {
-    return [await startMetricsServer({ metrics, host, port, logger: log })];
+    return [await startMetricsServer({ metrics, access, host, port, logger: log })];
   } catch (error) {
     if (config.said.has("monitoring.prometheus_port")) throw error;
     log.warn({}, `${(error as Error).message}; they are at /metrics of REST meanwhile`);
@@ -91,9 +98,10 @@ async function openMetrics({ config, log }: DoorsOptions, metrics: Metrics): Pro
   }
 }
 
-function workerServer({ config, version, log, broker }: DoorsOptions) {
+function workerServer({ config, access, version, log, broker }: DoorsOptions) {
   return createWorkerServer({
     broker,
+    access,
     host: config.broker.host,
     port: config.broker.port,
     version,

@@ -25,7 +25,7 @@ import {
 } from "task-queue-protocol";
 import { uuidv7obj } from "uuidv7";
 import { Caller, type CallOptions } from "./caller.ts";
-import { type DialOptions, Link } from "./connection/index.ts";
+import { type ApiKey, type DialOptions, Link } from "./connection/index.ts";
 import { timeoutError } from "./errors.ts";
 import { type EventFilter, type FollowOptions, follow } from "./follow.ts";
 import { Jobs } from "./jobs.ts";
@@ -50,7 +50,8 @@ import type { AnyTasks, PayloadOf, ResultOf, TaskMap, TypeOf } from "./task-map.
 export interface ClientOptions<M extends TaskMap = AnyTasks> {
   /** Any brokers of the cluster: `host:port`, several with commas between them, or a list. */
   readonly servers: string | readonly string[];
-  readonly apiKey?: string | undefined;
+  /** Where the brokers ask for one; a function is asked at each dial. */
+  readonly apiKey?: ApiKey | undefined;
   /** How long one request is tried; default 30,000. */
   readonly timeoutMs?: number | undefined;
   /** Types with their payloads and defaults, from `defineTasks`. */

@@ -20,6 +20,7 @@ export { ERRORS, type ErrorBody, type ErrorCode, type ErrorKind } from "./errors
 export { type Frame, FrameReader } from "./frame-reader.ts";
 export * from "./limits.ts";
 export * from "./message.ts";
+export { PERMISSIONS, type Permission } from "./permissions.ts";
 export { ProtocolError } from "./protocol-error.ts";
 export * from "./queue-json.ts";
 export { formatTaskId, isTaskId, parseTaskId, TASK_ID_BYTES } from "./task-id.ts";

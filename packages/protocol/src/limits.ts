@@ -45,6 +45,9 @@ export const LOG_LINE_BYTES_MAX = 1024;
 /** A worker speaks of one run at most this often, but for its end. */
 export const REPORT_EVERY_MS = 1_000;
 
+/** Of an API key: bcrypt looks no further, and so could not tell two longer ones apart. */
+export const KEY_BYTES_MAX = 72;
+
 /** Strings travel with a 16-bit length. */
 export const STRING_BYTES_MAX = 65_535;
 

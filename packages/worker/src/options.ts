@@ -4,7 +4,7 @@
  */
 import { hostname } from "node:os";
 import type { AnyTasks, TaskMap } from "task-queue-client";
-import { formatAddress, parseServers } from "task-queue-client/connection";
+import { type ApiKey, formatAddress, parseServers } from "task-queue-client/connection";
 import { WINDOW_MAX } from "task-queue-protocol";
 import type { Handlers, HandlersOf } from "./handler.ts";
 import { type Logger, SILENT } from "./logger.ts";
@@ -39,7 +39,8 @@ export interface WorkerOptions<M extends TaskMap = AnyTasks> {
   /** Shown in lists and attempts; default: host name and process id. */
   readonly name?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  readonly apiKey?: string;
+  /** Where the brokers ask for one; a function is asked at each dial. */
+  readonly apiKey?: ApiKey;
   readonly shutdown?: ShutdownOptions;
   /** Default: silence. */
   readonly logger?: Logger;
@@ -59,7 +60,7 @@ export interface ResolvedOptions {
   readonly name: string;
   /** `key=value`, sorted. */
   readonly labels: readonly string[];
-  readonly apiKey: string;
+  readonly apiKey: ApiKey;
   readonly graceMs: number;
   readonly abortMs: number;
   readonly handleSignals: boolean;

@@ -3,7 +3,13 @@
  * is reported once and then forgotten: what was in flight on it is the core's to send again.
  */
 
-import { type Connection, dial, formatAddress, parseAddress } from "task-queue-client/connection";
+import {
+  type ApiKey,
+  type Connection,
+  dial,
+  formatAddress,
+  parseAddress,
+} from "task-queue-client/connection";
 import {
   BATCH_MAX,
   type ItemError,
@@ -32,8 +38,8 @@ const REGISTER_MS = 10_000;
 /** Room in a frame for what is not a result: ids, tokens, lengths, error texts. */
 const ITEM_OVERHEAD_BYTES = 64;
 
-/** Dials plain TCP. `apiKey`: empty = none. */
-export function tcpDialer(clock: Clock, apiKey: string): Dialer {
+/** Dials plain TCP. */
+export function tcpDialer(clock: Clock, apiKey: ApiKey): Dialer {
   const options = { role: "worker", apiKey, name: "tq-worker", version: VERSION } as const;
   return {
     async dial(address, registration, listener, signal) {

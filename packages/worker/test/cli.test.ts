@@ -118,6 +118,20 @@ describe("flags", () => {
     expect(error.status).toBe(status);
   });
 
+  test("the key comes from a file or the environment, and from no flag", () => {
+    const file = join(mkdtempSync(join(tmpdir(), "tq-key-")), "key");
+    writeFileSync(file, "from-file\n");
+    expect(flags("", { TQ_API_KEY_FILE: file }).apiKey).toBe("from-file");
+    const both = { TQ_API_KEY: "from-env", TQ_API_KEY_FILE: "/nowhere/key" };
+    expect(flags("", both).apiKey).toBe("from-env");
+    expect(flags(`--api-key-file ${file}`, both).apiKey).toBe("from-file");
+    expect(refusal("--api-key-file /nowhere/key").message).toMatch(/^--api-key-file: ENOENT/);
+    expect(refusal("--api-key secret").status).toBe(64);
+    writeFileSync(file, "\n");
+    const empty = refusal(`--api-key-file ${file}`);
+    expect([empty.status, empty.message]).toEqual([78, `--api-key-file: ${file} is empty`]);
+  });
+
   test("a wrong variable is a configuration error that names the variable", () => {
     const error = refusal("", { WORKER_COUNT: "many" });
     expect(error.status).toBe(78);

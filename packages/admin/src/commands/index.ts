@@ -11,6 +11,7 @@ import { get } from "./get.ts";
 import { graph } from "./graph.ts";
 import { importTasks } from "./import.ts";
 import { jobsCancel, jobsGet, jobsList, jobsWait } from "./jobs.ts";
+import { keysHash } from "./keys/hash.ts";
 import { list } from "./list.ts";
 import { logs } from "./logs.ts";
 import { addMember } from "./members/add.ts";
@@ -77,6 +78,11 @@ export const GROUPS: readonly CommandGroup[] = [
     name: "members",
     summary: "Look after the brokers: list, add, promote, remove, replace",
     commands: [listMembers, addMember, promoteMember, removeMember, replaceMember],
+  },
+  {
+    name: "keys",
+    summary: "Look after API keys: hash",
+    commands: [keysHash],
   },
   {
     name: "upgrade",

@@ -2,6 +2,8 @@
 import { BUS_PORT_OFFSET } from "../ports.ts";
 import { isWildcard } from "./address.ts";
 import type { Collector } from "./collect.ts";
+import { isClustered } from "./is-clustered.ts";
+import { openListeners } from "./open-listeners.ts";
 import type { Settings } from "./schema.ts";
 
 /** A follower must miss several heartbeats before it doubts its leader. */
@@ -24,8 +26,19 @@ function checkSecurity(settings: Settings, collector: Collector): void {
   if (settings.api.enable_tls) {
     complain(collector, "api.enable_tls", `this version has no TLS; ${instead}`);
   }
-  if (settings.auth.enabled) {
-    complain(collector, "auth.enabled", `this version does not check API keys; ${instead}`);
+  const { auth, monitoring, security } = settings;
+  if (auth.enabled && auth.api_keys.length === 0) {
+    const text = "nobody could get in: there are no keys; tq-admin keys hash makes one";
+    complain(collector, "auth.enabled", `${text} for auth.api_keys`);
+  }
+  if (monitoring.require_auth && !auth.enabled) {
+    const text = "there are no keys to ask for while auth.enabled is false";
+    complain(collector, "monitoring.require_auth", text);
+  }
+  if (!security.require) return;
+  for (const { name, key, host, lacks } of openListeners(settings)) {
+    const text = `${name} would listen on ${host} without ${lacks}, and security.require is true`;
+    complain(collector, key, `${text}; provide that, or listen on 127.0.0.1`);
   }
 }
 
@@ -72,11 +85,6 @@ function checkCluster({ broker, raft }: Settings, collector: Collector): void {
   if (broker.port === 0) {
     complain(collector, "broker.port", "0 takes a free port, which peers could not know");
   }
-}
-
-/** One of several brokers: because it says so, or because it names others and does not deny it. */
-export function isClustered(raft: Settings["raft"]): boolean {
-  return raft.enabled ?? raft.peers.length > 0;
 }
 
 function complain(collector: Collector, key: string, message: string): void {

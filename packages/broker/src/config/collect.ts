@@ -28,7 +28,8 @@ export class Collector {
       this.said.set(key, { value: known.kind.format(parsed), where });
     } catch (error) {
       if (!(error instanceof NotAllowed)) throw error;
-      this.complain(where, key, `${show(value)} is not allowed; allowed is ${error.message}`);
+      const text = `${show(value)} is not allowed; allowed is ${error.message}`;
+      this.complain(where, key, known.kind.secret === true ? error.message : text);
     }
   }
 

@@ -3,6 +3,7 @@
  * `loadConfig` alone, so whoever holds one may rely on every check having passed.
  */
 import type { RetryPolicy } from "../queue/index.ts";
+import type { ApiKey } from "./api-keys.ts";
 
 export interface Config {
   /** The file that was read; undefined = none. */
@@ -47,6 +48,13 @@ export interface Config {
     readonly host: string;
     readonly restPort: number;
   };
+  readonly auth: {
+    /** Does every door ask for a key? */
+    readonly enabled: boolean;
+    readonly keys: readonly ApiKey[];
+  };
+  /** Some listener can be reached from other machines, and lacks keys or TLS. */
+  readonly isOpenToOthers: boolean;
   readonly monitoring: {
     /** Of metrics. */
     readonly host: string;
@@ -54,6 +62,8 @@ export interface Config {
     readonly logLevel: LogLevel;
     /** undefined = standard output. */
     readonly logFile: string | undefined;
+    /** Does the metrics port ask for a key? */
+    readonly requireAuth: boolean;
   };
   readonly worker: {
     /** How often workers are asked to beat. */

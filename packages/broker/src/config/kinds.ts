@@ -15,6 +15,8 @@ export interface Kind<T> {
   parse(value: unknown): T;
   /** As YAML. */
   format(value: T): string;
+  /** It is not repeated in messages: those of `NotAllowed` then say all there is to say. */
+  readonly secret?: boolean;
 }
 
 export interface Range {
@@ -115,11 +117,6 @@ export function list(what: string): Kind<readonly string[]> {
     },
     format: (value) => `[${value.join(", ")}]`,
   };
-}
-
-/** Anything; for keys of other programs that share the file. */
-export function anything(): Kind<unknown> {
-  return { allowed: "any value", parse: (value) => value, format: () => "(not shown)" };
 }
 
 function numeric(

@@ -7,12 +7,15 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { BUS_PORT_OFFSET } from "../ports.ts";
 import { PLAIN_BACKOFF } from "../queue/index.ts";
-import { formatHostPort, isLoopback, isWildcard, parseHostPort } from "./address.ts";
-import { checkTogether, isClustered } from "./check-together.ts";
+import { formatHostPort, isWildcard, parseHostPort } from "./address.ts";
+import { cheapKeys } from "./api-keys.ts";
+import { checkTogether } from "./check-together.ts";
 import { Collector } from "./collect.ts";
 import type { Config, Notice, Said } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Flags, parseFlags, readFlags } from "./flags.ts";
+import { isClustered } from "./is-clustered.ts";
+import { type OpenListener, openListeners } from "./open-listeners.ts";
 import { readEnvironment } from "./read-environment.ts";
 import { readConfigFile } from "./read-file.ts";
 import { KEYS, type Settings } from "./schema.ts";
@@ -48,8 +51,9 @@ function toConfig(
   { config: file, acceptRestoredData }: Flags,
   said: ReadonlyMap<string, Said>,
 ): Config {
-  const { broker, persistence, raft, api, monitoring, worker, retry } = settings;
+  const { broker, persistence, raft, api, auth, monitoring, worker, retry } = settings;
   const apiHost = api.host ?? broker.host;
+  const open = openListeners(settings);
   return {
     file,
     acceptRestoredData,
@@ -79,11 +83,13 @@ function toConfig(
       priority: raft.priority,
     },
     api: { host: apiHost, restPort: api.rest_port },
+    auth: { enabled: auth.enabled, keys: auth.api_keys },
     monitoring: {
       host: monitoring.host ?? broker.host,
       prometheusPort: monitoring.prometheus_port,
       logLevel: monitoring.log_level,
       logFile: monitoring.log_file,
+      requireAuth: monitoring.require_auth,
     },
     worker: {
       heartbeatIntervalMs: Math.min(
@@ -101,11 +107,8 @@ function toConfig(
       jitter: retry.jitter,
     },
     retryOfTypes: retry.types,
-    notices: [
-      ...withoutEffect(said),
-      ...openDoors(broker.host, apiHost, monitoring.host ?? broker.host),
-      ...alwaysSynced(settings),
-    ],
+    notices: [...withoutEffect(said), ...warnings(settings, open), ...alwaysSynced(settings)],
+    isOpenToOthers: open.length > 0,
     said,
   };
 }
@@ -141,10 +144,16 @@ function alwaysSynced({ persistence, raft }: Settings): Notice[] {
   return [{ level: "info", text }];
 }
 
-function openDoors(...hosts: readonly string[]): Notice[] {
-  const open = [...new Set(hosts)].filter((host) => !isLoopback(host));
-  if (open.length === 0) return [];
-  const danger = "whoever reaches this address can read and change every task";
-  const text = `listening on ${open.join(", ")} without TLS and without keys: ${danger}`;
-  return [{ level: "warn", text }];
+function warnings({ auth }: Settings, open: readonly OpenListener[]): Notice[] {
+  const texts = open.map(({ name, host, lacks }) => {
+    return `${name} can be reached on ${host} without ${lacks}: let only trusted machines reach it`;
+  });
+  if (!auth.enabled && auth.api_keys.length > 0) {
+    texts.push("auth.api_keys has keys, and auth.enabled is false: nobody is asked for one");
+  }
+  const cheap = cheapKeys(auth.api_keys).join(", ");
+  if (cheap !== "") {
+    texts.push(`auth.api_keys: the hashes of ${cheap} cost less than 10: hash these keys anew`);
+  }
+  return texts.map((text) => ({ level: "warn", text }));
 }

@@ -4,19 +4,9 @@
  * key with `without` is accepted, because files that others wrote have it, and said to have no
  * effect.
  */
+import { type ApiKey, apiKeys } from "./api-keys.ts";
 import type { Kind } from "./kinds.ts";
-import {
-  anything,
-  decimal,
-  duration,
-  flag,
-  integer,
-  list,
-  oneOf,
-  share,
-  size,
-  text,
-} from "./kinds.ts";
+import { decimal, duration, flag, integer, list, oneOf, share, size, text } from "./kinds.ts";
 import { type TypePolicies, typePolicies } from "./type-policies.ts";
 
 export interface Key<T> {
@@ -156,8 +146,25 @@ export const SCHEMA = {
     tls_key_path: derived(path, "Private key.", NOT_YET),
   },
   auth: {
-    enabled: key(flag(), false, "API keys; true is refused in this version."),
-    api_keys: derived(anything(), "Hashed keys and their permissions.", NOT_YET),
+    enabled: key(
+      flag(),
+      false,
+      "Whether a key must be shown with every request, but for the health pages. false: whoever " +
+        "reaches a port may do everything.",
+    ),
+    api_keys: key<readonly ApiKey[]>(
+      apiKeys(),
+      [],
+      "The keys by their bcrypt hashes, and what each permits. tq-admin keys hash makes one.",
+    ),
+  },
+  security: {
+    require: key(
+      flag(),
+      false,
+      "No start with a listener that other machines reach without keys or without TLS. false: " +
+        "such a listener is only warned of.",
+    ),
   },
   monitoring: {
     host: derived(host, "Where metrics are asked for; default: broker.host."),
@@ -169,6 +176,11 @@ export const SCHEMA = {
     ),
     log_level: key(logLevel, "info", "What is logged: this level and those after it."),
     log_file: derived(path, "Log file; default: standard output."),
+    require_auth: key(
+      flag(),
+      false,
+      "Whether the metrics port asks for a key with read_tasks too, as /metrics of REST does.",
+    ),
   },
   worker: {
     concurrency: key(integer({ min: 1, max: 10_000 }), 4, "Tasks at a time.", FOR_WORKERS),

@@ -4,10 +4,14 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { ERRORS, TqError } from "task-queue-protocol";
+import { type Access, keyOfHeaders, OPEN_ACCESS } from "../operations/access.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface MetricsServerOptions {
   readonly metrics: Metrics;
+  /** Default: open to all. */
+  readonly access?: Access | undefined;
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
@@ -55,7 +59,7 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
 }
 
 async function answer(
-  { metrics, logger }: MetricsServerOptions,
+  { metrics, logger, access = OPEN_ACCESS }: MetricsServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -68,13 +72,23 @@ async function answer(
     return send(response, 405, HINT);
   }
   try {
+    const { headers, socket } = request;
+    const caller = await access.identify(keyOfHeaders(headers), socket.remoteAddress ?? "");
+    caller.demand("metrics");
     const text = await metrics.render();
     response.setHeader("content-type", metrics.contentType);
     send(response, 200, text);
   } catch (error) {
+    if (error instanceof TqError) return refuse(response, error);
     logger.error({ err: error }, "the metrics could not be read");
     send(response, 500, "the broker failed to answer; its log says why\n");
   }
+}
+
+function refuse(response: ServerResponse, { code, message }: TqError): void {
+  const status = ERRORS[code].http;
+  if (status === 401) response.setHeader("www-authenticate", "Bearer");
+  send(response, status, `${code}: ${message}\n`);
 }
 
 function send(response: ServerResponse, status: number, body: string): void {

@@ -20,6 +20,8 @@ export interface MetricsOptions {
   readonly retention?: (() => RetentionFigures) | undefined;
   /** Of the disk with the data directory; undefined as long as it is not known. */
   readonly diskSpace?: () => DiskFigures | undefined;
+  /** Others reach a listener that lacks keys or TLS. */
+  readonly isOpenToOthers?: boolean | undefined;
   /** Of this program. */
   readonly version: string;
 }
@@ -80,6 +82,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   for (const name of MISNAMED) node.removeSingleMetric(name);
   const collectors = [
     buildInfo(node, options.version),
+    insecureListener(node, options.isOpenToOthers === true),
     raftFigures(node, watch, options.logEntries),
     snapshotFigures(node, options),
     diskFigures(node, options),
@@ -111,6 +114,12 @@ function buildInfo(registry: Registry, version: string): Collect {
     "node_version",
   ]);
   return () => info.set({ version, node_version: process.version }, 1);
+}
+
+function insecureListener(registry: Registry, isOpen: boolean): Collect {
+  const help = "1 if other machines reach a listener that lacks keys or TLS, else 0.";
+  const insecure = gauge(registry, "tq_insecure_listener", help);
+  return () => insecure.set(isOpen ? 1 : 0);
 }
 
 function raftFigures(

@@ -1,4 +1,5 @@
 /** Who asks, and whether they may: what every door asks before it performs a verb. */
+import { TqError } from "task-queue-protocol";
 import type { Verb } from "./permissions.ts";
 
 /** Somebody who showed a valid key, or anybody where keys are not asked for. */
@@ -18,7 +19,38 @@ export interface Access {
   identify(key: string | undefined, address: string): Promise<Caller>;
 }
 
-const ANYBODY: Caller = { name: "anonymous", demand() {} };
+/** Who is not asked for a key may do everything. */
+export const ANYBODY: Caller = { name: "anonymous", demand() {} };
 
 /** Where `auth.enabled` is false. */
 export const OPEN_ACCESS: Access = { identify: async () => ANYBODY };
+
+/** `rate_limited`, with the time after which it makes sense to come again. */
+export class RateLimited extends TqError {
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number) {
+    super("rate_limited", message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The headers of HTTP that may carry a key, as Node gives them. */
+export interface KeyHeaders {
+  readonly authorization?: string | undefined;
+  readonly "x-api-key"?: string | readonly string[] | undefined;
+}
+
+/** Throws `unauthenticated` when there is an `Authorization` of another kind. */
+export function keyOfHeaders(headers: KeyHeaders): string | undefined {
+  const { authorization, "x-api-key": plain } = headers;
+  if (authorization === undefined) return plain === undefined ? undefined : utf8(String(plain));
+  const key = /^Bearer +([^ ].*)$/i.exec(authorization)?.[1];
+  if (key !== undefined) return utf8(key);
+  throw new TqError("unauthenticated", "the Authorization header has the form: Bearer KEY");
+}
+
+/** Node reads headers byte by byte; hashes are of UTF-8. */
+function utf8(header: string): string {
+  return Buffer.from(header, "latin1").toString("utf8");
+}

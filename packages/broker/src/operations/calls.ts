@@ -3,13 +3,14 @@
  * that a verb of the protocol that nothing answers does not compile.
  */
 import { CALL_VERBS, type Calls, type CallVerb, TqError } from "task-queue-protocol";
+import type { Caller } from "./access.ts";
 import type { Broker } from "./broker.ts";
 import { clusterStatus } from "./cluster.ts";
 import { ERROR_GROUP_PARAMETERS, listErrorGroups } from "./error-groups.ts";
 import { pollEvents } from "./events.ts";
 import { readGraph } from "./graph.ts";
 import { invalid, shown } from "./invalid.ts";
-import { cancelJob, getJob, listJobs, startJob } from "./jobs.ts";
+import { cancelJob, getJob, listJobs, startJob, verbOfJob } from "./jobs.ts";
 import { listTasks } from "./list.ts";
 import { LIST_PARAMETERS, parseListQuery } from "./list-query.ts";
 import { readLogs } from "./logs.ts";
@@ -40,6 +41,7 @@ import { listWorkers } from "./workers.ts";
 
 /** What belongs to a call besides its verb and parameters. */
 export interface CallContext {
+  readonly caller: Caller;
   /** The read sees at least everything up to this log index. */
   readonly minIndex: number;
   /** This node's settings for submits. */
@@ -193,7 +195,9 @@ export async function answerCall(
     const message = `there is no verb ${shown(verb)}.${didYouMean(verb, CALL_VERBS)}`;
     throw new TqError("invalid_request", message);
   }
-  return VERBS[known](broker, Fields.of(params ?? {}, "params"), context);
+  const fields = Fields.of(params ?? {}, "params");
+  context.caller.demand(known === "start_job" ? verbOfJob(fields) : known);
+  return VERBS[known](broker, fields, context);
 }
 
 function readRequestId(params: Fields): Uint8Array | undefined {

@@ -20,7 +20,9 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
   },
   unauthenticated: {
     meaning: "The request carries no API key, or one that is not known.",
-    fix: "Send `Authorization: Bearer KEY`.",
+    fix:
+      "Send `Authorization: Bearer KEY`; our programs take the key from TQ_API_KEY or from the " +
+      "file of --api-key-file.",
   },
   permission_denied: {
     meaning: "The caller is known and may not do this; or a session's secret is not its own.",

@@ -19,6 +19,7 @@ import { invalid, shown } from "./invalid.ts";
 import { JOB_RATE_MAX } from "./limits.ts";
 import { FILTER_FIELDS, readFilter } from "./list-query.ts";
 import { perform } from "./perform.ts";
+import type { Verb } from "./permissions.ts";
 import { readAfter } from "./read-back.ts";
 import { Fields } from "./read-fields.ts";
 import { type Answer, barrier, type ReadOptions } from "./read-options.ts";
@@ -36,13 +37,23 @@ export interface JobOptions {
 }
 
 export async function startJob(broker: Broker, fields: Fields): Promise<Answer<JobJson>> {
-  fields.refuseUnknown(JOB_FIELDS);
-  const kind = fields.oneOf("kind", JOB_KINDS);
-  if (kind === undefined) throw invalid(fields.path("kind"), `one of ${JOB_KINDS.join(", ")}`);
+  const kind = kindOf(fields);
   const filter = fields.object("filter") ?? new Fields({}, fields.path("filter."));
   filter.refuseUnknown(JOB_FILTERS);
   const id = fields.string("id");
   return begin(broker, kind, readFilter(filter), readJobOptions(fields), id, fields.path("id"));
+}
+
+/** What starting this job needs is a matter of its kind. Throws `invalid_request` without one. */
+export function verbOfJob(fields: Fields): Verb {
+  return `${kindOf(fields)}_many`;
+}
+
+function kindOf(fields: Fields): JobKind {
+  fields.refuseUnknown(JOB_FIELDS);
+  const kind = fields.oneOf("kind", JOB_KINDS);
+  if (kind !== undefined) return kind;
+  throw invalid(fields.path("kind"), `one of ${JOB_KINDS.join(", ")}`);
 }
 
 /** For dead tasks alone: `status` is not to be said. */

@@ -63,5 +63,8 @@ export const EVENTS_PAUSE_MS = 20;
 export const LOG_LIMIT_MAX = 1000;
 export const LOG_LIMIT_DEFAULT = 100;
 
+/** Keys of the configuration: each is tried on a key that nobody has shown before. */
+export const API_KEYS_MAX = 64;
+
 /** The longest wait for a task to finish: load balancers cut a silent request at 50 s. */
 export const WAIT_MS_MAX = 45_000;

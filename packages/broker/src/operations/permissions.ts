@@ -2,25 +2,16 @@
  * The one table of what each verb needs, behind every door. A door names the verb that it is about
  * to perform; it decides nothing itself.
  */
-import type { CallVerb } from "task-queue-protocol";
+import type { CallVerb, Permission } from "task-queue-protocol";
 
-export const PERMISSIONS = [
-  "submit_tasks",
-  "read_tasks",
-  "cancel_tasks",
-  "process_tasks",
-  "admin:dlq",
-  "admin",
-] as const;
-
-/** `admin` holds all others. */
-export type Permission = (typeof PERMISSIONS)[number];
+export { PERMISSIONS, type Permission } from "task-queue-protocol";
 
 /** Verbs that are no calls of the worker protocol, or need more than the call of that name. */
 type OtherVerb =
   | "submit"
   | "work"
   | "metrics"
+  | "docs"
   | "retry_many"
   | "delete_many"
   | "cancel_many"
@@ -46,6 +37,7 @@ export const PERMISSION_OF: Readonly<Record<Verb, Permission>> = {
   stats: "read_tasks",
   cluster: "read_tasks",
   metrics: "read_tasks",
+  docs: "read_tasks",
   cancel: "cancel_tasks",
   cancel_many: "cancel_tasks",
   work: "process_tasks",

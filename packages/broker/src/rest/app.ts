@@ -7,6 +7,8 @@ import Fastify, {
   type FastifyPluginCallback,
   type FastifyReply,
 } from "fastify";
+import { OPEN_ACCESS } from "../operations/access.ts";
+import { authenticate } from "./authenticate.ts";
 import type { RestContext } from "./context.ts";
 import { answerBrokenRequest, answerError } from "./errors.ts";
 import { acceptJson } from "./json-body.ts";
@@ -54,7 +56,13 @@ export function buildRestApp(context: RestContext): FastifyInstance {
     frameworkErrors: (error, request, reply) => {
       answerError(context.logger, error, request, withHeaders(context, reply));
     },
-    clientErrorHandler: (error, socket) => answerBrokenRequest(context.broker, error, socket),
+    clientErrorHandler: (error, socket) => {
+      answerBrokenRequest(
+        context.access === OPEN_ACCESS ? context.broker : undefined,
+        error,
+        socket,
+      );
+    },
   });
   const known = new KnownRoutes(app);
   acceptJson(app);
@@ -68,6 +76,7 @@ export function buildRestApp(context: RestContext): FastifyInstance {
   app.addHook("onRequest", async (request) => {
     if (request.is404) throw known.refusal(request);
   });
+  authenticate(app, context.access);
   app.setNotFoundHandler((request) => {
     throw known.refusal(request);
   });
@@ -96,16 +105,22 @@ function addRoutes(app: FastifyInstance, context: RestContext): void {
 function addCommonHeaders(app: FastifyInstance, context: RestContext): void {
   app.addHook("onSend", async (request, reply) => {
     withHeaders(context, reply);
-    if (WRITES.has(request.method)) {
+    if (WRITES.has(request.method) && !isStranger(context, reply)) {
       reply.header("x-tq-durability", context.broker.status().durability);
     }
   });
 }
 
-function withHeaders({ broker }: RestContext, reply: FastifyReply): FastifyReply {
-  if (!reply.hasHeader(APPLIED_INDEX)) reply.header(APPLIED_INDEX, broker.status().applied);
-  return reply
-    .header("x-tq-node", broker.nodeId)
-    .header("cache-control", "no-store")
-    .header("x-content-type-options", "nosniff");
+function withHeaders(context: RestContext, reply: FastifyReply): FastifyReply {
+  if (!isStranger(context, reply)) {
+    const { broker } = context;
+    if (!reply.hasHeader(APPLIED_INDEX)) reply.header(APPLIED_INDEX, broker.status().applied);
+    reply.header("x-tq-node", broker.nodeId);
+  }
+  return reply.header("cache-control", "no-store").header("x-content-type-options", "nosniff");
+}
+
+/** Who has shown no valid key where one is asked for is told nothing of the cluster. */
+function isStranger({ access }: RestContext, { request }: FastifyReply): boolean {
+  return access !== OPEN_ACCESS && request.caller === undefined;
 }

@@ -1,5 +1,6 @@
 /** What every route needs, and the settings that the REST edge reads. */
 import type { Metrics } from "../observe/metrics.ts";
+import type { Access } from "../operations/access.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import type { RetryPolicy } from "../queue/index.ts";
@@ -19,6 +20,7 @@ export interface RestLogger {
 
 export interface RestContext {
   readonly broker: Broker;
+  readonly access: Access;
   readonly settings: SubmitSettings;
   readonly logger: RestLogger;
   /** Without it there is no `/metrics`. */

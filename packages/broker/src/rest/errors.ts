@@ -30,9 +30,12 @@ export function answerError(
   return sendProblem(request, reply, new TqError("internal", detail));
 }
 
-/** A request that is not HTTP, or came too slowly: answered on the bare socket, then cut. */
+/**
+ * A request that is not HTTP, or came too slowly: answered on the bare socket, then cut. Without
+ * `broker` the answer does not tell whose it is.
+ */
 export function answerBrokenRequest(
-  broker: Broker,
+  broker: Broker | undefined,
   error: NodeJS.ErrnoException,
   socket: Socket,
 ): void {
@@ -48,10 +51,11 @@ export function answerBrokenRequest(
     `HTTP/1.1 ${status} ${reason}`,
     `Content-Type: ${PROBLEM_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
-    `X-TQ-Node: ${broker.nodeId}`,
-    `X-TQ-Applied-Index: ${broker.status().applied}`,
     "Connection: close",
   ];
+  if (broker !== undefined) {
+    head.push(`X-TQ-Node: ${broker.nodeId}`, `X-TQ-Applied-Index: ${broker.status().applied}`);
+  }
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }
 

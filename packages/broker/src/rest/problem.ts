@@ -4,6 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ERRORS, type ErrorCode, TqError } from "task-queue-protocol";
+import { RateLimited } from "../operations/access.ts";
 import { SubmitRefused } from "../operations/submit.ts";
 
 export const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
@@ -59,9 +60,14 @@ export function sendProblem(
   extensions: Readonly<Record<string, unknown>> = {},
 ): FastifyReply {
   const problem = { ...problemOf(error, request.url), ...extensions };
-  const retryAfter = RETRY_AFTER[problem.status];
+  if (problem.status === 401) reply.header("www-authenticate", "Bearer");
+  const retryAfter = retryAfterOf(error) ?? RETRY_AFTER[problem.status];
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   return reply.code(problem.status).header("content-type", PROBLEM_TYPE).send(problem);
+}
+
+function retryAfterOf(error: TqError): string | undefined {
+  return error instanceof RateLimited ? String(Math.ceil(error.retryAfterMs / 1000)) : undefined;
 }
 
 /** Without the query, which may hold what should not be repeated. */

@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Metrics } from "../observe/metrics.ts";
+import { type Access, OPEN_ACCESS } from "../operations/access.ts";
 import type { Broker } from "../operations/broker.ts";
 import { buildRestApp } from "./app.ts";
 import { Connections } from "./connections.ts";
@@ -11,6 +12,8 @@ import { CLOSE_GRACE_MS, CONNECTIONS_MAX, HEADERS_MAX } from "./limits.ts";
 
 export interface RestServerOptions {
   readonly broker: Broker;
+  /** Default: open to all. */
+  readonly access?: Access | undefined;
   readonly config: RestConfig;
   readonly logger: RestLogger;
   /** Without it there is no `/metrics`. */
@@ -27,7 +30,7 @@ export interface RestServer {
 }
 
 export function createRestServer(options: RestServerOptions): RestServer {
-  const { broker, config, logger, metrics, warning } = options;
+  const { broker, access = OPEN_ACCESS, config, logger, metrics, warning } = options;
   const closing = new AbortController();
   // As many may wait as there are connections.
   setMaxListeners(0, closing.signal);
@@ -36,7 +39,8 @@ export function createRestServer(options: RestServerOptions): RestServer {
     queueDepthThreshold: config.broker.queueDepthThreshold,
     retry: config.retry,
   };
-  const app = buildRestApp({ broker, settings, logger, metrics, warning, closing: closing.signal });
+  const context = { broker, access, settings, logger, metrics, warning };
+  const app = buildRestApp({ ...context, closing: closing.signal });
   app.server.maxConnections = CONNECTIONS_MAX;
   app.server.maxHeadersCount = HEADERS_MAX;
   const connections = new Connections(app.server);

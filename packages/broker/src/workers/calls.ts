@@ -29,7 +29,7 @@ async function answer(
   peer: Peer,
   { verb, minIndex, body }: Call,
 ): Promise<Answer> {
-  const context = { minIndex, submit, signal: peer.waits };
+  const context = { caller: peer.caller, minIndex, submit, signal: peer.waits };
   const { value, index } = await answerCall(broker, verb, parse(body), context);
   const json = utf8.encode(JSON.stringify(value));
   const max = maxAnswerBytes(submit.maxPayloadBytes) - 1024;

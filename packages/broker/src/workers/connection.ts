@@ -21,11 +21,13 @@ import {
   VERSION_MAX,
   VERSION_MIN,
 } from "task-queue-protocol";
+import type { Caller } from "../operations/access.ts";
+import { assert } from "../queue/index.ts";
 import { handleCall } from "./calls.ts";
 import { handleNotes } from "./notes.ts";
 import { Outbound } from "./outbound.ts";
 import type { Peer, PortContext } from "./port.ts";
-import { errorMessage } from "./refusal.ts";
+import { asTqError, errorMessage } from "./refusal.ts";
 import { handleReport } from "./reports.ts";
 import { recognise } from "./stranger.ts";
 import { handleSubmit } from "./submits.ts";
@@ -44,6 +46,10 @@ export class Connection implements Peer {
   /** When the first byte of an unfinished frame came; 0 = no frame is unfinished. */
   #partSince = 0;
   #hello: Hello | undefined;
+  /** Whoever says hello, from when the key was found to be good. */
+  #caller: Caller | undefined;
+  /** Frames wait while a key is looked at. */
+  #isIdentifying = false;
   #session: WorkerSession | undefined;
   #openItems = 0;
   #openBytes = 0;
@@ -72,6 +78,11 @@ export class Connection implements Peer {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  get caller(): Caller {
+    assert(this.#caller !== undefined, "nothing is handled before the hello was accepted");
+    return this.#caller;
   }
 
   get waits(): AbortSignal {
@@ -136,7 +147,7 @@ export class Connection implements Peer {
     if (this.#ended) {
       // The peer was told to go; it has no claim to stay half open.
       if (now - this.#receivedAt > helloMs) this.#socket.destroy();
-    } else if (this.#hello === undefined && now - this.#acceptedAt > helloMs) {
+    } else if (this.#caller === undefined && now - this.#acceptedAt > helloMs) {
       this.#cut(`no hello within ${helloMs} ms`);
     } else if (this.#partSince > 0 && !this.#paused && now - this.#partSince > frameMs) {
       this.#cut(`a frame took longer than ${frameMs} ms`);
@@ -177,8 +188,8 @@ export class Connection implements Peer {
         this.#handle(frame);
       }
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#fail(new TqError("invalid_request", error.message, { cause: error }));
+      if (!(error instanceof ProtocolError || error instanceof TqError)) throw error;
+      this.#fail(asTqError(error));
     }
   }
 
@@ -191,7 +202,7 @@ export class Connection implements Peer {
     const message = decodeMessage(frame);
     const { requestId } = frame;
     if (this.#hello !== undefined) this.#handleMessage(requestId, message);
-    else if (message.kind === "hello") this.#welcome(requestId, message);
+    else if (message.kind === "hello") this.#identify(requestId, message);
     else if (message.kind === "unknownHello") this.#refuseVersion(message);
     else throw new ProtocolError("the first message is a hello");
   }
@@ -205,9 +216,29 @@ export class Connection implements Peer {
     );
   }
 
+  /** Reading goes on when it is known who it is; `helloMs` counts until then. */
+  #identify(requestId: number, hello: Hello): void {
+    this.#hello = hello;
+    this.#isIdentifying = true;
+    this.#admit(hello).then(
+      () => {
+        if (this.#ended) return;
+        this.#isIdentifying = false;
+        this.#welcome(requestId, hello);
+        this.#resume();
+      },
+      (error) => this.#fail(asTqError(error)),
+    );
+  }
+
+  async #admit({ role, key }: Hello): Promise<void> {
+    const caller = await this.#port.access.identify(key, this.#socket.remoteAddress ?? "");
+    if (role === "worker") caller.demand("work");
+    this.#caller = caller;
+  }
+
   #welcome(requestId: number, hello: Hello): void {
     const { broker, version, submit, leaseMs, heartbeatMs } = this.#port;
-    this.#hello = hello;
     const frameBytes = maxFrameBytes(submit.maxPayloadBytes);
     this.#reader.maxBytes = frameBytes;
     const { clusterId, leader } = broker.status();
@@ -296,10 +327,12 @@ export class Connection implements Peer {
 
   #expectWorker(kind: string): void {
     if (this.#hello?.role !== "worker") throw new ProtocolError(`a ${kind} from a client`);
+    this.caller.demand("work");
   }
 
   #expectSession(kind: string): WorkerSession {
     if (this.#session === undefined) throw new ProtocolError(`a ${kind} before a register`);
+    this.caller.demand("work");
     return this.#session;
   }
 
@@ -313,6 +346,7 @@ export class Connection implements Peer {
   }
 
   #isOverfull(share: number): boolean {
+    if (this.#isIdentifying) return true;
     const { openItems, openBytes, outboundHighBytes } = this.#port.limits;
     if (this.#openItems > openItems * share || this.#openBytes > openBytes * share) return true;
     // A worker's heartbeats must not wait behind its own deliveries.

@@ -1,6 +1,7 @@
 /** What the connections of the worker port share, and what a handler may do to its connection. */
 import type { SentMessage } from "task-queue-protocol";
 import type { Throttle } from "../observe/throttle.ts";
+import type { Access, Caller } from "../operations/access.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import type { WorkerPortLimits } from "./limits.ts";
@@ -16,6 +17,7 @@ export interface PortLogger {
 
 export interface PortContext {
   readonly broker: Broker;
+  readonly access: Access;
   readonly logger: PortLogger;
   /** For lines about strangers. */
   readonly throttle: Throttle;
@@ -37,6 +39,8 @@ export interface PortContext {
 export interface Peer {
   /** For the log. */
   readonly address: string;
+  /** Who has said hello. */
+  readonly caller: Caller;
   send(requestId: number, message: SentMessage): void;
   /**
    * Work that has no answer yet; the connection is read no further when there is too much of it.

@@ -2,7 +2,7 @@
  * Refusals in the form that the worker protocol carries: in an `error` frame, or as one of many
  * results.
  */
-import { type ErrorMessage, type ItemError, TqError } from "task-queue-protocol";
+import { type ErrorMessage, type ItemError, ProtocolError, TqError } from "task-queue-protocol";
 import { MESSAGE_LENGTH_MAX } from "./limits.ts";
 
 export function itemError(error: TqError): ItemError {
@@ -23,10 +23,13 @@ function refusal(error: TqError) {
 }
 
 /**
- * An expected refusal stays what it is; anything else is a bug that the caller must not see inside
- * of.
+ * An expected refusal stays what it is, and so does a breach of the format; anything else is a bug
+ * that the caller must not see inside of.
  */
 export function asTqError(error: unknown): TqError {
   if (error instanceof TqError) return error;
+  if (error instanceof ProtocolError) {
+    return new TqError("invalid_request", error.message, { cause: error });
+  }
   return new TqError("internal", "the broker failed to answer; its log says why", { cause: error });
 }

@@ -5,6 +5,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { ByteWriter, encodeMessage, TqError } from "task-queue-protocol";
 import { Throttle } from "../observe/throttle.ts";
+import { type Access, OPEN_ACCESS } from "../operations/access.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import { Connection } from "./connection.ts";
@@ -14,6 +15,8 @@ import { errorMessage } from "./refusal.ts";
 
 export interface WorkerServerOptions {
   readonly broker: Broker;
+  /** Default: open to all. */
+  readonly access?: Access | undefined;
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
@@ -52,10 +55,12 @@ class Port implements WorkerServer {
   #onEmpty: (() => void) | undefined;
 
   constructor(options: WorkerServerOptions) {
-    const { broker, logger, version, submit, leaseMs, heartbeatMs } = options;
+    const { broker, access = OPEN_ACCESS, logger } = options;
+    const { version, submit, leaseMs, heartbeatMs } = options;
     this.#options = options;
     this.#context = {
       broker,
+      access,
       logger,
       version,
       submit,

@@ -13,7 +13,7 @@ import { outcomeToError } from "../operations/outcome-to-error.ts";
 import { assert, type Command } from "../queue/index.ts";
 import { readNewTask, type TaskReading } from "./new-task.ts";
 import type { Peer, PortContext } from "./port.ts";
-import { asTqError, itemError } from "./refusal.ts";
+import { asTqError, errorMessage, itemError } from "./refusal.ts";
 import { Results } from "./results.ts";
 
 const STATE_CODES: ReadonlyMap<TaskStateName, number> = new Map(
@@ -28,6 +28,12 @@ export function handleSubmit(
   message: Submit,
 ): void {
   const { tasks } = message;
+  try {
+    peer.caller.demand("submit");
+  } catch (error) {
+    peer.send(requestId, errorMessage(asTqError(error)));
+    return;
+  }
   let bytes = 0;
   for (const { content } of tasks) bytes += content.payload.length;
   peer.opened(tasks.length, bytes);

@@ -74,11 +74,14 @@ describe("without any source", () => {
         priority: 0,
       },
       api: { host: "127.0.0.1", restPort: 8080 },
+      auth: { enabled: false, keys: [] },
+      isOpenToOthers: false,
       monitoring: {
         host: "127.0.0.1",
         prometheusPort: 9091,
         logLevel: "info",
         logFile: undefined,
+        requireAuth: false,
       },
       worker: { heartbeatIntervalMs: 10_000, leaseTimeoutMs: 30_000 },
       retry: {
@@ -142,14 +145,15 @@ worker:
       "config.yaml:28: worker.concurrency has no effect: " +
         "it is a setting of tq-worker, not of the broker",
     ]);
-    expect(config.notices.filter((notice) => notice.level === "warn")).toEqual([
-      {
-        level: "warn",
-        text:
-          "listening on 0.0.0.0 without TLS and without keys: " +
-          "whoever reaches this address can read and change every task",
-      },
-    ]);
+    const warnings = config.notices.filter((notice) => notice.level === "warn");
+    expect(warnings.map(({ text }) => text)).toEqual(
+      ["the worker port", "REST and gRPC", "metrics"].map(
+        (name) =>
+          `${name} can be reached on 0.0.0.0 without API keys and TLS: ` +
+          "let only trusted machines reach it",
+      ),
+    );
+    expect(config.isOpenToOthers).toBe(true);
   });
 
   test("the guide's cluster node and its tuning of storage", () => {
@@ -225,7 +229,7 @@ describe("what is wrong with a file is told with file, line, key and what is all
     [
       "\nbrokr:\n  port: 1\n",
       'config.yaml:3: brokr.port: there is no section "brokr"; sections are broker, persistence, ' +
-        'raft, api, auth, monitoring, worker, retry. Did you mean "broker.port"?',
+        'raft, api, auth, security, monitoring, worker, retry. Did you mean "broker.port"?',
     ],
     [
       "broker:\n  port: abc\n",
@@ -281,11 +285,6 @@ describe("what is wrong with a file is told with file, line, key and what is all
     [
       "api:\n  enable_tls: true\n",
       "config.yaml:2: api.enable_tls: this version has no TLS; set it to false, " +
-        "and let only trusted machines reach the broker's ports",
-    ],
-    [
-      "auth:\n  enabled: true\n  api_keys:\n    - key_hash: x\n",
-      "config.yaml:2: auth.enabled: this version does not check API keys; set it to false, " +
         "and let only trusted machines reach the broker's ports",
     ],
     [

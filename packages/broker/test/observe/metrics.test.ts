@@ -56,6 +56,7 @@ describe("the figures", () => {
     expect(faultsByPromtool(text)).toBeUndefined();
     expect(await scrape(metrics)).toEqual({
       [`tq_build_info{version="9.9.9",node_version="${process.version}"}`]: 1,
+      tq_insecure_listener: 0,
       'tq_raft_role{role="leader"}': 1,
       'tq_raft_role{role="follower"}': 0,
       'tq_raft_role{role="candidate"}': 0,

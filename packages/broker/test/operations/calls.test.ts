@@ -1,13 +1,19 @@
 /** The verbs that the worker protocol carries as JSON answer as REST does. */
 import { CALL_VERBS, type CallVerb, formatTaskId, parseTaskId, TqError } from "task-queue-protocol";
 import { beforeEach, describe, expect, test } from "vitest";
+import { ANYBODY } from "../../src/operations/access.ts";
 import { answerCall } from "../../src/operations/calls.ts";
 import { submitTask } from "../../src/operations/submit.ts";
 import { SETTINGS } from "../rest/harness.ts";
 import { FakeBroker } from "./fake-broker.ts";
 
 const REQUEST_ID = "00112233445566778899aabbccddeeff";
-const CONTEXT = { minIndex: 0, submit: SETTINGS, signal: new AbortController().signal };
+const CONTEXT = {
+  caller: ANYBODY,
+  minIndex: 0,
+  submit: SETTINGS,
+  signal: new AbortController().signal,
+};
 
 let broker: FakeBroker;
 

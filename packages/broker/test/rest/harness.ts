@@ -2,6 +2,7 @@
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { parseTaskId } from "task-queue-protocol";
 import type { Metrics } from "../../src/observe/metrics.ts";
+import { type Access, OPEN_ACCESS } from "../../src/operations/access.ts";
 import { PLAIN_BACKOFF } from "../../src/queue/index.ts";
 import { buildRestApp } from "../../src/rest/app.ts";
 import { FakeBroker } from "../operations/fake-broker.ts";
@@ -33,13 +34,18 @@ export class Harness {
   readonly app: FastifyInstance;
 
   constructor(
-    options: { readonly metrics?: Metrics; readonly warning?: () => string | undefined } = {},
+    options: {
+      readonly access?: Access;
+      readonly metrics?: Metrics;
+      readonly warning?: () => string | undefined;
+    } = {},
   ) {
     const log = (fields: object, message: string) => {
       this.logged.push({ fields, message });
     };
     this.app = buildRestApp({
       broker: this.broker,
+      access: OPEN_ACCESS,
       settings: SETTINGS,
       logger: { info: log, warn: log, error: log },
       closing: this.closing.signal,

@@ -2,6 +2,7 @@
 import { type SubmitTask, TASK_STATE_NAMES } from "task-queue-protocol";
 import { uuidv7obj } from "uuidv7";
 import { onTestFinished } from "vitest";
+import type { Access } from "../../src/operations/access.ts";
 import { PLAIN_BACKOFF } from "../../src/queue/index.ts";
 import type { WorkerPortLimits } from "../../src/workers/limits.ts";
 import { createWorkerServer, type WorkerServer } from "../../src/workers/server.ts";
@@ -20,6 +21,7 @@ export interface TestPort {
 }
 
 export interface PortOptions {
+  readonly access?: Access;
   readonly limits?: Partial<WorkerPortLimits>;
   readonly maxConnections?: number;
   readonly maxPayloadBytes?: number;
@@ -40,6 +42,7 @@ export async function openPort(node: FakeNode, options: PortOptions = {}): Promi
   const log = (level: string) => (_fields: object, text: string) => lines.push({ level, text });
   const server = createWorkerServer({
     broker: node,
+    access: options.access,
     host: "127.0.0.1",
     port: options.port ?? 0,
     version: "9.9.9",

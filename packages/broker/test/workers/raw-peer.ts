@@ -93,13 +93,13 @@ export class RawPeer {
   }
 }
 
-export function hello(role: Role): SentMessage {
+export function hello(role: Role, key = ""): SentMessage {
   return {
     kind: "hello",
     minVersion: 1,
     maxVersion: 1,
     role,
-    key: "",
+    key,
     name: "raw",
     version: "1",
   };

@@ -18,10 +18,12 @@ import {
 import { type Address, formatAddress } from "./address.ts";
 import { Connection, toError } from "./connection.ts";
 
+/** An API key, or where to get it: asked for at each dial, so that it can change. Empty = none. */
+export type ApiKey = string | (() => string | Promise<string>);
+
 export interface DialOptions {
   readonly role: Role;
-  /** API key; empty = none. */
-  readonly apiKey: string;
+  readonly apiKey: ApiKey;
   /** Name and version of the program, for the broker's log. */
   readonly name: string;
   readonly version: string;
@@ -34,9 +36,20 @@ export interface DialOptions {
 const TIMEOUT_MS = 5_000;
 
 /** Rejects with `TqError` when the broker refuses, with `Error` when it cannot be reached. */
-export function dial(
+export async function dial(
   address: Address,
   options: DialOptions,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const { apiKey } = options;
+  const key = typeof apiKey === "function" ? await apiKey() : apiKey;
+  return open(address, options, key, signal);
+}
+
+function open(
+  address: Address,
+  options: DialOptions,
+  key: string,
   signal: AbortSignal,
 ): Promise<Connection> {
   return new Promise((resolve, reject) => {
@@ -82,7 +95,7 @@ export function dial(
     socket.on("error", (error) => fail(error));
     socket.on("data", onData).on("close", onClose);
     socket.setNoDelay(true);
-    socket.write(hello(options));
+    socket.write(hello(options, key));
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
   });
@@ -92,14 +105,14 @@ function openTcp({ host, port }: Address): Socket {
   return connect({ host, port });
 }
 
-function hello({ role, apiKey, name, version }: DialOptions): Uint8Array {
+function hello({ role, name, version }: DialOptions, key: string): Uint8Array {
   const writer = new ByteWriter();
   encodeMessage(writer, 1, {
     kind: "hello",
     minVersion: VERSION_MIN,
     maxVersion: VERSION_MAX,
     role,
-    key: apiKey,
+    key,
     name,
     version,
   });

@@ -13,6 +13,6 @@ export {
   parseServers,
 } from "./address.ts";
 export { Connection, type ConnectionEvents, type OnAnswer, toError } from "./connection.ts";
-export { type DialOptions, dial } from "./dial.ts";
+export { type ApiKey, type DialOptions, dial } from "./dial.ts";
 export { Link, type LinkEvents, type LinkOptions } from "./link.ts";
 export { Route } from "./route.ts";

@@ -87,6 +87,10 @@ const FLAGS = {
     fallback: "info",
     env: ["TQ_LOG"],
   },
+  "api-key-file": {
+    describe: "File with the API key; default: the key in TQ_API_KEY",
+    fallback: "",
+  },
   "exec-allow": {
     describe: "A program that exec tasks may run: NAME=/path/to/program; repeatable",
     fallback: "",
@@ -140,7 +144,7 @@ export function parseFlags(
     logLevel: read("log-level", logLevel),
     execAllow: read("exec-allow", programs),
     httpDenyPrivate: read("http-deny-private", (value) => value === "true" || value === "1"),
-    apiKey: apiKeyOf(env),
+    apiKey: apiKeyOf(argv, env),
   };
 }
 
@@ -189,7 +193,8 @@ function parseArguments(
 
 const EPILOGUE = [
   "Every option can come from the environment: TQ_ and its name, as in TQ_BROKER_ADDR.",
-  "The API key is read from TQ_API_KEY, or from the file that TQ_API_KEY_FILE names.",
+  "The API key is read from the file of --api-key-file, from TQ_API_KEY, or from the file that",
+  "TQ_API_KEY_FILE names.",
   "SIGTERM drains: running tasks finish, the others are given back. A second signal ends it.",
 ].join("\n");
 
@@ -210,15 +215,17 @@ function lookUp(name: FlagName, argv: Readonly<Record<string, unknown>>, env: En
   return { value: flag.fallback, source: `--${name}`, given: false };
 }
 
-function apiKeyOf(env: Environment): string {
-  const file = env["TQ_API_KEY_FILE"];
-  if (env["TQ_API_KEY"] !== undefined) return env["TQ_API_KEY"];
-  if (file === undefined || file === "") return "";
+/** A flag would show the key itself to everybody on the machine, so there is none for it. */
+function apiKeyOf(argv: Readonly<Record<string, unknown>>, env: Environment): string {
+  const { value: path, source } = lookUp("api-key-file", argv, env);
+  const key = env["TQ_API_KEY"];
+  if (path === "" || (key !== undefined && argv["api-key-file"] === undefined)) return key ?? "";
   try {
-    return readFileSync(file, "utf8").trim();
+    const text = readFileSync(path, "utf8").trim();
+    if (text === "") throw new Error(`${path} is empty`);
+    return text;
   } catch (cause) {
-    const why = (cause as Error).message;
-    throw new StartError(EXIT.config, `TQ_API_KEY_FILE: ${why}`, cause);
+    throw new StartError(EXIT.config, `${source}: ${(cause as Error).message}`, cause);
   }
 }
 

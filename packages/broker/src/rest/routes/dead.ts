@@ -19,24 +19,24 @@ import { requestIdOf } from "./tasks.ts";
 const PARAMETERS = LIST_PARAMETERS.filter((name) => name !== "status");
 
 export function deadRoutes(app: FastifyInstance, { broker }: RestContext): void {
-  app.get("/dlq/failed-tasks", async (request, reply) => {
+  app.get("/dlq/failed-tasks", { config: { verb: "list" } }, async (request, reply) => {
     const query = parseListQuery(request.query, minIndexOf(request), PARAMETERS);
     return send(reply, await listDead(broker, query));
   });
 
-  app.get("/dlq/groups", async (request, reply) => {
+  app.get("/dlq/groups", { config: { verb: "error_groups" } }, async (request, reply) => {
     const { fields, read } = readOf(request, ERROR_GROUP_PARAMETERS);
     return send(reply, await listErrorGroups(broker, fields, read));
   });
 
-  app.post("/dlq/failed-tasks/:id/retry", async (request, reply) => {
+  app.post("/dlq/failed-tasks/:id/retry", { config: { verb: "retry" } }, async (request, reply) => {
     queryOf(request, []);
     optionalBody(request, []);
     const id = pathParameter(request, "id");
     return send(reply, await retryDead(broker, id, requestIdOf(request)));
   });
 
-  app.delete("/dlq/failed-tasks/:id", async (request, reply) => {
+  app.delete("/dlq/failed-tasks/:id", { config: { verb: "delete" } }, async (request, reply) => {
     queryOf(request, []);
     optionalBody(request, []);
     const id = pathParameter(request, "id");

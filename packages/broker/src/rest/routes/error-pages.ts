@@ -6,7 +6,7 @@ import { shown } from "../../operations/invalid.ts";
 import { pathParameter } from "../request-parts.ts";
 
 export function errorPageRoutes(app: FastifyInstance): void {
-  app.get("/errors/:code", async (request, reply) => {
+  app.get("/errors/:code", { config: { verb: "docs" } }, async (request, reply) => {
     const code = pathParameter(request, "code");
     if (!isErrorCode(code)) throw new TqError("not_found", `there is no error code ${shown(code)}`);
     reply.header("content-type", "text/markdown; charset=utf-8");

@@ -7,6 +7,7 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { TqError } from "task-queue-protocol";
+import type { Caller } from "../../operations/access.ts";
 import type { Broker } from "../../operations/broker.ts";
 import {
   EVENT_FILTERS,
@@ -33,35 +34,41 @@ import { APPLIED_INDEX, headerOf, queryOf } from "../request-parts.ts";
 interface Stream {
   readonly broker: Broker;
   readonly filter: FeedFilter;
+  readonly caller: Caller;
   readonly raw: ServerResponse;
   /** Ends it: the caller has gone, or the server closes. */
   readonly over: AbortSignal;
 }
 
 export function eventRoutes(app: FastifyInstance, { broker, closing, logger }: RestContext): void {
-  app.get("/events", { exposeHeadRoute: false }, async (request, reply) => {
-    const fields = queryOf(request, ["after", ...EVENT_FILTERS]);
-    const filter = parseEventFilter(fields);
-    const { after, field } = positionOf(request, fields.string("after"));
-    await reached(broker, after, field);
-    // What is wrong with the position is said while there still is a status to say it with.
-    const first = readEvents(broker, after, EVENTS_PER_WRITE, filter);
-    const leave = follow(broker);
-    const over = new AbortController();
-    const end = () => over.abort();
-    if (closing.aborted) end();
-    closing.addEventListener("abort", end);
-    reply.raw.once("close", end);
-    begin(broker, reply);
-    // A stream that breaks off is its reader's business, who comes again; `close` follows.
-    reply.raw.on("error", (error) => logger.info({ err: error }, "an event stream broke off"));
-    try {
-      await pump({ broker, filter, raw: reply.raw, over: over.signal }, first);
-    } finally {
-      closing.removeEventListener("abort", end);
-      leave();
-    }
-  });
+  app.get(
+    "/events",
+    { exposeHeadRoute: false, config: { verb: "events" } },
+    async (request, reply) => {
+      const fields = queryOf(request, ["after", ...EVENT_FILTERS]);
+      const filter = parseEventFilter(fields);
+      const { after, field } = positionOf(request, fields.string("after"));
+      await reached(broker, after, field);
+      // What is wrong with the position is said while there still is a status to say it with.
+      const first = readEvents(broker, after, EVENTS_PER_WRITE, filter);
+      const leave = follow(broker);
+      const over = new AbortController();
+      const end = () => over.abort();
+      if (closing.aborted) end();
+      closing.addEventListener("abort", end);
+      reply.raw.once("close", end);
+      begin(broker, reply);
+      // A stream that breaks off is its reader's business, who comes again; `close` follows.
+      reply.raw.on("error", (error) => logger.info({ err: error }, "an event stream broke off"));
+      try {
+        const caller = request.caller!;
+        await pump({ broker, filter, caller, raw: reply.raw, over: over.signal }, first);
+      } finally {
+        closing.removeEventListener("abort", end);
+        leave();
+      }
+    },
+  );
 }
 
 /** `Last-Event-ID` is what a browser sends by itself when it comes again: it is the newer one. */
@@ -88,7 +95,7 @@ function begin(broker: Broker, reply: FastifyReply): void {
 }
 
 async function pump(stream: Stream, first: EventPage): Promise<void> {
-  const { broker, filter, raw, over } = stream;
+  const { broker, filter, caller, raw, over } = stream;
   const wanted = { limit: EVENTS_PER_WRITE, filter };
   const waiting = { waitMs: EVENT_KEEP_ALIVE_MS, signal: over };
   // At once, also when nothing has happened: the reader learns where it stands.
@@ -97,6 +104,7 @@ async function pump(stream: Stream, first: EventPage): Promise<void> {
     if (!(await write(stream, pageToText(page)))) return;
     if (over.aborted) break;
     try {
+      caller.demand("events");
       page = await nextEvents(broker, page.next, wanted, waiting);
     } catch (error) {
       if (!(error instanceof TqError)) throw error;

@@ -4,7 +4,7 @@ import type { RestContext } from "../context.ts";
 
 export function metricsRoutes(app: FastifyInstance, { metrics }: RestContext): void {
   if (metrics === undefined) return;
-  app.get("/metrics", async (_request, reply) => {
+  app.get("/metrics", { config: { verb: "metrics" } }, async (_request, reply) => {
     reply.header("content-type", metrics.contentType);
     return metrics.render();
   });

@@ -8,15 +8,15 @@ import type { RestContext } from "../context.ts";
 import { readOf, send } from "../request-parts.ts";
 
 export function overviewRoutes(app: FastifyInstance, { broker }: RestContext): void {
-  app.get("/workers", async (request, reply) => {
+  app.get("/workers", { config: { verb: "workers" } }, async (request, reply) => {
     return send(reply, await listWorkers(broker, readOf(request).read));
   });
 
-  app.get("/stats", async (request, reply) => {
+  app.get("/stats", { config: { verb: "stats" } }, async (request, reply) => {
     return send(reply, await readStats(broker, readOf(request).read));
   });
 
-  app.get("/cluster", async (request, reply) => {
+  app.get("/cluster", { config: { verb: "cluster" } }, async (request, reply) => {
     const { fields, read } = readOf(request);
     // Asked most when there is no leader: waits for one only when the caller says so.
     if (fields.has("consistency") || read.minIndex !== undefined) await barrier(broker, read);

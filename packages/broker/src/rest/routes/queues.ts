@@ -32,16 +32,16 @@ const TURNS: Readonly<Record<string, QueueChange>> = {
 };
 
 export function queueRoutes(app: FastifyInstance, { broker }: RestContext): void {
-  app.get("/queues", async (request, reply) => {
+  app.get("/queues", { config: { verb: "queues" } }, async (request, reply) => {
     return send(reply, await listQueues(broker, readOf(request).read));
   });
 
-  app.get("/queues/:name", async (request, reply) => {
+  app.get("/queues/:name", { config: { verb: "queue" } }, async (request, reply) => {
     const name = pathParameter(request, "name");
     return sendQueue(reply, await getQueue(broker, name, readOf(request).read));
   });
 
-  app.put("/queues/:name", async (request, reply) => {
+  app.put("/queues/:name", { config: { verb: "configure_queue" } }, async (request, reply) => {
     queryOf(request, []);
     const name = pathParameter(request, "name");
     const settings = parseSettings(name, Fields.of(request.body ?? undefined, "body"));
@@ -49,7 +49,7 @@ export function queueRoutes(app: FastifyInstance, { broker }: RestContext): void
     return sendQueue(reply, await configureQueue(broker, name, { settings, ifRevision }));
   });
 
-  app.delete("/queues/:name", async (request, reply) => {
+  app.delete("/queues/:name", { config: { verb: "delete_queue" } }, async (request, reply) => {
     queryOf(request, []);
     optionalBody(request, []);
     const index = await deleteQueue(broker, pathParameter(request, "name"));
@@ -57,12 +57,16 @@ export function queueRoutes(app: FastifyInstance, { broker }: RestContext): void
   });
 
   for (const [verb, change] of Object.entries(TURNS)) {
-    app.post(`/queues/:name/${verb}`, async (request, reply) => {
-      queryOf(request, []);
-      optionalBody(request, []);
-      const name = pathParameter(request, "name");
-      return sendQueue(reply, await configureQueue(broker, name, change));
-    });
+    app.post(
+      `/queues/:name/${verb}`,
+      { config: { verb: "configure_queue" } },
+      async (request, reply) => {
+        queryOf(request, []);
+        optionalBody(request, []);
+        const name = pathParameter(request, "name");
+        return sendQueue(reply, await configureQueue(broker, name, change));
+      },
+    );
   }
 }
 

@@ -41,7 +41,7 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
   const { broker, settings } = context;
   const bodyLimit = taskBodyBytesMax(settings.maxPayloadBytes);
 
-  app.post("/tasks", { bodyLimit }, async (request, reply) => {
+  app.post("/tasks", { bodyLimit, config: { verb: "submit" } }, async (request, reply) => {
     queryOf(request, []);
     const key = idempotencyKeyOf(request);
     const answer = await submitTask(broker, request.body, settings, key);
@@ -51,17 +51,18 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
   });
 
   const batchLimit = batchBodyBytesMax(settings.maxPayloadBytes);
-  app.post("/tasks/batch", { bodyLimit: batchLimit }, async (request, reply) => {
+  const batch = { bodyLimit: batchLimit, config: { verb: "submit" } } as const;
+  app.post("/tasks/batch", batch, async (request, reply) => {
     queryOf(request, []);
     return sendBatch(request, reply, await submitBatch(broker, request.body, settings));
   });
 
-  app.get("/tasks", async (request, reply) => {
+  app.get("/tasks", { config: { verb: "list" } }, async (request, reply) => {
     const query = parseListQuery(request.query, minIndexOf(request));
     return send(reply, await listTasks(broker, query));
   });
 
-  app.get("/tasks/:id", async (request, reply) => {
+  app.get("/tasks/:id", { config: { verb: "get" } }, async (request, reply) => {
     const { fields, read } = readOf(request, ["wait"]);
     const id = pathParameter(request, "id");
     const timeoutMs = readWait(fields);
@@ -72,13 +73,13 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
     return send(reply, answer);
   });
 
-  app.get("/tasks/:id/logs", async (request, reply) => {
+  app.get("/tasks/:id/logs", { config: { verb: "logs" } }, async (request, reply) => {
     const { fields, read } = readOf(request, ["after", "limit"]);
     const wanted = { after: readCount(fields, "after"), limit: readCount(fields, "limit") };
     return send(reply, await readLogs(broker, pathParameter(request, "id"), wanted, read));
   });
 
-  app.get("/tasks/:id/graph", async (request, reply) => {
+  app.get("/tasks/:id/graph", { config: { verb: "graph" } }, async (request, reply) => {
     const { read } = readOf(request);
     return send(reply, await readGraph(broker, pathParameter(request, "id"), read));
   });
@@ -88,16 +89,16 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
     const reason = optionalBody(request, ["reason"]).string("reason");
     return send(reply, await cancelTask(broker, pathParameter(request, "id"), reason));
   };
-  app.post("/tasks/:id/cancel", cancel);
-  app.delete("/tasks/:id", cancel);
+  app.post("/tasks/:id/cancel", { config: { verb: "cancel" } }, cancel);
+  app.delete("/tasks/:id", { config: { verb: "cancel" } }, cancel);
 
-  app.post("/tasks/:id/reschedule", async (request, reply) => {
+  app.post("/tasks/:id/reschedule", { config: { verb: "reschedule" } }, async (request, reply) => {
     queryOf(request, []);
     const fields = optionalBody(request, ["run_at", "delay_ms"]);
     return send(reply, await rescheduleTask(broker, pathParameter(request, "id"), fields));
   });
 
-  app.post("/tasks/:id/retry", async (request, reply) => {
+  app.post("/tasks/:id/retry", { config: { verb: "retry" } }, async (request, reply) => {
     queryOf(request, []);
     optionalBody(request, []);
     const id = pathParameter(request, "id");

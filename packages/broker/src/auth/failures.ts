@@ -1,0 +1,56 @@
+/**
+ * How many wrong keys came from each address, and how long it has to wait for that before another
+ * key of it is checked. Right keys that are known are none of its business: a stranger who guesses
+ * from behind the same router holds up nobody who is known.
+ */
+import { BoundedMap } from "./bounded-map.ts";
+import { ADDRESSES_MAX, DELAY_MS, DELAY_MS_MAX, FAILURES_FREE, FAILURES_MS } from "./limits.ts";
+
+interface Record {
+  readonly count: number;
+  readonly at: number;
+}
+
+export class Failures {
+  readonly #records = new BoundedMap<string, Record>(ADDRESSES_MAX);
+  readonly #now: () => number;
+
+  /** `now`: milliseconds of a monotonic clock. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Milliseconds that this address still has to wait; 0 = none. */
+  waitMs(address: string): number {
+    const { count, at } = this.#of(address);
+    const doublings = count - FAILURES_FREE;
+    if (doublings < 0) return 0;
+    return Math.max(0, at + Math.min(DELAY_MS * 2 ** doublings, DELAY_MS_MAX) - this.#now());
+  }
+
+  add(address: string): void {
+    this.#records.set(groupOf(address), { count: this.#of(address).count + 1, at: this.#now() });
+  }
+
+  #of(address: string): Record {
+    const record = this.#records.get(groupOf(address));
+    const isOld = record === undefined || this.#now() - record.at > FAILURES_MS;
+    return isOld ? { count: 0, at: 0 } : record;
+  }
+}
+
+/**
+ * An IPv4 address, or the first half of an IPv6 address: whoever has one of the latter has all that
+ * begin like it.
+ */
+export function groupOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped !== null) return mapped[1]!;
+  if (!address.includes(":")) return address;
+  const [head = "", tail] = address.replace(/%.*$/, "").split("::");
+  const front = head === "" ? [] : head.split(":");
+  const back = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? 0 : 8 - front.length - back.length;
+  const all = [...front, ...new Array<string>(Math.max(0, zeros)).fill("0"), ...back];
+  return all.slice(0, 4).join(":");
+}

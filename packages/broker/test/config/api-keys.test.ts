@@ -1,0 +1,157 @@
+/** Settings of keys: what is taken, what is refused, and that no hash is ever repeated. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Config } from "../../src/config/config.ts";
+import { describeConfig } from "../../src/config/describe-config.ts";
+import { loadConfig } from "../../src/config/load-config.ts";
+
+const SALT_AND_HASH = "N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
+const HASH = `$2a$10$${SALT_AND_HASH}`;
+
+function load(yaml: string, env: Record<string, string> = {}): Config {
+  const folder = mkdtempSync(join(tmpdir(), "tq-config-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "c.yaml");
+  writeFileSync(file, yaml);
+  return loadConfig({ argv: ["--config", file], env });
+}
+
+/** The refusal, without the folder; no part of the hash may stand in it. */
+function refusal(yaml: string, env: Record<string, string> = {}): string {
+  try {
+    load(yaml, env);
+  } catch (error) {
+    const { message } = error as Error;
+    expect(message).not.toContain(SALT_AND_HASH.slice(0, 20));
+    return message.replace(/\/\S*\/c\.yaml/g, "c.yaml");
+  }
+  throw new Error("it was accepted");
+}
+
+/** One key as YAML, with parts replaced. */
+function withKey(fields: Record<string, unknown>): string {
+  const key = { key_hash: HASH, permissions: ["admin"], ...fields };
+  return `auth:\n  enabled: true\n  api_keys: ${JSON.stringify([key])}\n`;
+}
+
+test("the guide's section", () => {
+  const { auth, notices } = load(`auth:
+  enabled: true
+  api_keys:
+    - key_hash: "${HASH}"  # bcrypt hash
+      permissions:
+        - submit_tasks
+        - read_tasks
+        - cancel_tasks
+        - admin
+`);
+  const permissions = ["submit_tasks", "read_tasks", "cancel_tasks", "admin"];
+  expect(auth).toEqual({ enabled: true, keys: [{ name: "key-1", hash: HASH, permissions }] });
+  expect(notices).toEqual([]);
+});
+
+test("from the environment, as JSON", () => {
+  const keys = JSON.stringify([{ name: "a", key_hash: HASH, permissions: ["admin:dlq"] }]);
+  const env = { TQ_AUTH__ENABLED: "true", TQ_AUTH__API_KEYS: keys };
+  expect(load("", env).auth.keys).toEqual([{ name: "a", hash: HASH, permissions: ["admin:dlq"] }]);
+});
+
+test("the log tells names, and no hashes", () => {
+  const lines = describeConfig(load(withKey({ name: "ops" }))).join("\n");
+  expect(lines).toContain("auth.api_keys = [ops]");
+  expect(lines).not.toContain("$2a");
+});
+
+describe("what is wrong is told with its place", () => {
+  const where = "c.yaml:3: auth.api_keys: ";
+  test.each<[string, string]>([
+    ["auth:\n  enabled: true\n", "c.yaml:2: auth.enabled: nobody could get in: there are no keys"],
+    [withKey({ key_hash: "$2a$10$..." }), `${where}api_keys[0].key_hash: this is no bcrypt hash`],
+    [withKey({ key_hash: HASH.replace("2a", "2x") }), `${where}api_keys[0].key_hash: this is no`],
+    [withKey({ key_hash: undefined }), `${where}api_keys[0].key_hash: this is no bcrypt hash`],
+    [
+      withKey({ key_hash: HASH.replace("10", "13") }),
+      `${where}api_keys[0].key_hash: its cost is 13`,
+    ],
+    [
+      withKey({ key_hash: HASH.replace("10", "31") }),
+      `${where}api_keys[0].key_hash: its cost is 31`,
+    ],
+    [
+      withKey({ key_hash: HASH.replace("10", "03") }),
+      `${where}api_keys[0].key_hash: its cost is 3;`,
+    ],
+    [
+      withKey({ permissions: ["read_tasks", "submit_task"] }),
+      `${where}api_keys[0].permissions[1]: there is no such permission; there are submit_tasks, ` +
+        'read_tasks, cancel_tasks, process_tasks, admin:dlq, admin. Did you mean "submit_tasks"?',
+    ],
+    [withKey({ permissions: [] }), `${where}api_keys[0].permissions: a list with one or more of`],
+    [withKey({ permissions: "admin" }), `${where}api_keys[0].permissions: a list with one or more`],
+    [withKey({ name: "a b" }), `${where}api_keys[0].name: 1 to 64 of`],
+    [
+      withKey({ permission: [] }),
+      `${where}api_keys[0]: there is no permission, but name, key_hash`,
+    ],
+    ["auth:\n  api_keys: no\n", "c.yaml:2: auth.api_keys: allowed is a list of up to 64 keys"],
+    ["auth:\n  api_keys: [1]\n", "c.yaml:2: auth.api_keys: api_keys[0]: key_hash and permissions"],
+    ["monitoring:\n  require_auth: true\n", "c.yaml:2: monitoring.require_auth: there are no keys"],
+  ])("%j", (yaml, message) => {
+    expect(refusal(yaml)).toContain(message);
+  });
+
+  test("two keys of one name, two of one hash, and more than are ever tried", () => {
+    const list = (...keys: object[]) => {
+      const all = keys.map((key) => ({ permissions: ["admin"], ...key }));
+      return `auth:\n  api_keys: ${JSON.stringify(all)}\n`;
+    };
+    const other = HASH.replace(/y$/, "e");
+    expect(refusal(list({ name: "a", key_hash: HASH }, { name: "a", key_hash: other }))).toBe(
+      "c.yaml:2: auth.api_keys: the name a of api_keys[1] is that of api_keys[0] too",
+    );
+    expect(refusal(list({ key_hash: HASH }, { key_hash: HASH }))).toBe(
+      "c.yaml:2: auth.api_keys: the hash of api_keys[1] is that of api_keys[0] too",
+    );
+    const many = Array.from({ length: 65 }, () => ({ key_hash: HASH }));
+    expect(refusal(list(...many))).toContain("65 keys; a check tries each, so there may be 64");
+  });
+});
+
+test("what is weak or without effect is warned of", () => {
+  const texts = (yaml: string) => load(yaml).notices.map(({ text }) => text);
+  expect(texts(withKey({ key_hash: HASH.replace("10", "09") }))).toEqual([
+    "auth.api_keys: the hashes of key-1 cost less than 10: hash these keys anew",
+  ]);
+  expect(texts(withKey({}).replace("true", "false"))).toEqual([
+    "auth.api_keys has keys, and auth.enabled is false: nobody is asked for one",
+  ]);
+});
+
+describe("listeners that others reach", () => {
+  const all = "broker:\n  host: 0.0.0.0\n";
+
+  test("are warned of, a line for each", () => {
+    const config = load(`${all}api:\n  host: 127.0.0.1\n${withKey({})}`);
+    expect(config.notices.map(({ text }) => text)).toEqual([
+      "the worker port can be reached on 0.0.0.0 without TLS: let only trusted machines reach it",
+      "metrics can be reached on 0.0.0.0 without API keys and TLS: " +
+        "let only trusted machines reach it",
+    ]);
+    expect(config.isOpenToOthers).toBe(true);
+    expect(load(withKey({})).isOpenToOthers).toBe(false);
+  });
+
+  test("are no start with security.require, and the loopback is one", () => {
+    const require = "security:\n  require: true\n";
+    const lines = refusal(`${all}  advertise: a\nraft:\n  enabled: true\n${require}`).split("\n");
+    expect(lines.map((line) => line.replace(/^c\.yaml:\d+: /, "").split(", and ")[0])).toEqual([
+      "broker.host: the worker port would listen on 0.0.0.0 without API keys and TLS",
+      "api.host: REST and gRPC would listen on 0.0.0.0 without API keys and TLS",
+      "monitoring.host: metrics would listen on 0.0.0.0 without API keys and TLS",
+      "broker.host: the bus between brokers would listen on 0.0.0.0 without mutual TLS",
+    ]);
+    expect(load(require).isOpenToOthers).toBe(false);
+  });
+});
