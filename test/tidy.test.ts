@@ -72,6 +72,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "packages/broker/src/observe/",
     "packages/broker/src/operations/",
   ],
+  "packages/broker/src/tls/": [
+    "node:",
+    "@grpc/",
+    "packages/broker/src/config/config.ts",
+    "packages/broker/src/observe/",
+    "packages/broker/src/transport/security.ts",
+  ],
   "packages/broker/src/snapshots/": [
     "task-queue-raft",
     "node:",

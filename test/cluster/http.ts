@@ -4,6 +4,7 @@
  * and an end whatever happens.
  */
 import { request } from "node:http";
+import { request as requestSecurely } from "node:https";
 
 export interface Asked {
   readonly method?: "GET" | "POST";
@@ -11,6 +12,8 @@ export interface Asked {
   /** Sent as JSON. */
   readonly body?: unknown;
   readonly limitMs?: number;
+  /** For https: whom to trust, in PEM, and the name to expect. */
+  readonly tls?: { readonly ca: string; readonly servername: string } | undefined;
 }
 
 export interface Answer {
@@ -24,13 +27,14 @@ const ANSWER_MS = 5_000;
 
 /** Rejects when there is no whole answer: refused, broken off, or too late. */
 export function ask(url: string, asked: Asked = {}): Promise<Answer> {
-  const { method = "GET", headers = {}, body, limitMs = ANSWER_MS } = asked;
+  const { method = "GET", headers = {}, body, limitMs = ANSWER_MS, tls } = asked;
+  const send = tls === undefined ? request : requestSecurely;
   const bytes = body === undefined ? undefined : JSON.stringify(body);
   const type = bytes === undefined ? {} : { "content-type": "application/json" };
   return new Promise((resolve, reject) => {
-    const sent = request(
+    const sent = send(
       url,
-      { method, agent: false, headers: { ...type, ...headers } },
+      { ...tls, method, agent: false, headers: { ...type, ...headers } },
       (response) => {
         let text = "";
         response.setEncoding("utf8");

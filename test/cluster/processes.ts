@@ -17,7 +17,7 @@ import { dirname, join, resolve as resolvePath } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../ports.ts";
-import { ask } from "./http.ts";
+import { type Answer, type Asked, ask } from "./http.ts";
 
 /** The repository. */
 export const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
@@ -56,6 +56,8 @@ export class Node {
   /** More arguments and environment for the next start. */
   args: readonly string[];
   env: Readonly<Record<string, string>>;
+  /** How its doors are asked where they have TLS. */
+  tls: Asked["tls"];
   #child: ChildProcess | undefined;
   #exit: Promise<number | string> | undefined;
 
@@ -120,8 +122,14 @@ export class Node {
   }
 
   async get<T>(path: string): Promise<{ status: number; body: T }> {
-    const { status, text } = await httpGet(`http://127.0.0.1:${this.restPort}${path}`);
+    const { status, text } = await this.ask(this.restPort, path);
     return { status, body: (text === "" ? {} : JSON.parse(text)) as T };
+  }
+
+  /** At one of its HTTP ports. */
+  ask(port: number, path: string, asked: Asked = {}): Promise<Answer> {
+    const scheme = this.tls === undefined ? "http" : "https";
+    return ask(`${scheme}://127.0.0.1:${port}${path}`, { ...asked, tls: this.tls });
   }
 
   async isReady(): Promise<boolean> {
@@ -135,7 +143,7 @@ export class Node {
 
   /** The value of a metric without labels. */
   async metric(name: string): Promise<number> {
-    const { text } = await httpGet(`http://127.0.0.1:${this.metricsPort}/metrics`);
+    const { text } = await this.ask(this.metricsPort, "/metrics");
     const line = text.split("\n").find((each) => each.startsWith(`${name} `));
     if (line === undefined) throw new Error(`${this.id} has no metric ${name}`);
     return Number(line.slice(name.length + 1));

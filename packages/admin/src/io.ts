@@ -1,7 +1,7 @@
 /** The program's surroundings in one object, so that tests can be the terminal and the network. */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { type Client, connect, type Members } from "task-queue-client";
+import { type Client, connect, type Members, type TlsOptions } from "task-queue-client";
 import { StandardOutput } from "./output/standard-output.ts";
 
 /** What the verbs ask of the cluster. */
@@ -31,6 +31,8 @@ export type AdminClient = Pick<
 export interface ConnectOptions {
   readonly servers: string;
   readonly apiKey: string;
+  /** undefined = plain text. */
+  readonly tls: TlsOptions | undefined;
   readonly timeoutMs: number;
   /** Ask these servers only, wherever they point. */
   readonly stay: boolean;
@@ -94,11 +96,12 @@ export const PROCESS_IO: Io = {
     new Promise((resolve) => {
       setTimeout(resolve, ms);
     }),
-  connect: ({ servers, apiKey, timeoutMs, stay, onFailed, onUp }) =>
+  connect: ({ servers, apiKey, tls, timeoutMs, stay, onFailed, onUp }) =>
     connect({
       servers,
       stay,
       apiKey,
+      tls,
       timeoutMs,
       name: "tq-admin",
       onConnection: ({ state, address, error }) => {

@@ -103,6 +103,14 @@ function globalOptions(parser: Argv): Argv {
       describe: "Default: table on a terminal, else json",
     })
     .option("timeout", { type: "string", describe: "How long a request is tried [10s]" })
+    .option("tls", { type: "boolean", describe: "TLS; any of the following does the same" })
+    .option("tls-ca", { type: "string", describe: "File with the authorities to trust, PEM" })
+    .option("tls-cert", { type: "string", describe: "File with the certificate to show, PEM" })
+    .option("tls-key", { type: "string", describe: "File with its private key, PEM" })
+    .option("tls-server-name", {
+      type: "string",
+      describe: "Name in the brokers' certificates [the host]",
+    })
     .example("$0 cluster-status", "who leads, who follows")
     .example("$0 list --status dead", "what has failed for good")
     .example("$0 submit echo --payload '\"hello\"' --wait", "try the cluster out")
@@ -125,7 +133,8 @@ function addCommand(parser: Argv, command: Command, chosen: (args: Arguments) =>
 }
 
 const EPILOGUE = [
-  "Environment: TQ_BROKER_ADDR for --broker-addr; TQ_API_KEY, or TQ_API_KEY_FILE with its path.",
+  "Environment: TQ_BROKER_ADDR for --broker-addr, TQ_TLS_CA for --tls-ca and so on; TQ_API_KEY, or",
+  "TQ_API_KEY_FILE with its path.",
   "Exit status: 0 done, 1 the answer is no, 64 usage, 65 bad data, 66 not found, 69 no broker or",
   "no leader, 70 internal error, 75 try again later, 77 no permission, 78 configuration.",
 ].join("\n");

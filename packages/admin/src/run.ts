@@ -2,6 +2,7 @@
  * One call of `tq-admin`, from the command line to the exit status. Data goes to standard output,
  * everything else to standard error, and the connection is closed whatever happens.
  */
+import { readTlsFiles, type TlsOptions } from "task-queue-client/connection";
 import type { Arguments, Command, Context } from "./command.ts";
 import { CliError, EXIT, explain } from "./exit-status.ts";
 import type { AdminClient, ConnectOptions, Io } from "./io.ts";
@@ -40,16 +41,21 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
   const watch = new Reachability(servers);
   const tryMs = command.patient === true ? Math.min(timeoutMs, PATIENT_TRY_MS) : timeoutMs;
   const apiKey = () => apiKeyOf(args, io);
-  const options = { servers, apiKey, timeoutMs: tryMs, stay: command.patient === true };
+  const stay = command.patient === true;
   let opened: AdminClient | undefined;
   const context: Context = {
     // Opened when it is first asked for, for some verbs need no broker.
     get client() {
-      opened ??= openClient(io, options, watch);
+      opened ??= openClient(
+        io,
+        { servers, tls: tlsOf(args, io), apiKey, timeoutMs: tryMs, stay },
+        watch,
+      );
       return opened;
     },
     connect: (address, ms) => {
-      return openClient(io, { servers: address, apiKey, timeoutMs: ms, stay: true }, NO_WATCH);
+      const options = { servers: address, tls: tlsOf(args, io), apiKey, timeoutMs: ms, stay: true };
+      return openClient(io, options, NO_WATCH);
     },
     io,
     out,
@@ -58,7 +64,7 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
   };
   try {
     const work = command.run(context);
-    return command.patient === true ? await work : await Promise.race([work, watch.unreachable]);
+    return stay ? await work : await Promise.race([work, watch.unreachable]);
   } finally {
     await opened?.close();
   }
@@ -66,7 +72,7 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
 
 function openClient(
   io: Io,
-  options: Pick<ConnectOptions, "servers" | "timeoutMs" | "stay"> & { apiKey(): string },
+  options: Pick<ConnectOptions, "servers" | "tls" | "timeoutMs" | "stay"> & { apiKey(): string },
   watch: Pick<Reachability, "failed" | "up">,
 ): AdminClient {
   try {
@@ -123,6 +129,26 @@ class Reachability {
 function formatOf(args: Arguments, io: Io): Format {
   const given = text(args, "output");
   return FORMATS.find((format) => format === given) ?? (io.isTerminal ? "table" : "json");
+}
+
+/** From the flags, or from variables with the same names: `TQ_TLS_CA`. */
+function tlsOf(args: Arguments, io: Io): TlsOptions | undefined {
+  const given = (name: string): string => {
+    const variable = `TQ_${name.toUpperCase().replaceAll("-", "_")}`;
+    return (text(args, name) ?? io.env[variable] ?? "").trim();
+  };
+  try {
+    return readTlsFiles({
+      tls: ["true", "1"].includes(given("tls")),
+      ca: given("tls-ca"),
+      cert: given("tls-cert"),
+      key: given("tls-key"),
+      serverName: given("tls-server-name"),
+    });
+  } catch (cause) {
+    if (cause instanceof CliError) throw cause;
+    throw new CliError(EXIT.config, (cause as Error).message, cause);
+  }
 }
 
 /** A flag would show the key itself to everybody on the machine, so there is none for it. */

@@ -115,6 +115,23 @@ describe("connecting", () => {
     expect(noFile.status).toBe(78);
   });
 
+  test("TLS by any of its flags or variables, and never with a file that is no use", async () => {
+    const tlsOf = async (line: string, env = {}) => {
+      const { options } = await admin(line, () => {}, { env });
+      return (options as { tls?: unknown }).tls;
+    };
+    expect(await tlsOf("stats")).toBeUndefined();
+    expect(await tlsOf("stats --tls")).toEqual({});
+    expect(await tlsOf("stats", { TQ_TLS: "true" })).toEqual({});
+    expect(await tlsOf("stats --tls-server-name a", { TQ_TLS_SERVER_NAME: "b" })).toEqual({
+      serverName: "a",
+    });
+    expect(await tlsOf("stats", { TQ_TLS_SERVER_NAME: "b" })).toEqual({ serverName: "b" });
+    const noFile = await admin("stats", () => {}, { env: { TQ_TLS_CA: "/none" } });
+    expect(noFile.status).toBe(78);
+    expect(noFile.stderr).toContain("--tls-ca: ENOENT");
+  });
+
   test("brokers that are all down are reported soon, with what to do; a patient verb goes on", async () => {
     const down = async (line: string) => {
       let client: { stats: unknown; cluster: unknown } | undefined;

@@ -8,6 +8,7 @@ import { type ClusterSeat, takeSeat } from "./cluster-bus.ts";
 import type { Config } from "./config/config.ts";
 import { type DiskSpaceWatch, watchDiskSpace } from "./disk-space.ts";
 import { openDoors } from "./doors.ts";
+import { EXIT, StartupError } from "./exit-status.ts";
 import { handOver } from "./hand-over.ts";
 import { startLeaderChores } from "./jobs/leader-chores.ts";
 import { LeaderProgress } from "./leader-progress.ts";
@@ -28,7 +29,9 @@ import { type NodeReplica, Runtime } from "./runtime.ts";
 import type { DataDir } from "./storage/data-dir.ts";
 import { Scrub } from "./storage/scrub.ts";
 import { StorageDamage } from "./storage/storage-error.ts";
-import { callRejoin } from "./transport/rejoin-call.ts";
+import { BrokerTls } from "./tls/broker-tls.ts";
+import { TlsFileError } from "./tls/read-material.ts";
+import { type CallRejoin, rejoinCaller } from "./transport/rejoin-call.ts";
 
 export interface BrokerLife {
   /** Hands over, lets work under way finish, closes everything, keeps everything. */
@@ -89,12 +92,16 @@ async function start(
   closeAll: () => Promise<void>,
 ): Promise<BrokerLife> {
   const { config, log, version, signal, acceptRestored = false } = options;
-  const rejoin = await finishRecovery({ config, log, signal, acceptRestored, wallMs: Date.now });
+  const tls = openTls(options);
+  opened.push(tls);
+  const security = tls.bus;
+  const finish = { config, log, signal, security, acceptRestored, wallMs: Date.now };
+  const rejoin = await finishRecovery(finish);
   const data = await openData(config, log, { acceptRestored });
   opened.push(data);
   signal.throwIfAborted();
   const roster = rosterOf(data);
-  const seat = await takeSeat(config, data, roster, log, signal);
+  const seat = await takeSeat(config, data, roster, log, signal, security);
   opened.push(seat);
   signal.throwIfAborted();
   const replica = await boot(config, data, seat);
@@ -129,8 +136,10 @@ async function start(
   const { retention, ...chores } = startLeaderChores({ broker, runtime, log, retentionMs });
   opened.push(chores);
   const figures = { logEntries, retention: () => retention, access: options.access };
-  opened.push(...(await openDoors({ config, version, log, broker, runtime, disk, ...figures })));
-  if (rejoin !== undefined) opened.push(promote(options, seat, runtime, rejoin));
+  const doors = { config, version, log, broker, runtime, disk, tls, ...figures };
+  opened.push(...(await openDoors(doors)));
+  const call = rejoinCaller({ security });
+  if (rejoin !== undefined) opened.push(promote(options, seat, runtime, rejoin, call));
   return {
     stop: async () => {
       draining = true;
@@ -142,6 +151,15 @@ async function start(
     },
     close: closeAll,
   };
+}
+
+function openTls({ config, log }: BrokerLifeOptions): BrokerTls {
+  try {
+    return new BrokerTls(config, log);
+  } catch (cause) {
+    if (!(cause instanceof TlsFileError)) throw cause;
+    throw new StartupError(EXIT.config, cause.message, { cause });
+  }
 }
 
 /** The next start is told to look closely when this one has met with damage. */
@@ -280,6 +298,7 @@ function promote(
   seat: ClusterSeat,
   runtime: Runtime,
   rejoin: Rejoin,
+  call: CallRejoin,
 ): Promotion {
   return new Promotion({
     dataDir: config.persistence.dataDir,
@@ -287,7 +306,7 @@ function promote(
     self: seat.self,
     members: () => runtime.replica.members,
     leader: () => runtime.replica.raft.leader,
-    call: callRejoin,
+    call,
     log,
     onFault: onFatal,
     wallMs: Date.now,

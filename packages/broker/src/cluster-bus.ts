@@ -17,6 +17,7 @@ import { form } from "./transport/form.ts";
 import { foundingOf } from "./transport/formation.ts";
 import { greetMember } from "./transport/greet.ts";
 import { joinHostPort, parsePeer } from "./transport/peers.ts";
+import type { BusSecurity } from "./transport/security.ts";
 
 /** What the rest of the process needs of the cluster it belongs to. */
 export interface ClusterSeat {
@@ -50,6 +51,7 @@ export async function takeSeat(
   roster: Roster | undefined,
   log: NodeLogger,
   signal: AbortSignal,
+  security?: BusSecurity,
 ): Promise<ClusterSeat> {
   // Only a damaged directory says less of itself than what lies in it.
   if (roster !== undefined) await format.raise(clusterVersionOf(roster));
@@ -62,12 +64,15 @@ export async function takeSeat(
   if (roster === undefined && config.raft.peers.length === 0)
     throw new StartupError(EXIT.config, NO_PEERS);
   const { host } = config.broker;
-  const server = await BusServer.listen({ host, port: config.raft.port, log }).catch((error) => {
+  const { port } = config.raft;
+  const server = await BusServer.listen({ host, port, log, security }).catch((error) => {
     throw new StartupError(EXIT.unavailable, error.message, { cause: error });
   });
+  const dial = { security };
   const peers = config.raft.peers.map(parsePeer);
   const { identity: known } = identity;
-  const options = { server, identity: known, member: self, peers, saveFormation, log, signal };
+  const whom = { identity: known, member: self, peers };
+  const options = { ...whom, server, saveFormation, log, dial, signal };
   const formation = await form(options).catch(async (error) => {
     await server.close();
     throw error;
@@ -77,12 +82,12 @@ export async function takeSeat(
     formation,
     self,
     greet: (peer) => {
-      return greetMember(parsePeer(peer), { member: self, clusterId: formation.clusterId });
+      const { clusterId } = formation;
+      return greetMember(parsePeer(peer), { member: self, clusterId, dial });
     },
     startBus: (listener, memory) => {
       const random = Math.random;
-      const whom = { identity: known, formation, member: self, peers };
-      const bus = startBus({ ...whom, server, listener, log, random, ...memory });
+      const bus = startBus({ ...whom, formation, server, listener, log, dial, random, ...memory });
       opened.push(bus);
       return bus;
     },

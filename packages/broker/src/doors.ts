@@ -1,4 +1,5 @@
 /** The listeners of a broker: workers and clients, REST, metrics; opened together. */
+import { createServer, type Server } from "node:net";
 import type { Config } from "./config/config.ts";
 import type { DiskSpaceWatch } from "./disk-space.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
@@ -9,6 +10,7 @@ import { type Access, OPEN_ACCESS } from "./operations/access.ts";
 import type { Broker } from "./operations/broker.ts";
 import { createRestServer } from "./rest/server.ts";
 import type { Runtime } from "./runtime.ts";
+import type { BrokerTls } from "./tls/broker-tls.ts";
 import { createWorkerServer } from "./workers/server.ts";
 
 export interface Door {
@@ -27,6 +29,7 @@ export interface DoorsOptions {
   readonly logEntries: () => number;
   /** What retention has removed so far. */
   readonly retention?: () => RetentionFigures;
+  readonly tls: BrokerTls;
   /** Where the data directory is; without it nobody is told of room on that disk. */
   readonly disk?: Pick<DiskSpaceWatch, "space" | "warning">;
 }
@@ -35,7 +38,7 @@ export interface DoorsOptions {
  * Resolves when all are open, in the order of opening; else none is. Rejects with `StartupError`.
  */
 export async function openDoors(options: DoorsOptions): Promise<Door[]> {
-  const { config, access, log, broker } = options;
+  const { config, access, log, broker, tls } = options;
   const metrics = metricsOf(options);
   const workers = workerServer(options);
   const rest = createRestServer({
@@ -45,6 +48,7 @@ export async function openDoors(options: DoorsOptions): Promise<Door[]> {
     logger: log,
     metrics,
     warning: () => warningOf(options),
+    guard: (server) => tls.guard(server, "rest"),
   });
   const doors: Door[] = [{ close: async () => metrics.close() }];
   try {
@@ -70,7 +74,7 @@ function warningOf({ disk, runtime }: DoorsOptions): string | undefined {
 }
 
 function metricsOf(options: DoorsOptions): Metrics {
-  const { config, broker, runtime, version, logEntries, retention, disk } = options;
+  const { config, broker, runtime, version, logEntries, retention, disk, tls } = options;
   return createMetrics({
     isOpenToOthers: config.isOpenToOthers,
     retention,
@@ -80,17 +84,19 @@ function metricsOf(options: DoorsOptions): Metrics {
     divergences: () => runtime.replica.divergences,
     logEntries,
     diskSpace: () => disk?.space(),
+    certificates: () => tls.certificates,
     version,
   });
 }
 
 /** A default that is taken, by a second broker on this machine perhaps, is no reason to stop. */
 async function openMetrics(options: DoorsOptions, metrics: Metrics): Promise<Door[]> {
-  const { config, log } = options;
+  const { config, log, tls } = options;
+  const guard = (server: Server) => tls.guard(server, "metrics");
   const { host, prometheusPort: port, requireAuth } = config.monitoring;
   const access = requireAuth ? options.access : OPEN_ACCESS;
   try {
-    return [await startMetricsServer({ metrics, access, host, port, logger: log })];
+    return [await startMetricsServer({ metrics, access, host, port, logger: log, guard })];
   } catch (error) {
     if (config.said.has("monitoring.prometheus_port")) throw error;
     log.warn({}, `${(error as Error).message}; they are at /metrics of REST meanwhile`);
@@ -98,7 +104,7 @@ async function openMetrics(options: DoorsOptions, metrics: Metrics): Promise<Doo
   }
 }
 
-function workerServer({ config, access, version, log, broker }: DoorsOptions) {
+function workerServer({ config, access, version, log, broker, tls }: DoorsOptions) {
   return createWorkerServer({
     broker,
     access,
@@ -114,5 +120,10 @@ function workerServer({ config, access, version, log, broker }: DoorsOptions) {
     heartbeatMs: config.worker.heartbeatIntervalMs,
     maxConnections: config.broker.maxConnections,
     logger: log,
+    createServer: (onSocket) => {
+      const server = createServer(onSocket);
+      tls.guard(server, "worker");
+      return server;
+    },
   });
 }

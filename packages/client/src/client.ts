@@ -25,7 +25,13 @@ import {
 } from "task-queue-protocol";
 import { uuidv7obj } from "uuidv7";
 import { Caller, type CallOptions } from "./caller.ts";
-import { type ApiKey, type DialOptions, Link } from "./connection/index.ts";
+import {
+  type ApiKey,
+  checkTls,
+  type DialOptions,
+  Link,
+  type TlsOptions,
+} from "./connection/index.ts";
 import { timeoutError } from "./errors.ts";
 import { type EventFilter, type FollowOptions, follow } from "./follow.ts";
 import { Jobs } from "./jobs.ts";
@@ -60,7 +66,9 @@ export interface ClientOptions<M extends TaskMap = AnyTasks> {
   readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
   /** Only the given servers: a broker's word on where to go instead is not followed. */
   readonly stay?: boolean | undefined;
-  /** Opens the socket; by default plain TCP. */
+  /** TLS to the brokers, whose certificate and name are checked; plain text without. */
+  readonly tls?: TlsOptions | undefined;
+  /** Opens the socket; by default TCP, with or without TLS. */
   readonly openSocket?: DialOptions["openSocket"];
   /** Name of the program, for the broker's log. */
   readonly name?: string | undefined;
@@ -122,10 +130,11 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
 
   #createLink(options: ClientOptions<M>): Link {
     const tell = options.onConnection ?? (() => {});
-    const { servers, stay, apiKey = "", name = "task-queue-client", openSocket } = options;
-    const dialOptions = { role: "client", apiKey, name, version: VERSION, openSocket } as const;
+    const { servers, stay, apiKey = "", name = "task-queue-client", tls, openSocket } = options;
+    if (tls !== undefined) checkTlsOptions(tls);
+    const dialOptions = { role: "client", apiKey, name, version: VERSION } as const;
     return new Link(
-      { servers, stay, ...dialOptions },
+      { servers, stay, tls, openSocket, ...dialOptions },
       {
         onUp: ({ address }) => {
           this.#link.settled();
@@ -378,6 +387,14 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
  */
 export function connect<const M extends TaskMap = AnyTasks>(options: ClientOptions<M>): Client<M> {
   return new Client(options);
+}
+
+function checkTlsOptions(tls: TlsOptions): void {
+  try {
+    checkTls(tls);
+  } catch (cause) {
+    throw new TqError("invalid_request", (cause as Error).message, { field: "tls", cause });
+  }
 }
 
 function closedError(): TqError {

@@ -27,7 +27,7 @@ export {
   type SubmitItem,
   type SubmitOutcome,
 } from "./client.ts";
-export type { ApiKey } from "./connection/index.ts";
+export type { ApiKey, TlsOptions } from "./connection/index.ts";
 export { TaskFailed } from "./errors.ts";
 export type { EventFilter, FollowOptions } from "./follow.ts";
 export { type JobFilter, type JobOptions, Jobs } from "./jobs.ts";

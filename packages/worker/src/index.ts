@@ -14,7 +14,7 @@ export function createWorker<const M extends TaskMap = AnyTasks>(
   options: WorkerOptions<M>,
 ): Worker {
   const resolved: ResolvedOptions = resolveOptions(options);
-  const dialer = tcpDialer(SYSTEM_CLOCK, resolved.apiKey);
+  const dialer = tcpDialer(SYSTEM_CLOCK, resolved.apiKey, resolved.tls);
   const worker = new Worker(resolved, { clock: SYSTEM_CLOCK, dialer, random: Math.random });
   if (resolved.handleSignals) handleSignals(worker, process, resolved.logger);
   return worker;

@@ -4,7 +4,13 @@
  */
 import { hostname } from "node:os";
 import type { AnyTasks, TaskMap } from "task-queue-client";
-import { type ApiKey, formatAddress, parseServers } from "task-queue-client/connection";
+import {
+  type ApiKey,
+  checkTls,
+  formatAddress,
+  parseServers,
+  type TlsOptions,
+} from "task-queue-client/connection";
 import { WINDOW_MAX } from "task-queue-protocol";
 import type { Handlers, HandlersOf } from "./handler.ts";
 import { type Logger, SILENT } from "./logger.ts";
@@ -41,6 +47,8 @@ export interface WorkerOptions<M extends TaskMap = AnyTasks> {
   readonly labels?: Readonly<Record<string, string>>;
   /** Where the brokers ask for one; a function is asked at each dial. */
   readonly apiKey?: ApiKey;
+  /** TLS to the brokers, whose certificate and name are checked; plain text without. */
+  readonly tls?: TlsOptions | undefined;
   readonly shutdown?: ShutdownOptions;
   /** Default: silence. */
   readonly logger?: Logger;
@@ -61,6 +69,7 @@ export interface ResolvedOptions {
   /** `key=value`, sorted. */
   readonly labels: readonly string[];
   readonly apiKey: ApiKey;
+  readonly tls: TlsOptions | undefined;
   readonly graceMs: number;
   readonly abortMs: number;
   readonly handleSignals: boolean;
@@ -98,11 +107,22 @@ export function resolveOptions<M extends TaskMap>(options: WorkerOptions<M>): Re
     name: nameOf(options.name ?? `${hostname()}-${process.pid}`),
     labels: labelsOf(options.labels ?? {}),
     apiKey: options.apiKey ?? "",
+    tls: tlsOf(options.tls),
     graceMs: milliseconds("shutdown.graceMs", shutdown.graceMs ?? GRACE_MS),
     abortMs: milliseconds("shutdown.abortMs", shutdown.abortMs ?? ABORT_MS),
     handleSignals: shutdown.handleSignals ?? false,
     logger: options.logger ?? SILENT,
   };
+}
+
+function tlsOf(tls: TlsOptions | undefined): TlsOptions | undefined {
+  if (tls === undefined) return undefined;
+  try {
+    checkTls(tls);
+    return tls;
+  } catch (cause) {
+    throw new TypeError((cause as Error).message, { cause });
+  }
 }
 
 function addresses(servers: string | readonly string[]): readonly string[] {

@@ -9,6 +9,7 @@ import {
   dial,
   formatAddress,
   parseAddress,
+  type TlsOptions,
 } from "task-queue-client/connection";
 import {
   BATCH_MAX,
@@ -38,9 +39,9 @@ const REGISTER_MS = 10_000;
 /** Room in a frame for what is not a result: ids, tokens, lengths, error texts. */
 const ITEM_OVERHEAD_BYTES = 64;
 
-/** Dials plain TCP. */
-export function tcpDialer(clock: Clock, apiKey: ApiKey): Dialer {
-  const options = { role: "worker", apiKey, name: "tq-worker", version: VERSION } as const;
+/** Plain text without `tls`. */
+export function tcpDialer(clock: Clock, apiKey: ApiKey, tls?: TlsOptions): Dialer {
+  const options = { role: "worker", apiKey, tls, name: "tq-worker", version: VERSION } as const;
   return {
     async dial(address, registration, listener, signal) {
       const connection = await dial(parseAddress(address), options, signal);

@@ -112,6 +112,8 @@ describe("flags", () => {
     ["--exec-allow cat=cat", 64, /NAME=\/absolute\/path/],
     ["--exec-allow x=/nowhere/x", 64, /executable file/],
     ["--exec-allow x=/tmp", 64, /executable file/],
+    ["--tls-ca /nowhere", 78, /--tls-ca: ENOENT/],
+    ["--tls-cert /dev/null --tls-key /dev/null", 78, /--tls-cert: there is no certificate/],
   ])("%s is refused with %i", (line, status, message) => {
     const error = refusal(line);
     expect(error.message).toMatch(message);
@@ -137,6 +139,13 @@ describe("flags", () => {
     expect(error.status).toBe(78);
     expect(error.message).toMatch(/^WORKER_COUNT: "many"/);
     expect(refusal("", { TQ_API_KEY_FILE: "/nowhere/key" }).status).toBe(78);
+  });
+
+  test("TLS by any of its flags or variables", () => {
+    expect(flags("").tls).toBeUndefined();
+    expect(flags("--tls").tls).toEqual({});
+    expect(flags("--tls-server-name a").tls).toEqual({ serverName: "a" });
+    expect(flags("", { TQ_TLS_SERVER_NAME: "b" }).tls).toEqual({ serverName: "b" });
   });
 
   test("help names every flag and is printed, not thrown", () => {

@@ -12,6 +12,7 @@ const PORT_MAX = 65_535;
 
 export function checkTogether(settings: Settings, collector: Collector): void {
   checkSecurity(settings, collector);
+  checkTls(settings, collector);
   checkPorts(settings, collector);
   checkCluster(settings, collector);
   const { concurrency, pool_size: poolSize } = settings.worker;
@@ -21,11 +22,23 @@ export function checkTogether(settings: Settings, collector: Collector): void {
   complain(collector, "worker.pool_size", text);
 }
 
-function checkSecurity(settings: Settings, collector: Collector): void {
-  const instead = "set it to false, and let only trusted machines reach the broker's ports";
-  if (settings.api.enable_tls) {
-    complain(collector, "api.enable_tls", `this version has no TLS; ${instead}`);
+function checkTls({ api, monitoring, raft }: Settings, collector: Collector): void {
+  for (const [key, isOn] of [
+    ["api.enable_tls", api.enable_tls],
+    ["monitoring.enable_tls", monitoring.enable_tls],
+  ] as const) {
+    if (!isOn || (api.tls_cert_path !== undefined && api.tls_key_path !== undefined)) continue;
+    const missing = api.tls_cert_path === undefined ? "api.tls_cert_path" : "api.tls_key_path";
+    complain(collector, key, `it needs ${missing}; set it to the path of a PEM file`);
   }
+  const files = ["tls_cert_path", "tls_key_path", "tls_ca_path"] as const;
+  const missing = files.find((name) => raft[name] === undefined);
+  const given = [...files, "tls_server_name" as const].find((name) => raft[name] !== undefined);
+  if (given === undefined || missing === undefined) return;
+  complain(collector, `raft.${given}`, `TLS between brokers needs raft.${missing} too`);
+}
+
+function checkSecurity(settings: Settings, collector: Collector): void {
   const { auth, monitoring, security } = settings;
   if (auth.enabled && auth.api_keys.length === 0) {
     const text = "nobody could get in: there are no keys; tq-admin keys hash makes one";

@@ -43,10 +43,14 @@ export interface Config {
     readonly snapshotEntries: number;
     /** The highest leads. */
     readonly priority: number;
+    /** Of the bus; undefined = plain text. */
+    readonly tls: BusTlsFiles | undefined;
   };
   readonly api: {
     readonly host: string;
     readonly restPort: number;
+    /** Of every door but metrics; undefined = plain text. */
+    readonly tls: TlsFiles | undefined;
   };
   readonly auth: {
     /** Does every door ask for a key? */
@@ -59,6 +63,7 @@ export interface Config {
     /** Of metrics. */
     readonly host: string;
     readonly prometheusPort: number;
+    readonly tls: TlsFiles | undefined;
     readonly logLevel: LogLevel;
     /** undefined = standard output. */
     readonly logFile: string | undefined;
@@ -77,6 +82,21 @@ export interface Config {
   readonly notices: readonly Notice[];
   /** Every setting that was said somewhere, by its key. */
   readonly said: ReadonlyMap<string, Said>;
+}
+
+/** Absolute paths of PEM files. */
+export interface TlsFiles {
+  /** Of the settings that name them. */
+  readonly section: "api" | "raft";
+  readonly cert: string;
+  readonly key: string;
+  /** Whoever connects must have a certificate of one of these; undefined = nobody is asked. */
+  readonly ca: string | undefined;
+}
+
+export interface BusTlsFiles extends TlsFiles {
+  /** The name that the certificates of all nodes have; undefined = each has its node's id. */
+  readonly serverName: string | undefined;
 }
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";

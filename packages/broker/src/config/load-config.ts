@@ -11,7 +11,7 @@ import { formatHostPort, isWildcard, parseHostPort } from "./address.ts";
 import { cheapKeys } from "./api-keys.ts";
 import { checkTogether } from "./check-together.ts";
 import { Collector } from "./collect.ts";
-import type { Config, Notice, Said } from "./config.ts";
+import type { BusTlsFiles, Config, Notice, Said, TlsFiles } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Flags, parseFlags, readFlags } from "./flags.ts";
 import { isClustered } from "./is-clustered.ts";
@@ -81,12 +81,18 @@ function toConfig(
       electionTimeoutMs: raft.election_timeout_ms,
       snapshotEntries: raft.snapshot_entries,
       priority: raft.priority,
+      tls: busTlsFiles(raft),
     },
-    api: { host: apiHost, restPort: api.rest_port },
+    api: {
+      host: apiHost,
+      restPort: api.rest_port,
+      tls: api.enable_tls ? tlsFiles("api", api) : undefined,
+    },
     auth: { enabled: auth.enabled, keys: auth.api_keys },
     monitoring: {
       host: monitoring.host ?? broker.host,
       prometheusPort: monitoring.prometheus_port,
+      tls: monitoring.enable_tls ? tlsFiles("api", api) : undefined,
       logLevel: monitoring.log_level,
       logFile: monitoring.log_file,
       requireAuth: monitoring.require_auth,
@@ -111,6 +117,21 @@ function toConfig(
     isOpenToOthers: open.length > 0,
     said,
   };
+}
+
+type TlsPaths = Pick<Settings["api"], "tls_cert_path" | "tls_key_path" | "tls_ca_path">;
+
+/** Undefined unless certificate and key are given. */
+function tlsFiles(section: TlsFiles["section"], paths: TlsPaths): TlsFiles | undefined {
+  const { tls_cert_path: cert, tls_key_path: key, tls_ca_path: ca } = paths;
+  if (cert === undefined || key === undefined) return undefined;
+  const ownCa = ca === undefined ? undefined : resolve(ca);
+  return { section, cert: resolve(cert), key: resolve(key), ca: ownCa };
+}
+
+function busTlsFiles(raft: Settings["raft"]): BusTlsFiles | undefined {
+  const files = tlsFiles("raft", raft);
+  return files && { ...files, serverName: raft.tls_server_name };
 }
 
 /** A wildcard address cannot be dialled: the machine's name is the best guess at one that can. */

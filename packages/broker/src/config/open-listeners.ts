@@ -26,10 +26,10 @@ export function openListeners(settings: Settings): OpenListener[] {
       name: "metrics",
       key: "monitoring.host",
       host: monitoring.host ?? broker.host,
-      lacks: lacking(monitoring.require_auth, false),
+      lacks: lacking(monitoring.require_auth, monitoring.enable_tls),
     },
   ];
-  if (isClustered(raft)) {
+  if (isClustered(raft) && raft.tls_cert_path === undefined) {
     const bus = { name: "the bus between brokers", key: "broker.host", host: broker.host };
     listeners.push({ ...bus, lacks: "mutual TLS" });
   }

@@ -136,14 +136,37 @@ export const SCHEMA = {
       0,
       "Among brokers that are up to date the one with the highest becomes leader.",
     ),
+    tls_cert_path: derived(
+      path,
+      "Certificate of this node for the bus, on which brokers then talk in mutual TLS. All nodes " +
+        "of a cluster have one, or none has.",
+    ),
+    tls_key_path: derived(path, "Its private key, which only its owner may read."),
+    tls_ca_path: derived(path, "The authority of all nodes' certificates, and of nothing else."),
+    tls_server_name: derived(
+      text("a host name", /^\S{1,253}$/),
+      "A name that the certificates of all nodes have; default: each has its own raft.node_id.",
+    ),
   },
   api: {
     host: derived(host, "Where REST requests are listened for; default: broker.host."),
     rest_port: key(port, 8080, "Port of REST; 0 takes a free one."),
     grpc_port: key(port, 9090, "Port of gRPC.", NOT_YET),
-    enable_tls: key(flag(), false, "TLS on every listener; true is refused in this version."),
-    tls_cert_path: derived(path, "Certificate.", NOT_YET),
-    tls_key_path: derived(path, "Private key.", NOT_YET),
+    enable_tls: key(
+      flag(),
+      false,
+      "TLS for workers, clients, REST and gRPC. Needs tls_cert_path and tls_key_path.",
+    ),
+    tls_cert_path: derived(
+      path,
+      "Certificate in PEM, with the ones between it and its authority. Read again on SIGHUP and " +
+        "when it is replaced.",
+    ),
+    tls_key_path: derived(path, "Its private key in PEM, which only its owner may read."),
+    tls_ca_path: derived(
+      path,
+      "Authorities in PEM. With it, whoever connects must show a certificate of one of them.",
+    ),
   },
   auth: {
     enabled: key(
@@ -174,6 +197,7 @@ export const SCHEMA = {
       "Port of metrics for Prometheus; 0 takes a free one. Where nobody set it and it is in use, " +
         "metrics are at /metrics of REST alone.",
     ),
+    enable_tls: key(flag(), false, "TLS for metrics, with the certificate of api.tls_cert_path."),
     log_level: key(logLevel, "info", "What is logged: this level and those after it."),
     log_file: derived(path, "Log file; default: standard output."),
     require_auth: key(

@@ -16,6 +16,8 @@ export interface MetricsServerOptions {
   /** 0 = any free one. */
   readonly port: number;
   readonly logger: MetricsLogger;
+  /** Sees to it that connections are encrypted before they get here. */
+  readonly guard?: ((server: Server) => void) | undefined;
 }
 
 export interface MetricsLogger {
@@ -47,6 +49,7 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  options.guard?.(server);
   await listen(server, host, port);
   return {
     port: (server.address() as AddressInfo).port,

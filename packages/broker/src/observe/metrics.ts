@@ -22,8 +22,15 @@ export interface MetricsOptions {
   readonly diskSpace?: () => DiskFigures | undefined;
   /** Others reach a listener that lacks keys or TLS. */
   readonly isOpenToOthers?: boolean | undefined;
+  /** Of listeners with TLS. */
+  readonly certificates?: () => readonly CertificateFigures[];
   /** Of this program. */
   readonly version: string;
+}
+
+export interface CertificateFigures {
+  readonly listener: string;
+  readonly secondsLeft: number;
 }
 
 /** Since this process started. */
@@ -87,6 +94,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     snapshotFigures(node, options),
     diskFigures(node, options),
     retentionFigures(node, options),
+    certificateFigures(node, options),
   ];
   const leaderCollectors = [memberFigures(cluster), queueFigures(cluster, broker)];
   const timer = setInterval(() => watch.see(status()), LOOK_MS);
@@ -146,6 +154,18 @@ function raftFigures(
     setTotal(changes, watch.changes);
     setTotal(elections, watch.elections);
     if (logEntries !== undefined) entries?.set(logEntries());
+  };
+}
+
+function certificateFigures(
+  registry: Registry,
+  { certificates }: Pick<MetricsOptions, "certificates">,
+): Collect {
+  if (certificates === undefined) return () => {};
+  const help = "Time until the certificate of a listener expires; below 0: it has.";
+  const left = gauge(registry, "tq_tls_certificate_expiry_seconds", help, ["listener"]);
+  return () => {
+    for (const { listener, secondsLeft } of certificates()) left.set({ listener }, secondsLeft);
   };
 }
 

@@ -8,7 +8,7 @@ import { EXIT, StartupError } from "../exit-status.ts";
 import type { Formation, Member } from "../ports.ts";
 import { unreachable } from "../queue/index.ts";
 import { lists } from "../transport/handshake.ts";
-import { callRejoin, type RejoinAnswer, type RejoinQuestion } from "../transport/rejoin-call.ts";
+import type { CallRejoin, RejoinAnswer, RejoinQuestion } from "../transport/rejoin-call.ts";
 import type { Rejoin } from "./rejoin-file.ts";
 
 export interface AskOptions {
@@ -21,8 +21,8 @@ export interface AskOptions {
   readonly onConfirmed: (wasVoter: boolean) => Promise<void>;
   readonly log: AskLogger;
   readonly signal: AbortSignal;
+  readonly call: CallRejoin;
   /** For tests. */
-  readonly call?: typeof callRejoin;
   readonly roundMs?: number;
   readonly now?: () => number;
 }
@@ -80,7 +80,7 @@ class Asking {
   }
 
   async #ask(bus: string): Promise<Formation | undefined> {
-    const { call = callRejoin, signal, onConfirmed } = this.#options;
+    const { call, signal, onConfirmed } = this.#options;
     const answer = await call(bus, this.#question(), signal);
     this.#said.set(bus, wordsOf(answer));
     switch (answer.verdict) {

@@ -16,6 +16,8 @@ import { foundAs, IDENTITY_FILE } from "../storage/data-dir.ts";
 import { peekIdentity } from "../storage/identity-store.ts";
 import { StorageDamage } from "../storage/storage-error.ts";
 import { BusServer } from "../transport/bus-server.ts";
+import { rejoinCaller } from "../transport/rejoin-call.ts";
+import type { BusSecurity } from "../transport/security.ts";
 import { askToRejoin } from "./ask.ts";
 import { LostData } from "./lost-data.ts";
 import { type Rejoin, readRejoin, removeRejoin, writeRejoin } from "./rejoin-file.ts";
@@ -25,6 +27,8 @@ export interface FinishOptions {
   readonly config: Config;
   readonly log: NodeLogger;
   readonly signal: AbortSignal;
+  /** Of the bus; plain text without. */
+  readonly security?: BusSecurity | undefined;
   /** An operator vouches for this directory. */
   readonly acceptRestored: boolean;
   /** ms. */
@@ -69,13 +73,15 @@ async function callOff(
   );
 }
 
-async function ask({ config, log, signal, wallMs }: FinishOptions, known: Rejoin): Promise<Rejoin> {
+async function ask(options: FinishOptions, known: Rejoin): Promise<Rejoin> {
+  const { config, log, signal, security, wallMs } = options;
   const { dataDir } = config.persistence;
   let rejoin = known;
   const server = await BusServer.listen({
     host: config.broker.host,
     port: config.raft.port,
     log,
+    security,
   }).catch((error) => {
     throw new StartupError(EXIT.unavailable, error.message, { cause: error });
   });
@@ -89,7 +95,8 @@ async function ask({ config, log, signal, wallMs }: FinishOptions, known: Rejoin
       rejoin = { ...rejoin, confirmed: true, wasVoter: wasVoter || rejoin.wasVoter };
       await writeRejoin(dataDir, rejoin);
     };
-    const formation = await askToRejoin({ rejoin, member, buses, onConfirmed, log, signal });
+    const call = rejoinCaller({ security });
+    const formation = await askToRejoin({ rejoin, member, buses, onConfirmed, call, log, signal });
     rejoin = { ...rejoin, phase: "settingAside", folder: folderNameAt(wallMs()), formation };
     await writeRejoin(dataDir, rejoin);
     return rejoin;

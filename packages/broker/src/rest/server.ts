@@ -1,14 +1,17 @@
 /** The REST listener: opens its port, and closes without cutting off requests in hand. */
 import { setMaxListeners } from "node:events";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Metrics } from "../observe/metrics.ts";
+import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
 import type { Broker } from "../operations/broker.ts";
 import { buildRestApp } from "./app.ts";
 import { Connections } from "./connections.ts";
 import type { RestConfig, RestLogger } from "./context.ts";
 import { CLOSE_GRACE_MS, CONNECTIONS_MAX, HEADERS_MAX } from "./limits.ts";
+
+const TLS_HANDSHAKE = 0x16;
 
 export interface RestServerOptions {
   readonly broker: Broker;
@@ -20,6 +23,8 @@ export interface RestServerOptions {
   readonly metrics?: Metrics | undefined;
   /** See `RestContext`. */
   readonly warning?: (() => string | undefined) | undefined;
+  /** Sees to it that connections are encrypted before they get here. */
+  readonly guard?: ((server: Server) => void) | undefined;
 }
 
 export interface RestServer {
@@ -44,6 +49,9 @@ export function createRestServer(options: RestServerOptions): RestServer {
   app.server.maxConnections = CONNECTIONS_MAX;
   app.server.maxHeadersCount = HEADERS_MAX;
   const connections = new Connections(app.server);
+  sayWhoSpeaksTls(app.server, logger);
+  // Last: it puts itself before all that wait for connections.
+  options.guard?.(app.server);
   return {
     listen: () => listen(app, config.api.host, config.api.restPort),
     close: () => {
@@ -51,6 +59,19 @@ export function createRestServer(options: RestServerOptions): RestServer {
       return close(app, connections);
     },
   };
+}
+
+/** A client with TLS on a port without is answered like all that is no HTTP, and told of here. */
+function sayWhoSpeaksTls(server: Server, logger: RestLogger): void {
+  const throttle = new Throttle();
+  server.prependListener(
+    "clientError",
+    ({ rawPacket }: { rawPacket?: Buffer }, { remoteAddress }: Socket) => {
+      if (rawPacket?.[0] !== TLS_HANDSHAKE || !throttle.allows(`${remoteAddress}`)) return;
+      const words = `a TLS handshake came from ${remoteAddress} to the REST port, which has no TLS`;
+      logger.warn({ address: remoteAddress }, `${words} (api.enable_tls)`);
+    },
+  );
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<{ port: number }> {

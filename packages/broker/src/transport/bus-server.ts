@@ -10,8 +10,10 @@
  * waits for nobody.
  */
 import { createServer, type Server, type Socket } from "node:net";
+import type { PeerCertificate } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import { Throttle } from "../observe/throttle.ts";
+import { helloOf } from "./doorkeeper.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, SERVER_OPTIONS } from "./limits.ts";
 import type { Logger } from "./logger.ts";
 import { joinHostPort } from "./peers.ts";
@@ -28,6 +30,7 @@ import {
   STREAM_KINDS,
   type StreamKind,
 } from "./raft-service.ts";
+import type { BusSecurity } from "./security.ts";
 
 /** Answers what nodes ask before they share a cluster. A rejection becomes the call's status. */
 export interface Greeter {
@@ -61,7 +64,7 @@ export interface ListenOptions {
   readonly port: number;
   readonly log: Logger;
   /** Plain text without. */
-  readonly credentials?: grpc.ServerCredentials;
+  readonly security?: BusSecurity | undefined;
 }
 
 export class BusServer {
@@ -80,11 +83,12 @@ export class BusServer {
   private constructor(options: ListenOptions) {
     this.#options = options;
     this.#grpc.addService(RAFT_SERVICE as unknown as grpc.ServiceDefinition, this.#handlers());
-    const credentials = options.credentials ?? grpc.ServerCredentials.createInsecure();
-    const injector = this.#grpc.createConnectionInjector(credentials);
+    // What reaches it is decrypted already, where there is TLS.
+    const injector = this.#grpc.createConnectionInjector(grpc.ServerCredentials.createInsecure());
     this.#listener = createServer({ noDelay: true }, (socket) => {
       if (this.#admit(socket)) injector.injectConnection(socket);
     });
+    options.security?.guard(this.#listener);
   }
 
   /** Rejects with an error that names address and setting when the port cannot be had. */
@@ -141,16 +145,22 @@ export class BusServer {
     const handlers: Record<string, grpc.UntypedHandleCall> = {
       snapshot: (call: SnapshotCall) => {
         const peer = call.getPeer();
-        if (this.#acceptors === undefined) call.emit("error", TRY_AGAIN);
+        const impostor = this.#impostor(call, helloOf(call.metadata)?.nodeId);
+        if (impostor !== undefined) call.emit("error", impostor);
+        else if (this.#acceptors === undefined) call.emit("error", TRY_AGAIN);
         else this.#acceptors.snapshot(call, () => this.#cut(peer));
       },
       greet: (call: UnaryCall<GreetRequest>, callback: Answer<GreetReply>) => {
+        const impostor = this.#impostor(call, call.request.from?.member?.id);
+        if (impostor !== undefined) return callback(impostor);
         void answer(callback, async () => this.#greeterOrThrow().greet(call.request));
       },
       form: (call: UnaryCall<FormRequest>, callback: Answer<FormReply>) => {
         void answer(callback, () => this.#greeterOrThrow().form(call.request));
       },
       rejoin: (call: UnaryCall<RejoinRequest>, callback: Answer<RejoinReply>) => {
+        const impostor = this.#impostor(call, call.request.member?.id);
+        if (impostor !== undefined) return callback(impostor);
         void answer(callback, async () => {
           if (this.#answerRejoin === undefined) throw new NotReady(NOT_READY);
           return this.#answerRejoin(call.request, call.getPeer());
@@ -163,11 +173,26 @@ export class BusServer {
           if (status.code === grpc.status.OK) callback(null, {});
           else callback(status);
         };
-        if (this.#acceptors === undefined) end(TRY_AGAIN);
+        const impostor = this.#impostor(call, helloOf(call.metadata)?.nodeId);
+        if (impostor !== undefined) end(impostor);
+        else if (this.#acceptors === undefined) end(TRY_AGAIN);
         else this.#acceptors.stream(kind, call, end);
       };
     }
     return handlers;
+  }
+
+  /** A caller who calls itself what its certificate does not say, before it is listened to. */
+  #impostor(call: AnyCall, nodeId: string | undefined): Refusal | undefined {
+    const { security, log } = this.#options;
+    if (security === undefined || nodeId === undefined) return undefined;
+    const details = security.refusal(certificateOf(call), nodeId);
+    if (details === undefined) return undefined;
+    const from = call.getPeer();
+    if (this.#throttle.allows(`${from.slice(0, from.lastIndexOf(":"))} ${details}`)) {
+      log.warn({ from, reason: details }, `refused ${nodeId} at ${from}: ${details}`);
+    }
+    return { code: grpc.status.FAILED_PRECONDITION, details };
   }
 
   /** In a turn of its own: the session may be busy with the very bytes that led here. */
@@ -210,11 +235,17 @@ export class BusServer {
   }
 }
 
+type AnyCall = Pick<InboundCall, "getPeer" | "getAuthContext">;
+type Refusal = { readonly code: grpc.status; readonly details: string };
 type UnaryCall<T> = grpc.ServerUnaryCall<T, object>;
 type Answer<T> = grpc.sendUnaryData<T>;
 
 const NOT_READY = "not ready for this yet: try again";
 const TRY_AGAIN = { code: grpc.status.UNAVAILABLE, details: NOT_READY } as const;
+
+function certificateOf(call: AnyCall): PeerCertificate | undefined {
+  return call.getAuthContext().sslPeerCertificate;
+}
 
 class NotReady extends Error {}
 

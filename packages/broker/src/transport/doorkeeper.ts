@@ -136,7 +136,8 @@ class RememberedStarts implements PeerStarts {
   }
 }
 
-function helloOf(metadata: grpc.Metadata): Hello | undefined {
+/** Undefined when there is none that can be read. */
+export function helloOf(metadata: grpc.Metadata): Hello | undefined {
   const [bytes] = metadata.get(HELLO_KEY);
   if (!Buffer.isBuffer(bytes)) return undefined;
   try {

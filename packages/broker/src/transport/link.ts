@@ -121,10 +121,10 @@ export class Link {
   #dial(): void {
     clearTimeout(this.#retry);
     this.#retry = undefined;
-    const { addresses, dial, kinds } = this.#options;
+    const { addresses, dial, kinds, member } = this.#options;
     const address = addresses[this.#nextAddress % addresses.length]!;
     const attempt: Attempt = {
-      client: dialClient(address, dial),
+      client: dialClient(address, dial, member.id),
       address,
       calls: [],
       outboxes: new Map(),

@@ -21,20 +21,23 @@ export type RejoinAnswer =
   | { readonly verdict: "WAIT"; readonly reason: string };
 
 /** Whatever keeps the question from being answered is one more reason to wait. */
-export async function callRejoin(
+export type CallRejoin = (
   address: string,
   question: RejoinQuestion,
   signal: AbortSignal,
-  dial?: DialOptions,
-): Promise<RejoinAnswer> {
-  const client = dialClient(address, dial);
-  try {
-    return read(await call(client, question, signal));
-  } catch (error) {
-    return { verdict: "WAIT", reason: wordsFor(error) };
-  } finally {
-    client.close();
-  }
+) => Promise<RejoinAnswer>;
+
+export function rejoinCaller(dial?: DialOptions): CallRejoin {
+  return async (address, question, signal) => {
+    const client = dialClient(address, dial);
+    try {
+      return read(await call(client, question, signal));
+    } catch (error) {
+      return { verdict: "WAIT", reason: wordsFor(error) };
+    } finally {
+      client.close();
+    }
+  };
 }
 
 function call(

@@ -109,7 +109,12 @@ async function* receive(
   request: Uint8Array,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
-  const client = dialClient(source.address, options.dial, SNAPSHOT_CHANNEL_OPTIONS);
+  const client = dialClient(
+    source.address,
+    options.dial,
+    source.member.id,
+    SNAPSHOT_CHANNEL_OPTIONS,
+  );
   const call = open(client, source.hello, request);
   const handshake = new Handshake(call, options, source.member);
   const abort = () => call.destroy(signal.reason);

@@ -284,8 +284,21 @@ describe("what is wrong with a file is told with file, line, key and what is all
     ],
     [
       "api:\n  enable_tls: true\n",
-      "config.yaml:2: api.enable_tls: this version has no TLS; set it to false, " +
-        "and let only trusted machines reach the broker's ports",
+      "config.yaml:2: api.enable_tls: it needs api.tls_cert_path; " +
+        "set it to the path of a PEM file",
+    ],
+    [
+      "monitoring:\n  enable_tls: true\napi:\n  tls_cert_path: a.crt\n",
+      "config.yaml:2: monitoring.enable_tls: it needs api.tls_key_path; " +
+        "set it to the path of a PEM file",
+    ],
+    [
+      "raft:\n  tls_cert_path: a.crt\n  tls_key_path: a.key\n",
+      "config.yaml:2: raft.tls_cert_path: TLS between brokers needs raft.tls_ca_path too",
+    ],
+    [
+      "raft:\n  tls_server_name: tq\n",
+      "config.yaml:2: raft.tls_server_name: TLS between brokers needs raft.tls_cert_path too",
     ],
     [
       "broker:\n  port: 55536\n",
@@ -537,6 +550,16 @@ describe("the files that come with the broker", () => {
     const config = loadConfig({ argv: ["--config", path], env: {} });
     expect(config.notices).toEqual([]);
     expect(config.raft.enabled).toBe(name !== "single-node");
+  });
+
+  test("tls.yaml names all files, and says what is left open", () => {
+    const path = new URL("tls.yaml", CONFIG_FOLDER).pathname;
+    const { api, monitoring, raft } = loadConfig({ argv: ["--config", path], env: {} });
+    const cert = "/etc/task-queue/tls/server.crt";
+    const key = "/etc/task-queue/tls/server.key";
+    expect(api.tls).toEqual({ section: "api", cert, key, ca: undefined });
+    expect(monitoring.tls).toEqual(api.tls);
+    expect(raft.tls).toMatchObject({ section: "raft", ca: "/etc/task-queue/tls/bus-ca.crt" });
   });
 
   test("the three nodes name each other and share no port", () => {

@@ -19,6 +19,7 @@ import type {
 import { type BusOptions, type PeerBus, startBus } from "../../src/transport/bus.ts";
 import { BusServer } from "../../src/transport/bus-server.ts";
 import type { Logger } from "../../src/transport/logger.ts";
+import type { BusSecurity } from "../../src/transport/security.ts";
 
 /** Waits for a condition; the test's own timeout is the only limit. */
 export async function until(condition: () => boolean): Promise<void> {
@@ -123,15 +124,16 @@ export interface NodeOptions {
   readonly peers?: BusOptions["peers"];
   readonly random?: () => number;
   readonly snapshotIdleMs?: number;
+  readonly security?: BusSecurity;
 }
 
 /** On a port that the system gives to no outbound connection, so that it can be had again. */
-export async function listen(): Promise<{ server: BusServer; log: Journal }> {
+export async function listen(security?: BusSecurity): Promise<{ server: BusServer; log: Journal }> {
   const log = new Journal();
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     try {
-      return { server: await BusServer.listen({ host: "127.0.0.1", port, log }), log };
+      return { server: await BusServer.listen({ host: "127.0.0.1", port, log, security }), log };
     } catch (error) {
       if (!String(error).includes("is in use")) throw error;
     }
@@ -152,6 +154,7 @@ export function start(options: NodeOptions): Node {
     peers: options.peers ?? [],
     listener: heard,
     log,
+    dial: { security: options.security },
     ...(versions === undefined ? {} : { versions }),
     ...(options.member === undefined ? {} : { member: options.member }),
     ...(options.random === undefined ? {} : { random: options.random }),

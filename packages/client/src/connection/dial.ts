@@ -17,6 +17,7 @@ import {
 } from "task-queue-protocol";
 import { type Address, formatAddress } from "./address.ts";
 import { Connection, toError } from "./connection.ts";
+import { explainTls, openTls, type TlsOptions } from "./tls.ts";
 
 /** An API key, or where to get it: asked for at each dial, so that it can change. Empty = none. */
 export type ApiKey = string | (() => string | Promise<string>);
@@ -27,7 +28,9 @@ export interface DialOptions {
   /** Name and version of the program, for the broker's log. */
   readonly name: string;
   readonly version: string;
-  /** Opens the socket; by default plain TCP. */
+  /** Plain text without. */
+  readonly tls?: TlsOptions | undefined;
+  /** Opens the socket; by default TCP, with or without TLS. */
   readonly openSocket?: ((address: Address) => Socket) | undefined;
   /** Longest the whole of it may take. */
   readonly timeoutMs?: number | undefined;
@@ -53,7 +56,8 @@ function open(
   signal: AbortSignal,
 ): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const socket = (options.openSocket ?? openTcp)(address);
+    const { tls } = options;
+    const socket = options.openSocket?.(address) ?? openSocket(address, tls);
     const reader = new FrameReader(FRAME_OVERHEAD_BYTES);
     const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     const timer = setTimeout(() => {
@@ -73,11 +77,14 @@ function open(
       if (error instanceof TqError) reject(error);
       else reject(new Error(`${formatAddress(address)}: ${message}`, { cause: error }));
     }
+    function failToOpen(cause: NodeJS.ErrnoException): void {
+      fail(new Error(explainTls(cause, tls), { cause }));
+    }
     function onAbort(): void {
       fail(new Error("given up"));
     }
     function onClose(): void {
-      fail(new Error("closed during the handshake"));
+      failToOpen(Object.assign(new Error("closed during the handshake"), { code: "closed" }));
     }
     function onData(chunk: Buffer): void {
       try {
@@ -92,7 +99,7 @@ function open(
         fail(error as Error);
       }
     }
-    socket.on("error", (error) => fail(error));
+    socket.on("error", (error) => failToOpen(error));
     socket.on("data", onData).on("close", onClose);
     socket.setNoDelay(true);
     socket.write(hello(options, key));
@@ -101,8 +108,8 @@ function open(
   });
 }
 
-function openTcp({ host, port }: Address): Socket {
-  return connect({ host, port });
+function openSocket({ host, port }: Address, tls: TlsOptions | undefined): Socket {
+  return tls === undefined ? connect({ host, port }) : openTls({ host, port }, tls);
 }
 
 function hello({ role, name, version }: DialOptions, key: string): Uint8Array {

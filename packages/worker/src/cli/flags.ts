@@ -3,6 +3,7 @@
  * variables. A flag wins over the environment, which wins over the default.
  */
 import { readFileSync } from "node:fs";
+import { readTlsFiles, type TlsOptions, type TlsPaths } from "task-queue-client/connection";
 import yargs from "yargs";
 import { VERSION } from "../version.ts";
 import { EXIT, StartError } from "./exit-status.ts";
@@ -29,6 +30,8 @@ export interface WorkerFlags {
   readonly execAllow: ReadonlyMap<string, string>;
   readonly httpDenyPrivate: boolean;
   readonly apiKey: string;
+  /** undefined = plain text. */
+  readonly tls: TlsOptions | undefined;
 }
 
 interface Flag {
@@ -101,6 +104,15 @@ const FLAGS = {
     fallback: "false",
     kind: "switch",
   },
+  tls: {
+    describe: "TLS to the brokers; any of the following does the same",
+    fallback: "false",
+    kind: "switch",
+  },
+  "tls-ca": { describe: "File with the authorities to trust, PEM", fallback: "" },
+  "tls-cert": { describe: "File with the certificate to show, PEM", fallback: "" },
+  "tls-key": { describe: "File with its private key, PEM", fallback: "" },
+  "tls-server-name": { describe: "Name in the brokers' certificates; the host", fallback: "" },
 } as const satisfies Record<string, Flag>;
 
 type FlagName = keyof typeof FLAGS;
@@ -143,9 +155,28 @@ export function parseFlags(
     graceSecs: read("grace-secs", numberFrom(0, 86_400)),
     logLevel: read("log-level", logLevel),
     execAllow: read("exec-allow", programs),
-    httpDenyPrivate: read("http-deny-private", (value) => value === "true" || value === "1"),
+    httpDenyPrivate: read("http-deny-private", isOn),
     apiKey: apiKeyOf(argv, env),
+    tls: tlsOf({
+      tls: read("tls", isOn),
+      ca: read("tls-ca", text),
+      cert: read("tls-cert", text),
+      key: read("tls-key", text),
+      serverName: read("tls-server-name", text),
+    }),
   };
+}
+
+function isOn(value: string): boolean {
+  return value === "true" || value === "1";
+}
+
+function tlsOf(paths: TlsPaths): TlsOptions | undefined {
+  try {
+    return readTlsFiles(paths);
+  } catch (cause) {
+    throw new StartError(EXIT.config, (cause as Error).message, cause);
+  }
 }
 
 function parseArguments(

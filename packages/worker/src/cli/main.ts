@@ -55,7 +55,7 @@ async function makeWorker(flags: WorkerFlags, logger: Logger): Promise<Worker> {
   });
   const own = flags.handlers === "" ? {} : await loadHandlers(flags.handlers);
   const handlers = pickHandlers({ ...builtin, ...own }, flags.types);
-  const { queues, concurrency, prefetch, heartbeatIntervalSecs, labels, apiKey } = flags;
+  const { queues, concurrency, prefetch, heartbeatIntervalSecs, labels, apiKey, tls } = flags;
   try {
     return createWorker({
       servers: flags.brokerAddr,
@@ -65,6 +65,7 @@ async function makeWorker(flags: WorkerFlags, logger: Logger): Promise<Worker> {
       prefetch,
       labels,
       apiKey,
+      tls,
       logger,
       ...(flags.name === "" ? {} : { name: flags.name }),
       ...(heartbeatIntervalSecs === undefined ? {} : { heartbeatIntervalSecs }),
