@@ -58,6 +58,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
         "classic-level",
         "@grpc/",
         "fastify",
+        "@fastify/",
         "packages/broker/src/ports.ts",
         "packages/broker/src/queue/",
         "packages/broker/src/operations/",

@@ -33,7 +33,8 @@ export interface SubmitLimits {
   readonly now: number;
 }
 
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** W3C Trace Context. */
+export const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** A JSON payload of no bytes means null: there is one spelling of "nothing" in what is stored. */
 const JSON_NULL: Uint8Array = new TextEncoder().encode("null");
 

@@ -11,7 +11,9 @@ import {
   checkNesting,
   type ParsedSubmit,
   type SubmitLimits,
+  TRACEPARENT,
 } from "./check-submit.ts";
+import { ExactJson } from "./exact-json.ts";
 import { mintId } from "./ids.ts";
 import { invalid, shown } from "./invalid.ts";
 import { EXTRA_FIELDS, readExtras } from "./parse-extras.ts";
@@ -70,6 +72,8 @@ export interface SubmitContext extends SubmitLimits {
   readonly prefix?: string;
   /** From the `Idempotency-Key` header of the request that carries the task. */
   readonly idempotencyKey?: string | undefined;
+  /** From the request's `traceparent` header; one that makes no sense is ignored. */
+  readonly traceparent?: string | undefined;
 }
 
 type TaskPayload = Pick<TaskContent, "payload" | "payloadType">;
@@ -100,7 +104,7 @@ export function parseSubmit(input: unknown, context: SubmitContext): SubmitOfJso
     idempotencyKey: readKey(fields, exported, context.idempotencyKey),
     tags: fields.strings("tags") ?? [],
     metadata: readMetadata(fields),
-    traceparent: fields.string("traceparent") ?? "",
+    traceparent: fields.string("traceparent") ?? traceOf(fields, context),
   };
   checkContent(content, context, prefix);
   const given = readId(fields);
@@ -132,9 +136,11 @@ function readPayload(fields: Fields): TaskPayload {
     throw invalid(fields.path(given[1]!), `either ${given.join(" or ")}, not both`);
   }
   if (name === "payload_base64") return readBinary(fields, name);
-  const value = fields.get(name);
+  const sent = fields.get(name);
+  const value = sent instanceof ExactJson ? sent.value : sent;
   checkNesting(value, fields.path(name));
-  return { payload: Buffer.from(JSON.stringify(value)), payloadType: "json" };
+  const text = sent instanceof ExactJson ? sent.text : JSON.stringify(value);
+  return { payload: Buffer.from(text), payloadType: "json" };
 }
 
 function readBinary(fields: Fields, name: string): TaskPayload {
@@ -166,6 +172,16 @@ function readKey(fields: Fields, exported: boolean, header: string | undefined):
     throw invalid(fields.path(name), "the field and the header Idempotency-Key differ");
   }
   return key ?? header ?? "";
+}
+
+/**
+ * A request sent again has a trace of its own, and a task that can be recognised as the same must
+ * have the same content: such a one gets none by the header.
+ */
+function traceOf(fields: Fields, { idempotencyKey, traceparent = "" }: SubmitContext): string {
+  const isRepeatable =
+    idempotencyKey !== undefined || fields.has("id") || fields.has("idempotency_key");
+  return !isRepeatable && TRACEPARENT.test(traceparent) ? traceparent : "";
 }
 
 function readMetadata(fields: Fields): string {

@@ -87,12 +87,18 @@ export async function configureQueue(
 }
 
 /** Resolves with the index at which it was gone. */
-export async function deleteQueue(broker: Broker, name: string): Promise<number> {
+export async function deleteQueue(
+  broker: Broker,
+  name: string,
+  ifRevision?: number,
+): Promise<number> {
   checkName(name, "name");
-  const look = () => revisionOf(broker, name);
-  const { index } = await performAsSeen(broker, look, (ifRevision) => {
-    return { type: "deleteQueue", queue: name, ifRevision };
-  });
+  const toCommand = (revision: number) => {
+    return { type: "deleteQueue", queue: name, ifRevision: revision } as const;
+  };
+  const { index } = await (ifRevision === undefined
+    ? performAsSeen(broker, () => revisionOf(broker, name), toCommand)
+    : perform(broker, toCommand(ifRevision)));
   return index;
 }
 

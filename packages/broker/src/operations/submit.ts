@@ -75,8 +75,9 @@ export async function submitTask(
   input: unknown,
   settings: SubmitSettings,
   idempotencyKey?: string,
+  traceparent?: string,
 ): Promise<Answer<Submitted>> {
-  const context = { ...contextOf(broker, settings), idempotencyKey };
+  const context = { ...contextOf(broker, settings), idempotencyKey, traceparent };
   const parsed = parseSubmit(input, context);
   return submitParsed(broker, parsed, newTaskOf(parsed, settings, new EndedParents(broker)));
 }

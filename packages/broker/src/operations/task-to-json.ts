@@ -4,6 +4,7 @@
  */
 import { type AttemptJson, formatTaskId, type TaskJson } from "task-queue-protocol";
 import type { Attempt, ContentType, TaskError, TaskView } from "../queue/index.ts";
+import { exactly } from "./exact-json.ts";
 import { nestsDeeperThan } from "./json-depth.ts";
 import { RESULT_NESTING_MAX } from "./limits.ts";
 import { retryToJson } from "./retry-policy.ts";
@@ -122,16 +123,17 @@ function bytesToJson(bytes: Uint8Array, type: ContentType): Shown {
   if (buffer.length === 0) return { kind: "json", value: null };
   // A worker's result is not read on its way in: what is no JSON, or cannot be written again
   // without exhausting the stack, is shown as the bytes it is.
-  const value = parse(buffer);
+  const text = buffer.toString("utf8");
+  const value = parse(text);
   const isDeep = bytes.length > RESULT_NESTING_MAX && nestsDeeperThan(value, RESULT_NESTING_MAX);
   if (value === undefined || isDeep) return { kind: "base64", text: buffer.toString("base64") };
-  return { kind: "json", value };
+  return { kind: "json", value: exactly(text, value) };
 }
 
 /** Undefined when it is no JSON. */
-function parse(buffer: Buffer): unknown {
+function parse(text: string): unknown {
   try {
-    return JSON.parse(buffer.toString("utf8"));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

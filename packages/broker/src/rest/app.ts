@@ -10,7 +10,8 @@ import Fastify, {
 import { OPEN_ACCESS } from "../operations/access.ts";
 import { authenticate } from "./authenticate.ts";
 import type { RestContext } from "./context.ts";
-import { answerBrokenRequest, answerError } from "./errors.ts";
+import { answerBrokenRequest, answerError, whichRequest } from "./errors.ts";
+import { toJsonText } from "./exact-reply.ts";
 import { acceptJson } from "./json-body.ts";
 import { KnownRoutes, WrongMethod } from "./known-routes.ts";
 import {
@@ -22,6 +23,7 @@ import {
   TIMEOUT_CHECK_MS,
   taskBodyBytesMax,
 } from "./limits.ts";
+import { chooseRequestId, REQUEST_ID } from "./request-id.ts";
 import { APPLIED_INDEX } from "./request-parts.ts";
 import { deadRoutes } from "./routes/dead.ts";
 import { errorPageRoutes } from "./routes/error-pages.ts";
@@ -29,12 +31,14 @@ import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { ApiRoutes, openApiRoutes } from "./routes/openapi.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { queueRoutes } from "./routes/queues.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 /** The versioned prefix; the same routes stand at the root, for short paths. */
-const PREFIXES = ["/api/v1", ""];
+const PREFIX = "/api/v1";
+const PREFIXES = [PREFIX, ""];
 
 const WRITES: ReadonlySet<string> = new Set(["POST", "PUT", "DELETE"]);
 
@@ -53,6 +57,7 @@ export function buildRestApp(context: RestContext): FastifyInstance {
     forceCloseConnections: "idle",
     // While it closes it still serves what comes in on open connections, and then ends them.
     return503OnClosing: false,
+    genReqId: chooseRequestId,
     frameworkErrors: (error, request, reply) => {
       answerError(context.logger, error, request, withHeaders(context, reply));
     },
@@ -65,7 +70,9 @@ export function buildRestApp(context: RestContext): FastifyInstance {
     },
   });
   const known = new KnownRoutes(app);
+  const described = new ApiRoutes(app, PREFIX);
   acceptJson(app);
+  app.setReplySerializer(toJsonText);
   addCommonHeaders(app, context);
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof WrongMethod) reply.header("allow", error.allow);
@@ -83,6 +90,7 @@ export function buildRestApp(context: RestContext): FastifyInstance {
   for (const prefix of PREFIXES) {
     const plugin: FastifyPluginCallback = (scope, _options, done) => {
       addRoutes(scope, context);
+      openApiRoutes(scope, described);
       done();
     };
     app.register(plugin, { prefix });
@@ -109,6 +117,14 @@ function addCommonHeaders(app: FastifyInstance, context: RestContext): void {
       reply.header("x-tq-durability", context.broker.status().durability);
     }
   });
+  app.addHook("onResponse", (request, reply, done) => {
+    const { statusCode: status, elapsedTime: ms } = reply;
+    context.logger.debug(
+      { ...whichRequest(request), status, ms: Math.round(ms) },
+      "a request was answered",
+    );
+    done();
+  });
 }
 
 function withHeaders(context: RestContext, reply: FastifyReply): FastifyReply {
@@ -117,7 +133,10 @@ function withHeaders(context: RestContext, reply: FastifyReply): FastifyReply {
     if (!reply.hasHeader(APPLIED_INDEX)) reply.header(APPLIED_INDEX, broker.status().applied);
     reply.header("x-tq-node", broker.nodeId);
   }
-  return reply.header("cache-control", "no-store").header("x-content-type-options", "nosniff");
+  return reply
+    .header(REQUEST_ID, reply.request.id)
+    .header("cache-control", "no-store")
+    .header("x-content-type-options", "nosniff");
 }
 
 /** Who has shown no valid key where one is asked for is told nothing of the cluster. */

@@ -13,6 +13,7 @@ export interface RestConfig {
 }
 
 export interface RestLogger {
+  debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;

@@ -8,7 +8,7 @@ import { isErrorCode, TqError } from "task-queue-protocol";
 import type { Broker } from "../operations/broker.ts";
 import { AssertionError } from "../queue/index.ts";
 import type { RestLogger } from "./context.ts";
-import { HttpRefusal, PROBLEM_TYPE, problemOf, sendProblem } from "./problem.ts";
+import { HttpRefusal, PROBLEM_TYPE, pathOf, problemOf, sendProblem } from "./problem.ts";
 
 /** For `setErrorHandler` and for errors that come before a route is known. */
 export function answerError(
@@ -25,9 +25,14 @@ export function answerError(
       throw error;
     });
   }
-  logger.error({ err: error, method: request.method, path: request.url }, "request failed");
+  logger.error({ ...whichRequest(request), err: error }, "request failed");
   const detail = "the broker failed to answer; its log says why";
   return sendProblem(request, reply, new TqError("internal", detail));
+}
+
+/** How the log names a request. */
+export function whichRequest({ id, method, url }: FastifyRequest): object {
+  return { requestId: id, method, path: pathOf(url) };
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { TqError } from "task-queue-protocol";
+import { exactPayloads } from "../operations/exact-json.ts";
 import { jsonErrorOffset, lineAndColumn } from "./json-error-offset.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -22,7 +23,7 @@ export function acceptJson(app: FastifyInstance): void {
     const text = decode(body as Buffer);
     if (text === undefined) return done(refused("the body is not UTF-8"));
     void parse(request as FastifyRequest, text, (error, value) => {
-      if (error === null) done(null, value);
+      if (error === null) done(null, exactPayloads(text, value));
       else done(refused(whyNot(text)));
     });
   });

@@ -23,6 +23,8 @@ export interface Problem {
   readonly field?: string;
   /** The path that was asked for. */
   readonly instance?: string;
+  /** As in the answer's X-Request-Id and in the log. */
+  readonly request_id?: string;
   /** The id under which a submit was tried: sending it again with this id is safe. */
   readonly task_id?: string;
   readonly [extension: string]: unknown;
@@ -59,7 +61,7 @@ export function sendProblem(
   error: TqError,
   extensions: Readonly<Record<string, unknown>> = {},
 ): FastifyReply {
-  const problem = { ...problemOf(error, request.url), ...extensions };
+  const problem = { ...problemOf(error, request.url), request_id: request.id, ...extensions };
   if (problem.status === 401) reply.header("www-authenticate", "Bearer");
   const retryAfter = retryAfterOf(error) ?? RETRY_AFTER[problem.status];
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
@@ -71,6 +73,6 @@ function retryAfterOf(error: TqError): string | undefined {
 }
 
 /** Without the query, which may hold what should not be repeated. */
-function pathOf(url: string): string {
+export function pathOf(url: string): string {
   return url.split("?", 1)[0]!.slice(0, INSTANCE_LENGTH_MAX);
 }

@@ -9,6 +9,7 @@ import type { Broker } from "../operations/broker.ts";
 import { buildRestApp } from "./app.ts";
 import { Connections } from "./connections.ts";
 import type { RestConfig, RestLogger } from "./context.ts";
+import { limitIntake } from "./intake.ts";
 import { CLOSE_GRACE_MS, CONNECTIONS_MAX, HEADERS_MAX } from "./limits.ts";
 
 const TLS_HANDSHAKE = 0x16;
@@ -46,6 +47,7 @@ export function createRestServer(options: RestServerOptions): RestServer {
   };
   const context = { broker, access, settings, logger, metrics, warning };
   const app = buildRestApp({ ...context, closing: closing.signal });
+  limitIntake(app);
   app.server.maxConnections = CONNECTIONS_MAX;
   app.server.maxHeadersCount = HEADERS_MAX;
   const connections = new Connections(app.server);

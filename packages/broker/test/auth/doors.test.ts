@@ -56,7 +56,7 @@ describe("REST", () => {
       broker: new FakeBroker(),
       access,
       config: { api: { host: "127.0.0.1", restPort: 0 }, broker: SETTINGS, retry: SETTINGS.retry },
-      logger: { info() {}, warn() {}, error() {} },
+      logger: { debug() {}, info() {}, warn() {}, error() {} },
     });
     const { port } = await server.listen();
     onTestFinished(() => server.close());

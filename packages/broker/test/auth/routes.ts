@@ -44,6 +44,8 @@ export const ROUTES: Readonly<Record<string, readonly Permission[]>> = {
   "GET /events": [READ],
   "GET /metrics": [READ],
   "GET /errors/:code": [READ],
+  "GET /openapi.json": [READ],
+  "GET /docs": [READ],
   "GET /health": [],
   "OPTIONS /health": [],
   "GET /healthz": [],

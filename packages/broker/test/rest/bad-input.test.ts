@@ -179,6 +179,7 @@ describe("a submit with a bad value is refused and does nothing", () => {
       retryable: false,
       field,
       instance: "/api/v1/tasks",
+      request_id: answer.headers["x-request-id"],
     });
     expect(answer.status).toBe(400);
     expect(h.broker.commands).toEqual([]);

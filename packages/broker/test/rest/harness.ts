@@ -31,6 +31,7 @@ export class Harness {
   readonly broker = new FakeBroker();
   readonly closing = new AbortController();
   readonly logged: { fields: object; message: string }[] = [];
+  readonly debugged: { fields: object; message: string }[] = [];
   readonly app: FastifyInstance;
 
   constructor(
@@ -43,11 +44,14 @@ export class Harness {
     const log = (fields: object, message: string) => {
       this.logged.push({ fields, message });
     };
+    const debug = (fields: object, message: string) => {
+      this.debugged.push({ fields, message });
+    };
     this.app = buildRestApp({
       broker: this.broker,
       access: OPEN_ACCESS,
       settings: SETTINGS,
-      logger: { info: log, warn: log, error: log },
+      logger: { debug, info: log, warn: log, error: log },
       closing: this.closing.signal,
       ...options,
     });
@@ -69,7 +73,7 @@ export class Harness {
       ...(payload === undefined ? {} : { payload }),
     });
     const text = response.body;
-    const json = /json/.test(String(response.headers["content-type"]));
+    const json = /json\b/.test(String(response.headers["content-type"]));
     return {
       status: response.statusCode,
       headers: response.headers,

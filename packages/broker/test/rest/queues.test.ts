@@ -68,9 +68,9 @@ describe("settings", () => {
     const first = await h.send("PUT", "/queues/mail", { weight: 2 }, { "if-match": '"0"' });
     expect(first.status).toBe(200);
     for (const [etag, status] of [
-      ['"0"', 409],
+      ['"0"', 412],
       ['"1"', 200],
-      ['"1"', 409],
+      ['"1"', 412],
       ["*", 200],
     ] as const) {
       const weight = 10 + h.broker.machine.applied;
@@ -80,6 +80,35 @@ describe("settings", () => {
       const { settings } = (await h.get("/queues/mail")).body;
       expect(settings.weight).toBe(status === 200 ? weight : before.settings.weight);
     }
+  });
+
+  test("If-None-Match: * is for who wants to be the first", async () => {
+    const first = { "if-none-match": "*" };
+    expect((await h.send("PUT", "/queues/mail", { weight: 2 }, first)).status).toBe(200);
+    const second = await h.send("PUT", "/queues/mail", { weight: 3 }, first);
+    expect(second.body).toMatchObject({ status: 412, code: "state_conflict" });
+    expect((await h.get("/queues/mail")).body.settings.weight).toBe(2);
+    for (const headers of [{ "if-none-match": '"1"' }, { ...first, "if-match": '"1"' }]) {
+      const { status, body } = await h.send("PUT", "/queues/mail", { weight: 3 }, headers);
+      expect([status, body.field]).toEqual([400, "If-None-Match"]);
+    }
+  });
+
+  test("a delete may name the revision that it is about; tasks are another matter", async () => {
+    await h.send("PUT", "/queues/mail", { weight: 2 });
+    await h.send("PUT", "/queues/mail", { weight: 3 });
+    expect((await h.send("DELETE", "/queues/mail", undefined, { "if-match": '"1"' })).status).toBe(
+      412,
+    );
+    await h.post("/tasks", { type: "t", queue: "mail" });
+    expect((await h.send("DELETE", "/queues/mail", undefined, { "if-match": '"2"' })).status).toBe(
+      409,
+    );
+    await h.send("PUT", "/queues/spam", { weight: 2 });
+    expect((await h.send("DELETE", "/queues/spam", undefined, { "if-match": '"1"' })).status).toBe(
+      204,
+    );
+    expect((await h.get("/queues/spam")).status).toBe(404);
   });
 
   test("several at the same time, who made no condition, all have their way", async () => {
@@ -95,7 +124,7 @@ describe("settings", () => {
       h.send("PUT", "/queues/mail", { weight: weight * 10 }, same),
     );
     const statuses = (await Promise.all(conditional)).map(({ status }) => status);
-    expect(statuses.sort()).toEqual([200, 409, 409, 409, 409]);
+    expect(statuses.sort()).toEqual([200, 412, 412, 412, 412]);
   });
 
   test("who may have come before, by a copy, is not sent again to undo what followed", async () => {

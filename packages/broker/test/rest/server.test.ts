@@ -6,7 +6,7 @@ import { createRestServer, type RestServer } from "../../src/rest/server.ts";
 import { FakeBroker } from "../operations/fake-broker.ts";
 import { Harness, SETTINGS } from "./harness.ts";
 
-const quiet = { info() {}, warn() {}, error() {} };
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 const open: RestServer[] = [];
 
 function server(broker: FakeBroker, restPort = 0): RestServer {

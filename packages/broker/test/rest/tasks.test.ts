@@ -187,6 +187,7 @@ describe("POST /tasks", () => {
       code,
       retryable: true,
       instance: "/tasks",
+      request_id: answer.headers["x-request-id"],
       task_id: ID,
     });
   });

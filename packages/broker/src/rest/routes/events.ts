@@ -29,6 +29,7 @@ import {
   EVENT_STALL_MS_MAX,
   EVENTS_PER_WRITE,
 } from "../limits.ts";
+import { REQUEST_ID } from "../request-id.ts";
 import { APPLIED_INDEX, headerOf, queryOf } from "../request-parts.ts";
 
 interface Stream {
@@ -57,7 +58,7 @@ export function eventRoutes(app: FastifyInstance, { broker, closing, logger }: R
       if (closing.aborted) end();
       closing.addEventListener("abort", end);
       reply.raw.once("close", end);
-      begin(broker, reply);
+      begin(broker, request, reply);
       // A stream that breaks off is its reader's business, who comes again; `close` follows.
       reply.raw.on("error", (error) => logger.info({ err: error }, "an event stream broke off"));
       try {
@@ -82,7 +83,7 @@ function positionOf(
   return { after: text === undefined ? undefined : parsePosition(text, field), field };
 }
 
-function begin(broker: Broker, reply: FastifyReply): void {
+function begin(broker: Broker, request: FastifyRequest, reply: FastifyReply): void {
   reply.hijack();
   reply.raw.writeHead(200, {
     "content-type": "text/event-stream; charset=utf-8",
@@ -90,6 +91,7 @@ function begin(broker: Broker, reply: FastifyReply): void {
     "x-accel-buffering": "no",
     "x-content-type-options": "nosniff",
     "x-tq-node": broker.nodeId,
+    [REQUEST_ID]: request.id,
     [APPLIED_INDEX]: broker.status().applied,
   });
 }

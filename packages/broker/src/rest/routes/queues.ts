@@ -1,5 +1,7 @@
 /** Queues: how they stand, and what an operator says of them. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { TqError } from "task-queue-protocol";
+import type { Broker } from "../../operations/broker.ts";
 import { invalid, shown } from "../../operations/invalid.ts";
 import { parseSettings } from "../../operations/queue-settings.ts";
 import {
@@ -13,6 +15,7 @@ import {
 import { Fields } from "../../operations/read-fields.ts";
 import type { Answer } from "../../operations/read-options.ts";
 import type { RestContext } from "../context.ts";
+import { HttpRefusal } from "../problem.ts";
 import {
   APPLIED_INDEX,
   headerOf,
@@ -45,14 +48,19 @@ export function queueRoutes(app: FastifyInstance, { broker }: RestContext): void
     queryOf(request, []);
     const name = pathParameter(request, "name");
     const settings = parseSettings(name, Fields.of(request.body ?? undefined, "body"));
-    const ifRevision = revisionOf(request);
-    return sendQueue(reply, await configureQueue(broker, name, { settings, ifRevision }));
+    const ifRevision = conditionOf(request);
+    const change = () => configureQueue(broker, name, { settings, ifRevision });
+    return sendQueue(reply, await ifUnchanged(broker, name, ifRevision, change));
   });
 
   app.delete("/queues/:name", { config: { verb: "delete_queue" } }, async (request, reply) => {
     queryOf(request, []);
     optionalBody(request, []);
-    const index = await deleteQueue(broker, pathParameter(request, "name"));
+    const name = pathParameter(request, "name");
+    const ifRevision = revisionOf(request);
+    const index = await ifUnchanged(broker, name, ifRevision, () =>
+      deleteQueue(broker, name, ifRevision),
+    );
     return reply.code(204).header(APPLIED_INDEX, index).send();
   });
 
@@ -73,6 +81,35 @@ export function queueRoutes(app: FastifyInstance, { broker }: RestContext): void
 function sendQueue(reply: FastifyReply, answer: Answer<QueueDetailJson>): QueueDetailJson {
   reply.header("etag", `"${answer.value.revision}"`);
   return send(reply, answer);
+}
+
+/**
+ * That somebody else has changed it (412, RFC 9110 section 13) is told apart from what stands
+ * against the change itself (409).
+ */
+async function ifUnchanged<T>(
+  broker: Broker,
+  name: string,
+  ifRevision: number | undefined,
+  change: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await change();
+  } catch (error) {
+    const isConflict = error instanceof TqError && error.code === "state_conflict";
+    if (ifRevision === undefined || !isConflict) throw error;
+    await broker.readBarrier("linearizable");
+    if ((broker.queue(name)?.revision ?? 0) === ifRevision) throw error;
+    throw new HttpRefusal(412, "state_conflict", error.message);
+  }
+}
+
+/** The revision that it must have: of `If-Match`, or none yet with `If-None-Match: *`. */
+function conditionOf(request: FastifyRequest): number | undefined {
+  const none = headerOf(request, "if-none-match");
+  if (none === undefined) return revisionOf(request);
+  if (none === "*" && headerOf(request, "if-match") === undefined) return 0;
+  throw invalid("If-None-Match", "only * is understood here, and without If-Match");
 }
 
 /** `If-Match` with an `ETag` that an answer carried; `*`, or none, is whatever it has. */

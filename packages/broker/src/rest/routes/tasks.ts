@@ -28,6 +28,7 @@ import { batchBodyBytesMax, taskBodyBytesMax } from "../limits.ts";
 import { sendProblem } from "../problem.ts";
 import {
   APPLIED_INDEX,
+  headerOf,
   idempotencyKeyOf,
   minIndexOf,
   optionalBody,
@@ -36,6 +37,7 @@ import {
   readOf,
   send,
 } from "../request-parts.ts";
+import { sendLines, wantsLines } from "../task-lines.ts";
 
 export function taskRoutes(app: FastifyInstance, context: RestContext): void {
   const { broker, settings } = context;
@@ -44,7 +46,8 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
   app.post("/tasks", { bodyLimit, config: { verb: "submit" } }, async (request, reply) => {
     queryOf(request, []);
     const key = idempotencyKeyOf(request);
-    const answer = await submitTask(broker, request.body, settings, key);
+    const trace = headerOf(request, "traceparent");
+    const answer = await submitTask(broker, request.body, settings, key, trace);
     const { task, duplicate } = answer.value;
     reply.code(duplicate ? 200 : 201).header("location", `/api/v1/tasks/${task.id}`);
     return send(reply, { value: task, index: answer.index });
@@ -57,9 +60,8 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
     return sendBatch(request, reply, await submitBatch(broker, request.body, settings));
   });
 
-  app.get("/tasks", { config: { verb: "list" } }, async (request, reply) => {
-    const query = parseListQuery(request.query, minIndexOf(request));
-    return send(reply, await listTasks(broker, query));
+  app.get("/tasks", { config: { verb: "list" } }, (request, reply) => {
+    return list(context, request, reply);
   });
 
   app.get("/tasks/:id", { config: { verb: "get" } }, async (request, reply) => {
@@ -104,6 +106,15 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
     const id = pathParameter(request, "id");
     return send(reply, await retryTask(broker, id, requestIdOf(request)));
   });
+}
+
+/** A page, or all of them as lines. */
+async function list(context: RestContext, request: FastifyRequest, reply: FastifyReply) {
+  const { format, ...parameters } = request.query as Record<string, unknown>;
+  const query = parseListQuery(parameters, minIndexOf(request));
+  if (!wantsLines(request, format)) return send(reply, await listTasks(context.broker, query));
+  if ("limit" in parameters) throw invalid("limit", "a stream has no pages; leave it out");
+  return sendLines(context, reply, query);
 }
 
 /** A caller's idempotency key, made as long as the queue's request ids are. */
