@@ -8,10 +8,13 @@ export interface AdminRun {
   readonly output: string;
 }
 
+/** Which brokers are asked, and where the output goes. */
+export type Asked = Pick<TestCluster, "dir" | "running">;
+
 let runs = 0;
 
 /** `args`: verb and what follows it; the addresses of all running brokers come along. */
-export async function tryAdmin(cluster: TestCluster, ...args: string[]): Promise<AdminRun> {
+export async function tryAdmin(cluster: Asked, ...args: string[]): Promise<AdminRun> {
   const logFile = join(cluster.dir, `admin-${runs++}.log`);
   const servers = cluster.running.map((node) => node.address).join(",");
   const child = startProcess(
@@ -24,7 +27,7 @@ export async function tryAdmin(cluster: TestCluster, ...args: string[]): Promise
 }
 
 /** Throws with all it printed unless it succeeds. */
-export async function admin(cluster: TestCluster, ...args: string[]): Promise<string> {
+export async function admin(cluster: Asked, ...args: string[]): Promise<string> {
   const { status, output } = await tryAdmin(cluster, ...args);
   if (status !== 0) throw new Error(`tq-admin ${args.join(" ")} exited with ${status}: ${output}`);
   return output;

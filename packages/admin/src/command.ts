@@ -27,6 +27,8 @@ export interface Command {
   run(context: Context): Promise<number>;
   /** It waits for brokers to appear, so that none being there is no reason to give up. */
   readonly patient?: boolean;
+  /** It asks no broker, and `client` is nobody. */
+  readonly isOffline?: boolean;
   /** How long it may take by default; undefined = as long as any other verb. */
   readonly timeoutMs?: (args: Arguments) => number | undefined;
 }

@@ -21,6 +21,7 @@ export type AdminClient = Pick<
   | "queues"
   | "reschedule"
   | "retry"
+  | "snapshot"
   | "stats"
   | "submit"
   | "submitMany"
@@ -53,7 +54,7 @@ export interface Io {
   now(): number;
   stdout(text: string): void;
   /** The same for what is long: done once it was taken, and rejects when it was not. */
-  stdoutAll(text: string): Promise<void>;
+  stdoutAll(content: string | Uint8Array): Promise<void>;
   stderr(text: string): void;
   readFile(path: string): string;
   readStdin(): string;
@@ -87,7 +88,7 @@ export const PROCESS_IO: Io = {
   canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
   now: Date.now,
   stdout: (text) => STANDARD_OUTPUT.write(text),
-  stdoutAll: (text) => STANDARD_OUTPUT.writeAll(text),
+  stdoutAll: (content) => STANDARD_OUTPUT.writeAll(content),
   stderr: (text) => void process.stderr.write(text),
   readFile: (path) => readFileSync(path, "utf8"),
   readStdin: () => readFileSync(STDIN, "utf8"),

@@ -26,7 +26,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       io.stdout(parsed.text);
       return EXIT.ok;
     }
-    return await perform(parsed.command, parsed.args, io);
+    const { command, args } = parsed;
+    return await (command.isOffline === true ? alone : perform)(command, args, io);
   } catch (error) {
     const { status, message } = explain(error);
     io.stderr(`tq-admin: ${printableLines(message)}\n`);
@@ -68,6 +69,21 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
   } finally {
     await opened?.close();
   }
+}
+
+/** There is no broker in this. */
+async function alone(command: Command, args: Arguments, io: Io): Promise<number> {
+  const nobody = (): never => {
+    throw new Error(`${command.usage} asks no broker`);
+  };
+  const out = new Output(formatOf(args, io), io.stdout);
+  const shared = { connect: nobody, io, out, args, timeoutMs: TIMEOUT_MS };
+  return await command.run({
+    ...shared,
+    get client() {
+      return nobody();
+    },
+  });
 }
 
 function openClient(

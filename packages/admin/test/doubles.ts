@@ -110,6 +110,16 @@ export class FakeClient implements AdminClient {
     yield* this.happened;
     if (this.broken !== undefined) throw this.broken;
   }.bind(this);
+  /** The pieces of what `snapshot` downloads; then `broken` is thrown. */
+  pieces: Uint8Array[] = [];
+  snapshot = async function* (
+    this: FakeClient,
+    ...asked: unknown[]
+  ): AsyncGenerator<Uint8Array, void> {
+    this.asked.push(["snapshot", ...asked]);
+    yield* this.pieces;
+    if (this.broken !== undefined) throw this.broken;
+  }.bind(this);
   stats = () => this.#answer({ node_id: "node1", tasks: { pending: 2 } }, "stats");
   queues = () => {
     const counts = { pending: 3, running: 1, dead: 9 };

@@ -3,8 +3,10 @@
  * the replica, opens the doors; and all of that backwards on the way out. The composition root:
  * nothing else in this package knows both an edge and the runtime.
  */
+import { restoreFirst } from "./backup/restore.ts";
+import { BackupSchedule } from "./backup/schedule.ts";
 import { bootReplica } from "./boot.ts";
-import { type ClusterSeat, takeSeat } from "./cluster-bus.ts";
+import { type ClusterSeat, memberOf, takeSeat } from "./cluster-bus.ts";
 import type { Config } from "./config/config.ts";
 import { type DiskSpaceWatch, watchDiskSpace } from "./disk-space.ts";
 import { openDoors } from "./doors.ts";
@@ -95,6 +97,7 @@ async function start(
   const tls = openTls(options);
   opened.push(tls);
   const security = tls.bus;
+  await restoreFirst({ config, log, memberAs: (incarnation) => memberOf(config, incarnation) });
   const finish = { config, log, signal, security, acceptRestored, wallMs: Date.now };
   const rejoin = await finishRecovery(finish);
   const data = await openData(config, log, { acceptRestored });
@@ -135,7 +138,10 @@ async function start(
   const retentionMs = config.persistence.finishedRetentionMs;
   const { retention, ...chores } = startLeaderChores({ broker, runtime, log, retentionMs });
   opened.push(chores);
-  const figures = { logEntries, retention: () => retention, access: options.access };
+  const schedule = scheduleBackups(options, broker);
+  if (schedule !== undefined) opened.push(schedule);
+  const backup = schedule && (() => schedule.figures);
+  const figures = { logEntries, retention: () => retention, backup, access: options.access };
   const doors = { config, version, log, broker, runtime, disk, tls, ...figures };
   opened.push(...(await openDoors(doors)));
   const call = rejoinCaller({ security });
@@ -291,6 +297,17 @@ function watchDisk({ config, log }: BrokerLifeOptions, runtime: Runtime): DiskSp
     onChange: (isLow) => runtime.input((replica) => replica.diskLow(isLow)),
     log,
   });
+}
+
+function scheduleBackups(
+  { config, log }: BrokerLifeOptions,
+  broker: LocalBroker,
+): BackupSchedule | undefined {
+  const { backup: settings } = config;
+  if (settings === undefined) return undefined;
+  const status = () => broker.status();
+  const { backups } = broker;
+  return new BackupSchedule({ settings, backups, status, wallMs: Date.now, log }).start();
 }
 
 function promote(

@@ -4,7 +4,12 @@ import type { Config } from "./config/config.ts";
 import type { DiskSpaceWatch } from "./disk-space.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
 import type { NodeLogger } from "./observe/logger.ts";
-import { createMetrics, type Metrics, type RetentionFigures } from "./observe/metrics.ts";
+import {
+  type BackupFigures,
+  createMetrics,
+  type Metrics,
+  type RetentionFigures,
+} from "./observe/metrics.ts";
 import { startMetricsServer } from "./observe/metrics-server.ts";
 import { type Access, OPEN_ACCESS } from "./operations/access.ts";
 import type { Broker } from "./operations/broker.ts";
@@ -30,6 +35,8 @@ export interface DoorsOptions {
   /** What retention has removed so far. */
   readonly retention?: () => RetentionFigures;
   readonly tls: BrokerTls;
+  /** Of scheduled backups, where there are any. */
+  readonly backup?: (() => BackupFigures) | undefined;
   /** Where the data directory is; without it nobody is told of room on that disk. */
   readonly disk?: Pick<DiskSpaceWatch, "space" | "warning">;
 }
@@ -74,10 +81,11 @@ function warningOf({ disk, runtime }: DoorsOptions): string | undefined {
 }
 
 function metricsOf(options: DoorsOptions): Metrics {
-  const { config, broker, runtime, version, logEntries, retention, disk, tls } = options;
+  const { config, broker, runtime, version, logEntries, retention, backup, disk, tls } = options;
   return createMetrics({
     isOpenToOthers: config.isOpenToOthers,
     retention,
+    backup,
     status: () => broker.status(),
     broker,
     snapshots: () => runtime.snapshotStats,

@@ -5,11 +5,14 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { TqError } from "task-queue-protocol";
+import { BackupDesk } from "./backup/desk.ts";
+import { Backups } from "./backup/take.ts";
 import { HistoryReader } from "./history.ts";
 import { type Greet, MemberRequests } from "./member-requests.ts";
 import { nodeStatus, type StatusFacts } from "./node-status.ts";
 import type {
   Attached,
+  BackupPiece,
   Broker,
   Consistency,
   ListPage,
@@ -47,6 +50,8 @@ const NOT_CONFIRMED = "this node could not make sure in time that it is up to da
 
 export class LocalBroker implements Broker {
   readonly nodeId: string;
+  readonly backups: Backups;
+  readonly #desk: BackupDesk;
   readonly #runtime: Runtime;
   readonly #facts: StatusFacts;
   readonly #history: HistoryReader;
@@ -60,6 +65,16 @@ export class LocalBroker implements Broker {
     this.#facts = facts;
     this.#history = new HistoryReader(runtime);
     this.#members = new MemberRequests(runtime, greet);
+    this.backups = new Backups({
+      nodeId: this.nodeId,
+      version: facts.version,
+      take: (reader, minIndex, signal) => runtime.takeSnapshot(reader, minIndex, signal),
+      wallMs: Date.now,
+    });
+    this.#desk = new BackupDesk({
+      open: (minIndex, signal) => this.backups.open(minIndex, signal),
+      now: () => performance.now(),
+    });
     runtime.onFinished((id) => this.#finished(id));
     runtime.onInstalled(() => this.#lookAgain());
   }
@@ -187,6 +202,10 @@ export class LocalBroker implements Broker {
 
   storageStats(): Promise<Readonly<Record<string, string>>> {
     return this.#runtime.state.stats();
+  }
+
+  backupPiece(id: string, offset: number, minIndex: number): Promise<BackupPiece> {
+    return this.#desk.read(id, offset, minIndex);
   }
 
   // ---- members and leadership ----

@@ -24,7 +24,7 @@ import {
   TooNew,
 } from "./replica/index.ts";
 import { SnapshotReceiver, type StagedSnapshot } from "./snapshots/receiver.ts";
-import { SnapshotSource } from "./snapshots/source.ts";
+import { type OpenSnapshot, SnapshotSource } from "./snapshots/source.ts";
 import type { SnapshotStats } from "./snapshots/stats.ts";
 
 export type OutcomeWaiter = (outcome: Outcome) => void;
@@ -166,6 +166,11 @@ export class Runtime {
   /** See `BusListener.onSnapshotRequest`. */
   serveSnapshot(from: NodeId, request: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array> {
     return this.#source.serve(from, request, signal);
+  }
+
+  /** See `SnapshotSource.take`. */
+  takeSnapshot(reader: string, minIndex: number, signal: AbortSignal): Promise<OpenSnapshot> {
+    return this.#source.take(reader, minIndex, signal);
   }
 
   /** `listener` is called after each change of role, term or known leader, until unsubscribed. */

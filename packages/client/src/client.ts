@@ -38,6 +38,7 @@ import { Jobs } from "./jobs.ts";
 import { Members } from "./members.ts";
 import { QueueHandle } from "./queue-handle.ts";
 import { SeenIndex } from "./seen-index.ts";
+import { downloadSnapshot, type SnapshotOptions } from "./snapshot.ts";
 import { toSubmitJson } from "./submit-json.ts";
 import { type SubmitOptions, toSubmitTask } from "./submit-task.ts";
 import { Submitter } from "./submitter.ts";
@@ -330,6 +331,11 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
 
   stats(): Promise<StatsJson> {
     return this.#call("stats", {});
+  }
+
+  /** The bytes of a backup of everything; see `SnapshotOptions`. */
+  snapshot(options: SnapshotOptions = {}): AsyncGenerator<Uint8Array> {
+    return downloadSnapshot((params) => this.#call("snapshot", params), options);
   }
 
   cluster(): Promise<ClusterJson> {

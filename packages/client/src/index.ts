@@ -39,6 +39,7 @@ export type {
   TransferOptions,
 } from "./members.ts";
 export { QueueHandle, type QueueSettings, type SetOptions } from "./queue-handle.ts";
+export type { SnapshotOptions } from "./snapshot.ts";
 export type { SubmitOptions } from "./submit-task.ts";
 export { TaskHandle, TaskReference, toResult, type WaitOptions, type When } from "./task-handle.ts";
 export { type ListFilter, TaskList, type TaskPage } from "./task-list.ts";

@@ -285,6 +285,24 @@ export interface ClusterJson {
   members: MemberJson[];
 }
 
+/** The piece at 0 begins a snapshot, and each other one follows the one before. */
+export interface SnapshotParams extends ReadParams {
+  /** 32 hex digits, drawn by the asker for this one. */
+  id: string;
+  /** Default 0. */
+  offset?: number;
+}
+
+export interface SnapshotJson {
+  offset: number;
+  /** Bytes in base64. */
+  data: string;
+  /** Of the bytes. */
+  crc32: number;
+  /** Of all bytes, in hex; there in the last piece, and only there. */
+  sha256?: string;
+}
+
 /** The verbs about members and leadership are for the leader; elsewhere they are `no_leader`. */
 export interface AddMemberParams {
   /** `id@host:port` of its worker port, with `/busport` where that is not 10,000 above. */
@@ -333,6 +351,7 @@ export interface Calls {
   cancel_job: { params: { id: string }; answer: JobJson };
   workers: { params: ReadParams; answer: { workers: WorkerJson[] } };
   stats: { params: ReadParams; answer: StatsJson };
+  snapshot: { params: SnapshotParams; answer: SnapshotJson };
   cluster: { params: Record<string, never>; answer: ClusterJson };
   add_member: { params: AddMemberParams; answer: ClusterJson };
   promote_member: { params: MemberParams; answer: ClusterJson };
@@ -366,6 +385,7 @@ export const CALL_VERBS = [
   "cancel_job",
   "workers",
   "stats",
+  "snapshot",
   "cluster",
   "add_member",
   "promote_member",

@@ -2,6 +2,7 @@
 import type { Command, CommandGroup } from "../command.ts";
 import { cancel } from "./cancel.ts";
 import { clusterStatus } from "./cluster-status.ts";
+import { createSnapshot } from "./create-snapshot.ts";
 import { dlqDelete, dlqRetry, dlqShow } from "./dlq.ts";
 import { dlqGroups, dlqPurge, purgeDlq } from "./dlq-bulk.ts";
 import { dlqExport, dlqList } from "./dlq-list.ts";
@@ -27,6 +28,8 @@ import { queueSet } from "./queue/set.ts";
 import { queueDepth } from "./queue-depth.ts";
 import { reschedule } from "./reschedule.ts";
 import { retry } from "./retry.ts";
+import { inspectSnapshot } from "./snapshot/inspect.ts";
+import { verifySnapshot } from "./snapshot/verify.ts";
 import { stats } from "./stats.ts";
 import { submit } from "./submit.ts";
 import { transferLeadership } from "./transfer-leadership.ts";
@@ -54,6 +57,7 @@ export const COMMANDS: readonly Command[] = [
   purgeDlq,
   exportTasks,
   importTasks,
+  createSnapshot,
   transferLeadership,
   wait,
 ];
@@ -83,6 +87,11 @@ export const GROUPS: readonly CommandGroup[] = [
     name: "keys",
     summary: "Look after API keys: hash",
     commands: [keysHash],
+  },
+  {
+    name: "snapshot",
+    summary: "Look into backups, without a broker: inspect, verify",
+    commands: [inspectSnapshot, verifySnapshot],
   },
   {
     name: "upgrade",

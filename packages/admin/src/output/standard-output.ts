@@ -27,10 +27,10 @@ export class StandardOutput {
   }
 
   /** Done once it was taken; rejects when it was not. */
-  writeAll(text: string): Promise<void> {
+  writeAll(content: string | Uint8Array): Promise<void> {
     this.#isAwaited = true;
     return new Promise((resolve, reject) => {
-      this.#stream.write(text, (error) => (error ? reject(error) : resolve()));
+      this.#stream.write(content, (error) => (error ? reject(error) : resolve()));
     });
   }
 }

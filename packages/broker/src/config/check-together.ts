@@ -4,7 +4,7 @@ import { isWildcard } from "./address.ts";
 import type { Collector } from "./collect.ts";
 import { isClustered } from "./is-clustered.ts";
 import { openListeners } from "./open-listeners.ts";
-import type { Settings } from "./schema.ts";
+import { KEYS, type Settings } from "./schema.ts";
 
 /** A follower must miss several heartbeats before it doubts its leader. */
 const HEARTBEATS_PER_ELECTION_MIN = 5;
@@ -15,6 +15,7 @@ export function checkTogether(settings: Settings, collector: Collector): void {
   checkTls(settings, collector);
   checkPorts(settings, collector);
   checkCluster(settings, collector);
+  checkBackup(settings, collector);
   const { concurrency, pool_size: poolSize } = settings.worker;
   if (poolSize === undefined || poolSize === concurrency) return;
   if (!collector.said.has("worker.concurrency")) return;
@@ -74,6 +75,16 @@ function checkPorts({ broker, api, raft, monitoring }: Settings, collector: Coll
   for (const [index, [key, port]] of ports.entries()) {
     const earlier = ports.slice(0, index).find(([, other]) => other === port && port !== 0);
     if (earlier !== undefined) complain(collector, key, `port ${port} is also ${earlier[0]}`);
+  }
+}
+
+/** Who says how, but not where, believes that backups are taken. */
+function checkBackup({ backup }: Settings, collector: Collector): void {
+  if (backup.directory !== undefined) return;
+  for (const [name, value] of Object.entries(backup)) {
+    if (value === KEYS.get(`backup.${name}`)?.default) continue;
+    const text = "no backups are taken without backup.directory; set it, or remove this";
+    complain(collector, `backup.${name}`, text);
   }
 }
 

@@ -10,6 +10,8 @@ export interface Config {
   readonly file: string | undefined;
   /** For this start: the data directory is a copy, and an operator vouches for it. */
   readonly acceptRestoredData: boolean;
+  /** For this start: a backup to begin a new cluster from. */
+  readonly restore: { readonly file: string; readonly keyFile: string | undefined } | undefined;
   readonly broker: {
     readonly host: string;
     readonly port: number;
@@ -75,6 +77,16 @@ export interface Config {
     readonly heartbeatIntervalMs: number;
     readonly leaseTimeoutMs: number;
   };
+  /** undefined: none are taken unless somebody asks. */
+  readonly backup:
+    | {
+        /** Absolute. */
+        readonly directory: string;
+        readonly intervalMs: number;
+        readonly keep: number;
+        readonly keyFile: string | undefined;
+      }
+    | undefined;
   readonly retry: RetryPolicy;
   /** By task type; what one leaves open is as `retry` says. */
   readonly retryOfTypes: ReadonlyMap<string, Partial<RetryPolicy>>;

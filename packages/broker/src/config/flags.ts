@@ -12,6 +12,9 @@ export interface Flags {
   readonly config: string | undefined;
   /** No setting, for it must not stay behind in a file and be true at the next start, too. */
   readonly acceptRestoredData: boolean;
+  /** The same goes for these: a backup to begin with, and the file with its key. */
+  readonly restore: string | undefined;
+  readonly restoreKeyFile: string | undefined;
   /** Values by key, each with the flag that said it. */
   readonly settings: readonly { key: string; value: unknown; where: string }[];
 }
@@ -33,6 +36,11 @@ const OPTIONS = {
   "data-dir": { type: "string", describe: "where everything is kept" },
   "rest-port": { type: "string", describe: "port of the REST interface" },
   "log-level": { type: "string", describe: "trace, debug, info, warn, error or fatal" },
+  restore: {
+    type: "string",
+    describe: "begin a new cluster from this backup, in an empty data-dir",
+  },
+  "restore-key-file": { type: "string", describe: "file with the key it was encrypted with" },
 } as const;
 
 const SWITCHES = {
@@ -69,7 +77,13 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
     })
     .parseSync();
   const acceptRestoredData = parsed["accept-restored-data"] === true;
-  return { config: single(parsed, "config"), acceptRestoredData, settings: settingsOf(parsed) };
+  const restore = single(parsed, "restore");
+  const restoreKeyFile = single(parsed, "restore-key-file");
+  if (restore === undefined && restoreKeyFile !== undefined) {
+    throw new UsageError("--restore-key-file goes with --restore FILE");
+  }
+  const config = single(parsed, "config");
+  return { config, acceptRestoredData, restore, restoreKeyFile, settings: settingsOf(parsed) };
 }
 
 /** Puts what the flags say into the collector. */

@@ -48,7 +48,7 @@ export function loadConfig({ argv, env, version = "0.0.0" }: ConfigSources): Con
 
 function toConfig(
   settings: Settings,
-  { config: file, acceptRestoredData }: Flags,
+  { config: file, acceptRestoredData, restore, restoreKeyFile }: Flags,
   said: ReadonlyMap<string, Said>,
 ): Config {
   const { broker, persistence, raft, api, auth, monitoring, worker, retry } = settings;
@@ -57,6 +57,7 @@ function toConfig(
   return {
     file,
     acceptRestoredData,
+    restore: restore === undefined ? undefined : { file: restore, keyFile: restoreKeyFile },
     broker: {
       host: broker.host,
       port: broker.port,
@@ -113,6 +114,7 @@ function toConfig(
       jitter: retry.jitter,
     },
     retryOfTypes: retry.types,
+    backup: backupOf(settings),
     notices: [...withoutEffect(said), ...warnings(settings, open), ...alwaysSynced(settings)],
     isOpenToOthers: open.length > 0,
     said,
@@ -132,6 +134,12 @@ function tlsFiles(section: TlsFiles["section"], paths: TlsPaths): TlsFiles | und
 function busTlsFiles(raft: Settings["raft"]): BusTlsFiles | undefined {
   const files = tlsFiles("raft", raft);
   return files && { ...files, serverName: raft.tls_server_name };
+}
+
+function backupOf({ backup }: Settings): Config["backup"] {
+  const { directory, interval, keep, key_file: keyFile } = backup;
+  if (directory === undefined) return undefined;
+  return { directory: resolve(directory), intervalMs: interval, keep, keyFile };
 }
 
 /** A wildcard address cannot be dialled: the machine's name is the best guess at one that can. */

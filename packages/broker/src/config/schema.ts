@@ -246,6 +246,30 @@ export const SCHEMA = {
         "them, and what a submit says before both.",
     ),
   },
+  backup: {
+    directory: derived(
+      path,
+      "Where backups are kept that are taken without anybody asking; default: none are. A shared " +
+        "one, or one on each broker: a follower takes them if there is one, else the leader. On " +
+        "the disk of data_dir they are lost with it.",
+    ),
+    interval: key(
+      duration({ min: 1000, max: 365 * DAY_MS }),
+      DAY_MS,
+      "How old the newest one may become. Too short: brokers read and write all the time. Too " +
+        "long: what came since the last one is lost with the cluster.",
+    ),
+    keep: key(
+      integer({ min: 1, max: 10_000 }),
+      7,
+      "How many are kept; older ones are deleted once a newer one is whole.",
+    ),
+    key_file: derived(
+      path,
+      "A file with the key to encrypt them with: 32 random bytes, as they are, in hex or in " +
+        "base64. Keep a copy elsewhere: without it they are worth nothing.",
+    ),
+  },
 } satisfies Record<string, Record<string, AnyKey>>;
 
 /** A key of any kind, for code that walks the table. */

@@ -18,6 +18,8 @@ export interface MetricsOptions {
   readonly logEntries?: (() => number) | undefined;
   /** What this node has removed while it led; without it that is not exported. */
   readonly retention?: (() => RetentionFigures) | undefined;
+  /** Of scheduled backups; undefined: there are none to be taken. */
+  readonly backup?: (() => BackupFigures) | undefined;
   /** Of the disk with the data directory; undefined as long as it is not known. */
   readonly diskSpace?: () => DiskFigures | undefined;
   /** Others reach a listener that lacks keys or TLS. */
@@ -40,6 +42,13 @@ export interface RetentionFigures {
   readonly logs: number;
   /** Tombstones and keys. */
   readonly forgotten: number;
+}
+
+export interface BackupFigures {
+  /** ms; 0 = there is none. */
+  readonly lastSuccessAt: number;
+  /** Since this process started. */
+  readonly failures: number;
 }
 
 export interface DiskFigures {
@@ -95,6 +104,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     diskFigures(node, options),
     retentionFigures(node, options),
     certificateFigures(node, options),
+    backupFigures(node, options),
   ];
   const leaderCollectors = [memberFigures(cluster), queueFigures(cluster, broker)];
   const timer = setInterval(() => watch.see(status()), LOOK_MS);
@@ -225,6 +235,21 @@ function retentionFigures(registry: Registry, { retention }: MetricsOptions): Co
   return () => {
     removed.reset();
     for (const [what, count] of Object.entries(retention())) removed.inc({ what }, count);
+  };
+}
+
+function backupFigures(registry: Registry, { backup }: MetricsOptions): Collect {
+  if (backup === undefined) return () => {};
+  const last = gauge(
+    registry,
+    "tq_backup_last_success_timestamp_seconds",
+    "When the newest backup in backup.directory was taken; 0 = there is none.",
+  );
+  const failures = counter(registry, "tq_backup_failures_total", "Backups that failed.");
+  return () => {
+    const figures = backup();
+    last.set(figures.lastSuccessAt / 1_000);
+    setTotal(failures, figures.failures);
   };
 }
 

@@ -129,6 +129,8 @@ export interface Broker {
   /** Tasks that depend, or depended, on this one, in id order; at most `limit`. */
   children(id: TaskId, limit: number): Promise<readonly TaskId[]>;
   storageStats(): Promise<Readonly<Record<string, string>>>;
+  /** See `BackupDesk.read`. */
+  backupPiece(id: string, offset: number, minIndex: number): Promise<BackupPiece>;
 
   // Members and leadership; on the leader only, elsewhere they reject with `no_leader` and say who
   // leads. All reject with `TqError`: `state_conflict` when it may not be done now, `not_found`.
@@ -165,6 +167,15 @@ export interface Broker {
   sessionRequest(session: string, command: Command, done: (outcome: Outcome) => void): void;
   /** A heartbeat; answered by `channel.renewed`. */
   beat(session: string): void;
+}
+
+/** Some of the bytes of a backup. */
+export interface BackupPiece {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly crc32: number;
+  /** Set in the last one: SHA-256 of the whole, in hex. */
+  readonly sha256: string | undefined;
 }
 
 export interface ListPage {

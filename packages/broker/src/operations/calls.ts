@@ -26,6 +26,7 @@ import { parseSettings } from "./queue-settings.ts";
 import { configureQueue, deleteQueue, getQueue, listQueues } from "./queues.ts";
 import { Fields } from "./read-fields.ts";
 import { type Answer, readOptions } from "./read-options.ts";
+import { readSnapshot } from "./snapshot.ts";
 import { readStats } from "./stats.ts";
 import { type SubmitSettings, submitAll } from "./submit.ts";
 import {
@@ -156,6 +157,10 @@ const VERBS: Answering = {
   async stats(broker, params, { minIndex }) {
     params.refuseUnknown(["consistency"]);
     return readStats(broker, readOptions(params, minIndex));
+  },
+  async snapshot(broker, params, { minIndex }) {
+    params.refuseUnknown(["id", "offset", "consistency"]);
+    return readSnapshot(broker, params, readOptions(params, minIndex));
   },
   async cluster(broker, params) {
     params.refuseUnknown([]);

@@ -14,8 +14,7 @@ type OtherVerb =
   | "docs"
   | "retry_many"
   | "delete_many"
-  | "cancel_many"
-  | "snapshot";
+  | "cancel_many";
 
 export type Verb = Exclude<CallVerb, "start_job"> | OtherVerb;
 

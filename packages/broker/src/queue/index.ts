@@ -77,6 +77,7 @@ export type { GroupWeight, QueueSettings, Retention } from "./queue-settings.ts"
 export { DEFAULT_RETENTION, DEFAULT_SETTINGS } from "./queue-settings.ts";
 export type { Flush, RecordReader, RecordWrite } from "./records.ts";
 export type { Accepted, Leased, RefusalCode, Refused, Reply, Submitted } from "./reply.ts";
+export { leapTokens, StateCheck, type StateSummary, SUMMARY_RANGES } from "./state-check.ts";
 export { successor } from "./successor.ts";
 export type {
   Attempt,

@@ -1,7 +1,7 @@
 /** The public names of the replica. */
 
 export type { ClusterMember, Member, Roster } from "./members.ts";
-export { decodeMembership, decodeRoster, encodeRoster } from "./members.ts";
+export { decodeMembership, decodeRoster, encodeRoster, rosterOf } from "./members.ts";
 export type {
   Attachment,
   ReceivedSnapshot,

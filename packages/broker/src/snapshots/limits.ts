@@ -41,8 +41,11 @@ export const FLUSH_POLL_MS = 20;
 /** Looks at the state for a view that the log still reaches. */
 export const PIN_ATTEMPTS_MAX = 10;
 
-/** Views kept open for those who read them, and how long after the last of them went away. */
-export const PINS_MAX = 2;
+/**
+ * Views kept open for those who read them, two for members and one for a backup, and how long after
+ * the last of them went away.
+ */
+export const PINS_MAX = 3;
 export const PIN_MS_MAX = 15 * 60_000;
 
 /** Points at which a broken stream can go on; the newest are kept, more than can be under way. */

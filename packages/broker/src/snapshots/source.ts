@@ -10,6 +10,7 @@ import {
   type StateDirectory,
   type StateRow,
   type StateStore,
+  type StateView,
   StoreUnavailable,
 } from "../ports.ts";
 import { successor } from "../queue/index.ts";
@@ -20,6 +21,7 @@ import {
   encodeRows,
   encodeTrailer,
   rowBytes,
+  type SnapshotHeader,
 } from "./format.ts";
 import {
   CHUNK_BYTES,
@@ -46,6 +48,15 @@ export interface SnapshotSourceOptions {
   readonly logger: { info(fields: object, text: string): void };
   /** The disk has failed: nothing can be promised any more. */
   readonly onFault: (what: string, error: unknown) => void;
+}
+
+/** A snapshot that is read here, at the pace of its reader. */
+export interface OpenSnapshot {
+  readonly header: SnapshotHeader;
+  /** What it is a snapshot of. */
+  readonly view: StateView;
+  readonly frames: AsyncGenerator<Uint8Array>;
+  close(): Promise<void>;
 }
 
 /** Above every key of a record. */
@@ -80,9 +91,7 @@ export class SnapshotSource {
     const { pin, after } = await this.#pinFor(from, wanted, signal);
     const stream = this.#pins.enter(pin);
     try {
-      const header = encodeHeader(pin.header);
-      yield header.frame;
-      yield* this.#rows(pin, stream, after ?? header.checkpoint, signal);
+      yield* this.#frames(pin, stream, after, signal);
       // All of it has been taken, and nobody will come back for it.
       this.#sent++;
       const { index, id } = pin.header;
@@ -91,6 +100,21 @@ export class SnapshotSource {
     } finally {
       this.#pins.leave(pin);
     }
+  }
+
+  /**
+   * A snapshot of at least `minIndex`, for who keeps it rather than works with it. It ends when the
+   * state is replaced; whoever has opened it closes it, however far it was read.
+   */
+  async take(reader: string, minIndex: LogIndex, signal: AbortSignal): Promise<OpenSnapshot> {
+    const { pin } = await this.#pinFor(reader, { minIndex, resume: undefined }, signal);
+    const stream = this.#pins.enter(pin);
+    const close = async () => {
+      this.#pins.leave(pin);
+      await this.#pins.drop(pin);
+    };
+    const { header, view } = pin;
+    return { header, view, frames: this.#frames(pin, stream, undefined, signal), close };
   }
 
   /** No view is kept and none is opened until `open`: the state is being replaced. */
@@ -211,6 +235,18 @@ export class SnapshotSource {
       if (index < log.base.index) return undefined;
       throw error;
     }
+  }
+
+  /** `after` undefined: from the first row on. */
+  async *#frames(
+    pin: Pin,
+    stream: number,
+    after: Checkpoint | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    const header = encodeHeader(pin.header);
+    yield header.frame;
+    yield* this.#rows(pin, stream, after ?? header.checkpoint, signal);
   }
 
   async *#rows(

@@ -229,7 +229,7 @@ describe("what is wrong with a file is told with file, line, key and what is all
     [
       "\nbrokr:\n  port: 1\n",
       'config.yaml:3: brokr.port: there is no section "brokr"; sections are broker, persistence, ' +
-        'raft, api, auth, security, monitoring, worker, retry. Did you mean "broker.port"?',
+        'raft, api, auth, security, monitoring, worker, retry, backup. Did you mean "broker.port"?',
     ],
     [
       "broker:\n  port: abc\n",

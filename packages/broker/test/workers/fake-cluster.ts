@@ -286,6 +286,12 @@ export class FakeNode extends MachineReads implements Broker {
     return this.#cluster.machine.logLines(id, after, limit);
   }
 
+  async backupPiece(id: string, offset: number) {
+    const last = offset > 0;
+    const bytes = new TextEncoder().encode(last ? "the rest" : id);
+    return { offset, bytes, crc32: 7, sha256: last ? "5ea1" : undefined };
+  }
+
   async storageStats(): Promise<Readonly<Record<string, string>>> {
     return {};
   }

@@ -1,0 +1,96 @@
+/** `tq-admin create-snapshot PATH`: a backup of the whole cluster, into a file on this machine. */
+import { TqError } from "task-queue-client";
+import type { Command, Context } from "../command.ts";
+import { CliError, EXIT, unwritten } from "../exit-status.ts";
+import { ProgressLine } from "../output/progress.ts";
+import { keyOf, withFiles } from "../snapshot-file.ts";
+import { flagged, text } from "../values.ts";
+
+const STDOUT = "-";
+/** A piece is read from the disk of a cluster at work. */
+const TIMEOUT_MS = 60_000;
+/** The broker that had begun may go; others have the same. */
+const ATTEMPTS_MAX = 3;
+const MIB = 1024 ** 2;
+
+export const createSnapshot: Command = {
+  usage: "create-snapshot <path>",
+  summary: "Write a backup of everything to a file, while the cluster works",
+  examples: [
+    ["tq-admin create-snapshot /backups/snapshot-20260131", "a file for its owner alone"],
+    ["tq-admin create-snapshot - --key-file key | ssh store 'cat > s'", "encrypted"],
+  ],
+  timeoutMs: () => TIMEOUT_MS,
+  arguments: (parser) =>
+    parser
+      .positional("path", { type: "string", demandOption: true, describe: "A new file, or -" })
+      .option("force", { type: "boolean", describe: "Replace a file of that name" })
+      .option("key-file", { type: "string", describe: "Encrypt it with the key in this file" })
+      .option("stale", { type: "boolean", describe: "As this broker has it, without a leader" })
+      .epilogue("Restore it with tq-broker --restore. See docs/backups.md."),
+  async run(context) {
+    const { args, io, out } = context;
+    // The parser makes an empty text of a lone dash.
+    const path = text(args, "path") || STDOUT;
+    const { bytes, sha256 } = await (path === STDOUT ? toStdout(context) : toFile(context, path));
+    const sentence = `${bytes} bytes written to ${path}, SHA-256 ${sha256}`;
+    // What goes to standard output is the snapshot itself.
+    if (path === STDOUT) io.stderr(`${bytes} bytes written, SHA-256 ${sha256}\n`);
+    else out.done({ file: path, bytes, sha256 }, sentence);
+    return EXIT.ok;
+  },
+};
+
+interface Written {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+function toFile(context: Context, path: string): Promise<Written> {
+  return withFiles(path, async (backup) => {
+    const key = await keyOf(backup, context.args);
+    const replace = flagged(context.args, "force");
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await backup.writeBackup(path, download(context), { key, replace });
+      } catch (error) {
+        const isGone = error instanceof TqError && error.code === "position_compacted";
+        if (!isGone || attempt === ATTEMPTS_MAX) throw error;
+        context.io.stderr(`tq-admin: ${error.message}; beginning anew\n`);
+      }
+    }
+  });
+}
+
+/** What was written there cannot be taken back: there is one attempt. */
+function toStdout(context: Context): Promise<Written> {
+  const { args, io } = context;
+  if (io.isTerminal) {
+    throw new CliError(EXIT.usage, "a snapshot is no text for a terminal; name a file, or a pipe");
+  }
+  return withFiles("standard output", async (backup) => {
+    const key = await keyOf(backup, args);
+    const pieces = download(context);
+    const write = (bytes: Uint8Array) => {
+      return io.stdoutAll(bytes).catch((cause) => {
+        throw unwritten("standard output", cause);
+      });
+    };
+    return await backup.copyBackup(key === undefined ? pieces : backup.seal(pieces, key), write);
+  });
+}
+
+/** All of it, with a line that tells how far it is. */
+async function* download({ client, io, args }: Context): AsyncGenerator<Uint8Array> {
+  const progress = new ProgressLine(io);
+  let bytes = 0;
+  try {
+    for await (const piece of client.snapshot({ stale: flagged(args, "stale") })) {
+      yield piece;
+      bytes += piece.length;
+      progress.draw(`${(bytes / MIB).toFixed(1)} MB`);
+    }
+  } finally {
+    progress.clear();
+  }
+}
