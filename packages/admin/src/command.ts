@@ -2,6 +2,7 @@
 import type { Argv } from "yargs";
 import type { AdminClient, Io } from "./io.ts";
 import type { Output } from "./output/output.ts";
+import type { VerbTable } from "./verb-table.ts";
 
 /** What was given on the command line; each verb reads its own arguments. */
 export type Arguments = Readonly<Record<string, unknown>>;
@@ -13,6 +14,8 @@ export interface Context {
   readonly io: Io;
   readonly out: Output;
   readonly args: Arguments;
+  /** All verbs, for one that describes them. */
+  readonly verbs: () => VerbTable;
   /** How long the verb may take: `--timeout`, or its own default. */
   readonly timeoutMs: number;
 }
@@ -27,8 +30,8 @@ export interface Command {
   run(context: Context): Promise<number>;
   /** It waits for brokers to appear, so that none being there is no reason to give up. */
   readonly patient?: boolean;
-  /** It asks no broker, and `client` is nobody. */
-  readonly isOffline?: boolean;
+  /** It shows how things stand, and may be asked to go on showing it: `--watch`. */
+  readonly watchable?: true;
   /** How long it may take by default; undefined = as long as any other verb. */
   readonly timeoutMs?: (args: Arguments) => number | undefined;
 }

@@ -1,7 +1,9 @@
 /** The program's surroundings in one object, so that tests can be the terminal and the network. */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Client, connect, type Members, type TlsOptions } from "task-queue-client";
+import { askBrokerProgram, type ProgramAnswer } from "./broker-program.ts";
 import { StandardOutput } from "./output/standard-output.ts";
 
 /** What the verbs ask of the cluster. */
@@ -60,11 +62,20 @@ export interface Io {
   readStdin(): string;
   /** One line of an answer; empty when the input ends. */
   ask(question: string): Promise<string>;
-  sleep(ms: number): Promise<void>;
+  /** Ends early when `signal` says so. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Aborted by Ctrl-C, which from now on does not end the program by itself. */
+  interrupted(): AbortSignal;
+  /** Lines of the terminal. */
+  rows(): number;
+  /** Runs `tq-broker`; throws `CliError` when it is not there. */
+  askBroker(args: readonly string[]): ProgramAnswer;
   connect(options: ConnectOptions): AdminClient;
 }
 
 const STDIN = 0;
+/** Of a terminal that does not say, or says 0. */
+const ROWS_DEFAULT = 24;
 
 /** On standard error, because standard output is for data. */
 function askOnTerminal(question: string): Promise<string> {
@@ -93,10 +104,14 @@ export const PROCESS_IO: Io = {
   readFile: (path) => readFileSync(path, "utf8"),
   readStdin: () => readFileSync(STDIN, "utf8"),
   ask: askOnTerminal,
-  sleep: (ms) =>
-    new Promise((resolve) => {
-      setTimeout(resolve, ms);
-    }),
+  sleep: (ms, signal) => delay(ms, undefined, signal && { signal }).catch(() => undefined),
+  interrupted: () => {
+    const controller = new AbortController();
+    process.once("SIGINT", () => controller.abort());
+    return controller.signal;
+  },
+  rows: () => process.stdout.rows || ROWS_DEFAULT,
+  askBroker: askBrokerProgram,
   connect: ({ servers, apiKey, tls, timeoutMs, stay, onFailed, onUp }) =>
     connect({
       servers,

@@ -19,6 +19,7 @@ export interface Parsed {
 export async function parse(argv: readonly string[]): Promise<Parsed | { readonly text: string }> {
   let parsed: Parsed | undefined;
   let failure: string | undefined;
+  let words: readonly string[] = [];
   let text = "";
   const choose = (command: Command) => (args: Arguments) => {
     parsed = { command, args };
@@ -34,12 +35,13 @@ export async function parse(argv: readonly string[]): Promise<Parsed | { readonl
         .demandCommand(1, `which verb of ${name}? there are ${verbsOf(group).join(", ")}`);
     });
   }
-  await parser.parseAsync(joinDashes(argv), {}, (error, _args, output) => {
+  await parser.parseAsync(joinDashes(argv), {}, (error, args, output) => {
+    words = args._.map(String);
     if (error) failure = error.message;
     else text = output;
   });
   if (failure !== undefined) {
-    const better = unknownVerb(argv) ?? failure;
+    const better = unknownVerb(words) ?? failure;
     throw new CliError(EXIT.usage, `${better}\nSee tq-admin --help.`);
   }
   if (text !== "") return { text: `${text}\n` };
@@ -69,8 +71,8 @@ function verbOf(command: Command): string {
 }
 
 /** A sentence about a verb that does not exist; undefined when the fault lies elsewhere. */
-function unknownVerb(argv: readonly string[]): string | undefined {
-  const [first = "", second = ""] = argv;
+function unknownVerb(words: readonly string[]): string | undefined {
+  const [first = "", second = ""] = words;
   const group = GROUPS.find(({ name }) => name === first);
   const [verb, known] = group === undefined ? [first, VERBS] : [second, verbsOf(group)];
   if (verb === "" || verb.startsWith("-") || known.includes(verb)) return undefined;
@@ -79,7 +81,8 @@ function unknownVerb(argv: readonly string[]): string | undefined {
   return `there is no verb "${verb}"; ${hint}`;
 }
 
-function globalOptions(parser: Argv): Argv {
+/** What every verb takes. */
+export function globalOptions(parser: Argv): Argv {
   return parser
     .scriptName("tq-admin")
     .usage("Usage: $0 <verb> [options]\n\nAdministers a tq cluster.")
@@ -96,6 +99,7 @@ function globalOptions(parser: Argv): Argv {
       type: "string",
       describe: "File with the API key; default: the key in TQ_API_KEY",
     })
+    .option("config", { type: "string", describe: "A broker's file of settings: that broker" })
     .option("output", {
       alias: "o",
       type: "string",
@@ -124,10 +128,24 @@ function globalOptions(parser: Argv): Argv {
     .exitProcess(false);
 }
 
+/** Each on a line of its own, as it can be copied: the parser's own table breaks long ones. */
+function examplesOf({ examples }: Command): string {
+  const lines = examples.map(([line, meaning]) => {
+    return meaning === "" ? `  ${line}\n` : `  ${line}\n      ${meaning}\n`;
+  });
+  return `Examples:\n${lines.join("")}`;
+}
+
+/** What a verb takes besides the global options. */
+export function argumentsOf(command: Command, parser: Argv): Argv {
+  const own = command.arguments(parser);
+  if (command.watchable !== true) return own;
+  return own.option("watch", { type: "string", describe: "Show it anew every so often [2s]" });
+}
+
 function addCommand(parser: Argv, command: Command, chosen: (args: Arguments) => void): void {
   const build = (inner: Argv): Argv => {
-    for (const [line, meaning] of command.examples) inner.example(line, meaning);
-    return command.arguments(inner);
+    return argumentsOf(command, inner.epilogue(examplesOf(command)));
   };
   parser.command(command.usage, command.summary, build, (args) => chosen(args as Arguments));
 }

@@ -3,6 +3,7 @@
  * everything else to standard error, and the connection is closed whatever happens.
  */
 import { readTlsFiles, type TlsOptions } from "task-queue-client/connection";
+import { addressInFile } from "./broker-file.ts";
 import type { Arguments, Command, Context } from "./command.ts";
 import { CliError, EXIT, explain } from "./exit-status.ts";
 import type { AdminClient, ConnectOptions, Io } from "./io.ts";
@@ -10,6 +11,8 @@ import { FORMATS, type Format, Output } from "./output/output.ts";
 import { printableLines } from "./output/table.ts";
 import { parse } from "./parse.ts";
 import { duration, text } from "./values.ts";
+import { verbTable } from "./verb-table.ts";
+import { watchVerb } from "./watch.ts";
 
 const SERVERS = "127.0.0.1:6379";
 const TIMEOUT_MS = 10_000;
@@ -27,7 +30,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       return EXIT.ok;
     }
     const { command, args } = parsed;
-    return await (command.isOffline === true ? alone : perform)(command, args, io);
+    return await perform(command, args, io);
   } catch (error) {
     const { status, message } = explain(error);
     io.stderr(`tq-admin: ${printableLines(message)}\n`);
@@ -36,7 +39,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 }
 
 async function perform(command: Command, args: Arguments, io: Io): Promise<number> {
-  const servers = text(args, "broker-addr") ?? io.env["TQ_BROKER_ADDR"] ?? SERVERS;
+  const servers = serversOf(args, io);
   const timeoutMs = duration(args, "timeout") ?? command.timeoutMs?.(args) ?? TIMEOUT_MS;
   const out = new Output(formatOf(args, io), io.stdout);
   const watch = new Reachability(servers);
@@ -61,29 +64,23 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
     io,
     out,
     args,
+    verbs: verbTable,
     timeoutMs,
   };
   try {
-    const work = command.run(context);
+    const isWatch = args["watch"] !== undefined;
+    const work = isWatch ? watchVerb(command, context) : command.run(context);
     return stay ? await work : await Promise.race([work, watch.unreachable]);
   } finally {
     await opened?.close();
   }
 }
 
-/** There is no broker in this. */
-async function alone(command: Command, args: Arguments, io: Io): Promise<number> {
-  const nobody = (): never => {
-    throw new Error(`${command.usage} asks no broker`);
-  };
-  const out = new Output(formatOf(args, io), io.stdout);
-  const shared = { connect: nobody, io, out, args, timeoutMs: TIMEOUT_MS };
-  return await command.run({
-    ...shared,
-    get client() {
-      return nobody();
-    },
-  });
+/** The nearest to the command line wins. */
+function serversOf(args: Arguments, io: Io): string {
+  const file = text(args, "config");
+  const inFile = file === undefined ? undefined : addressInFile(file, io);
+  return text(args, "broker-addr") ?? inFile ?? io.env["TQ_BROKER_ADDR"] ?? SERVERS;
 }
 
 function openClient(

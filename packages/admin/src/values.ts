@@ -9,6 +9,9 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 const PEER = /^([A-Za-z0-9._-]{1,64})@(?:\[[0-9A-Fa-f:.]+\]|[^\s:@/[\]]+):\d{1,5}(?:\/\d{1,5})?$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** The lowest first. */
+export const PRIORITIES = ["low", "normal", "high", "critical"] as const;
+
 export function text(args: Arguments, name: string): string | undefined {
   const value = args[name];
   if (Array.isArray(value)) throw new CliError(EXIT.usage, `--${name} was given twice`);
@@ -32,6 +35,18 @@ export function peerOf(args: Arguments): { readonly id: string; readonly text: s
   if (id !== undefined) return { id, text: given };
   const allowed = "write ID@HOST:PORT or ID@HOST:PORT/BUSPORT, as in node4@10.0.1.14:6379";
   throw new CliError(EXIT.usage, `"${given}" names no node; ${allowed}`);
+}
+
+export function oneOf<T extends string>(
+  args: Arguments,
+  name: string,
+  allowed: readonly T[],
+): T | undefined {
+  const value = text(args, name);
+  if (value === undefined) return undefined;
+  const found = allowed.find((each) => each === value);
+  if (found === undefined) throw wrong(name, value, `one of ${allowed.join(", ")}`);
+  return found;
 }
 
 /** A whole number from `min` to `max`. */

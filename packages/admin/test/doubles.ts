@@ -325,6 +325,9 @@ export async function admin(
     sleep: async (ms) => {
       now += ms;
     },
+    interrupted: () => new AbortController().signal,
+    rows: () => 24,
+    askBroker: () => ({ status: 0, stdout: "x: valid\n", stderr: "" }),
     connect: (given) => {
       options = given;
       return client;

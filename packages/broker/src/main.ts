@@ -1,9 +1,12 @@
 /** tq-broker: reads its settings, runs one broker, and leaves with a status that says why. */
 import { createRequire } from "node:module";
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
+import type { ApiKey } from "./config/api-keys.ts";
+import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { EXIT } from "./exit-status.ts";
 import { createLogger, type NodeLogger } from "./observe/logger.ts";
+import { reloader } from "./reload.ts";
 import { StorageDamage, StorageFault, StorageStopped } from "./storage/storage-error.ts";
 
 /** A stop that takes longer than this is cut short; nothing acknowledged depends on it. */
@@ -17,18 +20,22 @@ const { version } = createRequire(import.meta.url)("../package.json") as { versi
 export async function main(argv: readonly string[]): Promise<void> {
   process.title = "tq-broker";
   const config = settingsOrExit(argv);
+  if (config.checkOnly) return sayValid(config);
   const { acceptRestoredData: acceptRestored } = config;
   const { logLevel: level, logFile: file } = config.monitoring;
   const log = createLogger({ level, file, nodeId: config.raft.nodeId });
   const onFatal = (what: string, error: unknown): void => die(log, what, error);
   process.on("uncaughtException", (error) => die(log, "unexpected error", error));
+  const life = new Life(log);
+  const sources = { argv, env: process.env, version };
+  const reload = reloader(config, sources, log, (keys) => life.replaceKeys(keys));
   process.on("SIGHUP", () => {
     log.reopen();
     log.info({}, "log file reopened");
+    reload();
   });
   log.info({ version, dataDir: config.persistence.dataDir }, `tq-broker ${version} starts`);
   for (const notice of config.notices) log[notice.level]({}, notice.text);
-  const life = new Life(log);
   life.stopOnSignals();
   const onRemoved = (): void => life.stop(EXIT.removed, REMOVED);
   const { signal } = life;
@@ -57,6 +64,7 @@ class Life {
   readonly #log: NodeLogger;
   readonly #starting = new AbortController();
   #broker: BrokerProcess | undefined;
+  #keys: readonly ApiKey[] | undefined;
   #stoppingSince: number | undefined;
   #status: number = EXIT.done;
 
@@ -74,8 +82,16 @@ class Life {
     return this.#starting.signal;
   }
 
+  /** See `BrokerProcess.replaceKeys`. */
+  replaceKeys(keys: readonly ApiKey[]): void {
+    this.#keys = keys;
+    this.#broker?.replaceKeys(keys);
+  }
+
   async began(broker: BrokerProcess): Promise<void> {
     this.#broker = broker;
+    // They may have been replaced while it started.
+    if (this.#keys !== undefined) broker.replaceKeys(this.#keys);
     // The signal found nothing to stop yet.
     if (this.#stoppingSince !== undefined) await this.#finish(broker);
   }
@@ -121,6 +137,12 @@ function settingsOrExit(argv: readonly string[]): ReturnType<typeof loadConfig> 
     process.stderr.write(`tq-broker: ${error.message}\n`);
     process.exit(error.exitStatus);
   }
+}
+
+/** What a start would say of its settings beside that it takes them. */
+function sayValid({ file, notices }: Config): void {
+  const notes = notices.map(({ text }) => `note: ${text}\n`).join("");
+  process.stdout.write(`${notes}${file ?? "settings"}: valid\n`);
 }
 
 /** One clear line, then the end: a node that cannot keep its promise does not go on. */

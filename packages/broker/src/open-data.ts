@@ -38,6 +38,7 @@ export async function openData(
     path,
     nodeId: config.raft.nodeId,
     maxConnections: config.broker.maxConnections,
+    writeBufferBytes: config.persistence.writeBufferBytes,
   };
   const data = await openDataDir(options).catch((error) => {
     if (error instanceof DataDirError) {

@@ -1,5 +1,6 @@
 /** Which data directories a broker starts with, judged by the members that its own disk knows. */
-import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -63,6 +64,30 @@ async function directoryOf(
   }
   await data.close();
 }
+
+test.each([
+  ["1MB", true],
+  ["32MB", false],
+])("with a write buffer of %s LevelDB has written tables: %s", async (size, hasTables) => {
+  const config = loadConfig({
+    argv: ["--node-id", "a", "--data-dir", folder],
+    env: { TQ_PERSISTENCE__WRITE_BUFFER_SIZE: size },
+  });
+  const { log, states, close } = await openData(config, LOG);
+  for (let index = 1; index <= 4; index++) {
+    const entry = { term: 1, index, kind: "empty", data: randomBytes(1 << 20) } as const;
+    await log.append({ truncateFrom: undefined, entries: [entry] }, true);
+    const mark = { ...states.live.mark, applied: index, logDurable: { term: 1, index } };
+    const write = { key: Buffer.from(`k${index}`), value: randomBytes(1 << 20) };
+    await states.live.flush({ applied: index, writes: [write] }, mark);
+  }
+  // It waits for what LevelDB is still writing.
+  await close();
+  for (const store of ["log", "state-1"]) {
+    const tables = readdirSync(join(folder, store)).filter((name) => name.endsWith(".ldb"));
+    expect([store, tables.length > 0]).toEqual([store, hasTables]);
+  }
+});
 
 describe("a data directory", () => {
   test("of a member is opened, with the members that were applied last", async () => {

@@ -7,6 +7,7 @@ export const clusterStatus: Command = {
   usage: "cluster-status",
   summary: "Show the brokers and who leads; exit status 1 when nobody does",
   examples: [["tq-admin cluster-status -o json | jq -r .leader_id", "the leader's id"]],
+  watchable: true,
   arguments: (parser) => parser,
   async run({ client, io, out }) {
     const cluster = await client.cluster();

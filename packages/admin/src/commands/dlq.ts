@@ -9,7 +9,7 @@ import { bulkOptions, isBulk, JOB_TIMEOUT_MS, retryMany } from "./dlq-bulk.ts";
 export const dlqShow: Command = {
   usage: "show <id>",
   summary: "Show one dead task with its attempts and errors",
-  examples: [],
+  examples: [["tq-admin dlq show ID -o json | jq .attempts", "what was tried"]],
   arguments: withId,
   async run(context) {
     showTask(context.out, await deadTask(context), context.io.now());
@@ -43,7 +43,7 @@ export const dlqRetry: Command = {
 export const dlqDelete: Command = {
   usage: "delete <id>",
   summary: "Delete a dead task for good",
-  examples: [],
+  examples: [["tq-admin dlq delete ID", "dlq purge deletes many"]],
   arguments: withId,
   async run({ client, out, args }) {
     const id = taskId(args);

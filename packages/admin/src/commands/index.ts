@@ -2,10 +2,13 @@
 import type { Command, CommandGroup } from "../command.ts";
 import { cancel } from "./cancel.ts";
 import { clusterStatus } from "./cluster-status.ts";
+import { completion } from "./completion.ts";
+import { configValidate } from "./config/validate.ts";
 import { createSnapshot } from "./create-snapshot.ts";
 import { dlqDelete, dlqRetry, dlqShow } from "./dlq.ts";
 import { dlqGroups, dlqPurge, purgeDlq } from "./dlq-bulk.ts";
 import { dlqExport, dlqList } from "./dlq-list.ts";
+import { doctor } from "./doctor.ts";
 import { events } from "./events.ts";
 import { exportTasks } from "./export.ts";
 import { get } from "./get.ts";
@@ -20,6 +23,7 @@ import { listMembers } from "./members/list.ts";
 import { promoteMember } from "./members/promote.ts";
 import { removeMember } from "./members/remove.ts";
 import { replaceMember } from "./members/replace.ts";
+import { peek } from "./peek.ts";
 import { queueDelete } from "./queue/delete.ts";
 import { queueGet } from "./queue/get.ts";
 import { drain, pause, resume, undrain } from "./queue/pause.ts";
@@ -40,10 +44,12 @@ import { workers } from "./workers.ts";
 
 export const COMMANDS: readonly Command[] = [
   clusterStatus,
+  doctor,
   workers,
   queueDepth,
   stats,
   list,
+  peek,
   get,
   graph,
   logs,
@@ -60,6 +66,7 @@ export const COMMANDS: readonly Command[] = [
   createSnapshot,
   transferLeadership,
   wait,
+  completion,
 ];
 
 export const GROUPS: readonly CommandGroup[] = [
@@ -97,5 +104,10 @@ export const GROUPS: readonly CommandGroup[] = [
     name: "upgrade",
     summary: "Look after upgrades: status, finalize",
     commands: [upgradeStatus, upgradeFinalize],
+  },
+  {
+    name: "config",
+    summary: "Look after settings: validate",
+    commands: [configValidate],
   },
 ];

@@ -8,7 +8,8 @@ import { taskId } from "../values.ts";
 export const jobsList: Command = {
   usage: "list",
   summary: "List jobs under way, and the newest that have ended",
-  examples: [],
+  examples: [["tq-admin jobs list --watch", "until Ctrl-C"]],
+  watchable: true,
   arguments: (parser) => parser,
   async run({ client, io, out }) {
     await out.list(await client.jobs.list(), jobColumns(io.now()));
@@ -19,7 +20,8 @@ export const jobsList: Command = {
 export const jobsGet: Command = {
   usage: "get <id>",
   summary: "Show one job",
-  examples: [],
+  examples: [["tq-admin jobs get ID -o json | jq .changed", "how far it is"]],
+  watchable: true,
   arguments: withJob,
   async run(context) {
     showJob(context, await context.client.jobs.get(taskId(context.args)));
@@ -30,7 +32,7 @@ export const jobsGet: Command = {
 export const jobsWait: Command = {
   usage: "wait <id>",
   summary: "Look on until a job has ended",
-  examples: [],
+  examples: [["tq-admin jobs wait ID && tq-admin queue-depth", "once it is done"]],
   arguments: withJob,
   async run(context) {
     return followJob(context, await context.client.jobs.get(taskId(context.args)));
@@ -40,7 +42,7 @@ export const jobsWait: Command = {
 export const jobsCancel: Command = {
   usage: "cancel <id>",
   summary: "Let a job change no more tasks; what it has changed stays changed",
-  examples: [],
+  examples: [["tq-admin jobs cancel ID", "jobs list has the ids"]],
   arguments: withJob,
   async run(context) {
     showJob(context, await context.client.jobs.cancel(taskId(context.args)));

@@ -11,7 +11,11 @@ const UNFINISHED = ["scheduled", "blocked", "pending", "running", "retrying"] as
 export const queueDepth: Command = {
   usage: "queue-depth",
   summary: "Show how many tasks each queue holds",
-  examples: [["tq-admin queue-depth -o json | jq '.[].depth'", "unfinished tasks, by queue"]],
+  examples: [
+    ["tq-admin queue-depth -o json | jq '.[].depth'", "unfinished tasks, by queue"],
+    ["tq-admin queue-depth --watch 5s", "as they come and go"],
+  ],
+  watchable: true,
   arguments: (parser) => parser,
   async run({ client, io, out }) {
     const queues = await client.queues();

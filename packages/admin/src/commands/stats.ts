@@ -7,6 +7,7 @@ export const stats: Command = {
   usage: "stats",
   summary: "Show a broker's figures, its storage's included",
   examples: [["tq-admin --broker-addr node2:6379 stats", "of that node"]],
+  watchable: true,
   arguments: (parser) => parser,
   async run({ client, out }) {
     const figures = await client.stats();

@@ -4,9 +4,8 @@ import type { Arguments, Command } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
 import type { Io } from "../io.ts";
 import { showTask } from "../task-view.ts";
-import { duration, jsonOf, text, texts, time, whole, wrong } from "../values.ts";
+import { duration, jsonOf, oneOf, PRIORITIES, text, texts, time, whole, wrong } from "../values.ts";
 
-const PRIORITIES = ["low", "normal", "high", "critical"] as const;
 const CONFLICTS = ["keep", "replace", "reject"] as const;
 const FAILURES = ["fail", "cancel", "continue"] as const;
 const MAX_RETRIES_MAX = 1_000;
@@ -91,18 +90,6 @@ function readOptions(args: Arguments, io: Io): SubmitOptions {
   };
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as SubmitOptions;
-}
-
-function oneOf<T extends string>(
-  args: Arguments,
-  name: string,
-  allowed: readonly T[],
-): T | undefined {
-  const value = text(args, name);
-  if (value === undefined) return undefined;
-  const found = allowed.find((each) => each === value);
-  if (found === undefined) throw wrong(name, value, `one of ${allowed.join(", ")}`);
-  return found;
 }
 
 function readObject(value: unknown): Readonly<Record<string, unknown>> {

@@ -9,6 +9,7 @@ export const workers: Command = {
   usage: "workers",
   summary: "Show the workers that are registered",
   examples: [["tq-admin workers -o json | jq length", "how many there are"]],
+  watchable: true,
   arguments: (parser) => parser,
   async run({ client, io, out }) {
     await out.list(await client.workers(), columns(io.now()));

@@ -6,6 +6,7 @@
 import { didYouMean } from "../operations/nearest.ts";
 import type { Said } from "./config.ts";
 import type { ConfigProblem } from "./config-error.ts";
+import { FOREIGN_KEYS } from "./foreign-keys.ts";
 import { NotAllowed } from "./kinds.ts";
 import { KEYS, SCHEMA, type Settings } from "./schema.ts";
 
@@ -19,7 +20,7 @@ export class Collector {
   put(key: string, value: unknown, where: string): void {
     const known = KEYS.get(key);
     if (known === undefined) {
-      this.complain(where, key, unknownKey(key));
+      this.complain(where, key.replace(/\.$/, ""), unknownKey(key));
       return;
     }
     try {
@@ -57,6 +58,8 @@ export class Collector {
 
 /** Why a key is unknown: the nearest one, and those of its section. */
 function unknownKey(key: string): string {
+  const equivalent = FOREIGN_KEYS.get(key);
+  if (equivalent !== undefined) return `there is no such key here; ${equivalent}`;
   const section = key.slice(0, key.indexOf("."));
   const guess = didYouMean(key, KEYS.keys());
   const siblings = [...KEYS.keys()].filter((known) => known.startsWith(`${section}.`));

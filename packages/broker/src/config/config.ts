@@ -12,6 +12,8 @@ export interface Config {
   readonly acceptRestoredData: boolean;
   /** For this start: a backup to begin a new cluster from. */
   readonly restore: { readonly file: string; readonly keyFile: string | undefined } | undefined;
+  /** Nothing is to be started: the settings were to be checked, and they are good. */
+  readonly checkOnly: boolean;
   readonly broker: {
     readonly host: string;
     readonly port: number;

@@ -15,20 +15,22 @@ export interface Flags {
   /** The same goes for these: a backup to begin with, and the file with its key. */
   readonly restore: string | undefined;
   readonly restoreKeyFile: string | undefined;
+  /** Only look whether a start would take these settings. */
+  readonly checkOnly: boolean;
   /** Values by key, each with the flag that said it. */
   readonly settings: readonly { key: string; value: unknown; where: string }[];
 }
 
-const USAGE = `$0 [options]
+export const USAGE = `$0 [options]
 
 A broker of the tq task queue. Without options: a single node that keeps its
 data in ./data.`;
 
-const EPILOGUE = `Every setting is described in config/reference.yaml; each is also read from the
-environment: broker.port from TQ_BROKER__PORT. Flags win over the environment,
-the environment over the file.`;
+export const EPILOGUE = `Every setting is described in config/reference.yaml; each is also
+read from the environment: broker.port from TQ_BROKER__PORT. Flags win over the
+environment, the environment over the file.`;
 
-const OPTIONS = {
+export const OPTIONS = {
   config: { type: "string", describe: "YAML file with settings" },
   "broker-addr": { type: "string", describe: "HOST:PORT to listen on for workers and clients" },
   "node-id": { type: "string", describe: "this node's name in the cluster" },
@@ -43,7 +45,11 @@ const OPTIONS = {
   "restore-key-file": { type: "string", describe: "file with the key it was encrypted with" },
 } as const;
 
-const SWITCHES = {
+export const SWITCHES = {
+  "check-config": {
+    type: "boolean",
+    describe: "say what is wrong with the settings, and do not start",
+  },
   "accept-restored-data": {
     type: "boolean",
     describe: "start on a copied data directory of a cluster member, once, if it is whole",
@@ -76,14 +82,19 @@ export function parseFlags(argv: readonly string[], version: string): Flags {
       throw error instanceof UsageError ? error : new UsageError(message ?? String(error));
     })
     .parseSync();
-  const acceptRestoredData = parsed["accept-restored-data"] === true;
   const restore = single(parsed, "restore");
   const restoreKeyFile = single(parsed, "restore-key-file");
   if (restore === undefined && restoreKeyFile !== undefined) {
     throw new UsageError("--restore-key-file goes with --restore FILE");
   }
-  const config = single(parsed, "config");
-  return { config, acceptRestoredData, restore, restoreKeyFile, settings: settingsOf(parsed) };
+  return {
+    config: single(parsed, "config"),
+    acceptRestoredData: parsed["accept-restored-data"] === true,
+    checkOnly: parsed["check-config"] === true,
+    restore,
+    restoreKeyFile,
+    settings: settingsOf(parsed),
+  };
 }
 
 /** Puts what the flags say into the collector. */

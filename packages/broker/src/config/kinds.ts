@@ -5,12 +5,17 @@
 import { formatDuration, parseDuration } from "../operations/duration.ts";
 import { formatSize, parseSize } from "./size.ts";
 
+/** What an editor may know of a value: a JSON Schema. */
+export type ValueSchema = Readonly<Record<string, unknown>>;
+
 /** Thrown by `parse`: the part of the message that follows the value. */
 export class NotAllowed extends Error {}
 
 export interface Kind<T> {
   /** What may stand there, for messages and the reference: "a whole number from 0 to 65535". */
   readonly allowed: string;
+  /** Of its forms in YAML; `parse` may be stricter. undefined: only `parse` can tell. */
+  readonly schema?: ValueSchema;
   /** Throws `NotAllowed`. */
   parse(value: unknown): T;
   /** As YAML. */
@@ -18,6 +23,13 @@ export interface Kind<T> {
   /** It is not repeated in messages: those of `NotAllowed` then say all there is to say. */
   readonly secret?: boolean;
 }
+
+const DIGITS = /^\d{1,15}$/;
+const NUMBER = /^\d+(\.\d+)?$/;
+const SHARE = /^(\d+(?:\.\d+)?)(%?)$/;
+/** For schemas alone: the texts are read where durations and sizes are at home. */
+const LENGTH_OF_TIME = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)$/;
+const AMOUNT = /^\d+(\.\d+)?\s*([kKmMgG][iI]?)?[bB]?$/;
 
 export interface Range {
   readonly min: number;
@@ -27,6 +39,7 @@ export interface Range {
 export function text(allowed: string, pattern: RegExp): Kind<string> {
   return {
     allowed,
+    schema: { type: ["string", "number"], pattern: pattern.source },
     parse(value) {
       const plain = typeof value === "number" ? String(value) : value;
       if (typeof plain === "string" && pattern.test(plain)) return plain;
@@ -38,21 +51,27 @@ export function text(allowed: string, pattern: RegExp): Kind<string> {
 
 export function integer(range: Range): Kind<number> {
   const allowed = `a whole number from ${range.min} to ${range.max}`;
-  return numeric(allowed, range, (value) => (/^\d{1,15}$/.test(value) ? Number(value) : undefined));
+  const schema = scaled("integer", range, DIGITS);
+  return numeric({ allowed, schema }, range, (value) =>
+    DIGITS.test(value) ? Number(value) : undefined,
+  );
 }
 
 export function decimal(range: Range): Kind<number> {
   const allowed = `a number from ${range.min} to ${range.max}`;
-  return numeric(allowed, range, (value) =>
-    /^\d+(\.\d+)?$/.test(value) ? Number(value) : undefined,
+  const schema = scaled("number", range, NUMBER);
+  return numeric({ allowed, schema }, range, (value) =>
+    NUMBER.test(value) ? Number(value) : undefined,
   );
 }
 
 /** A share, written as `10%` or as `0.1`. */
 export function share(): Kind<number> {
   const allowed = "a share such as 10% or 0.1, from 0 to 100%";
-  const kind = numeric(allowed, { min: 0, max: 1 }, (value) => {
-    const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(value);
+  const range = { min: 0, max: 1 };
+  const schema = scaled("number", range, SHARE);
+  const kind = numeric({ allowed, schema }, range, (value) => {
+    const match = SHARE.exec(value);
     return match === null ? undefined : Number(match[1]) / (match[2] === "%" ? 100 : 1);
   });
   return { ...kind, format: (value) => `${value * 100}%` };
@@ -63,7 +82,11 @@ export function duration(range: Range, bareUnitMs?: number): Kind<number> {
   const bounds = `from ${formatDuration(range.min)} to ${formatDuration(range.max)}`;
   const unit = bareUnitMs === 1 ? "milliseconds or " : bareUnitMs === 1000 ? "seconds or " : "";
   const allowed = `${unit}a duration such as 500ms, 30s, 1m30s, ${bounds}`;
-  const kind = numeric(allowed, range, (value) => parseDuration(value, bareUnitMs));
+  const schema =
+    bareUnitMs === undefined
+      ? { type: "string", pattern: LENGTH_OF_TIME.source }
+      : scaled("number", inUnits(range, bareUnitMs), LENGTH_OF_TIME);
+  const kind = numeric({ allowed, schema }, range, (value) => parseDuration(value, bareUnitMs));
   const format = (value: number) =>
     bareUnitMs === undefined ? formatDuration(value) : String(value / bareUnitMs);
   return { ...kind, format };
@@ -72,14 +95,16 @@ export function duration(range: Range, bareUnitMs?: number): Kind<number> {
 /** Bytes. */
 export function size(range: Range): Kind<number> {
   const bounds = `from ${formatSize(range.min)} to ${formatSize(range.max)}`;
-  const kind = numeric(`a size such as 64KB or 128MB, ${bounds}`, range, parseSize);
-  return { ...kind, format: formatSize };
+  const allowed = `a size such as 64KB or 128MB, ${bounds}`;
+  const schema = scaled("number", range, AMOUNT);
+  return { ...numeric({ allowed, schema }, range, parseSize), format: formatSize };
 }
 
 export function flag(): Kind<boolean> {
   const allowed = "true or false";
   return {
     allowed,
+    schema: { enum: [true, false, 1, 0, "true", "false", "1", "0"] },
     parse(value) {
       const plain = String(value).toLowerCase();
       if (plain === "true" || plain === "1") return true;
@@ -94,6 +119,7 @@ export function oneOf<T extends string>(values: readonly T[]): Kind<T> {
   const allowed = values.join(", ");
   return {
     allowed,
+    schema: { enum: values },
     parse(value) {
       const found = values.find((candidate) => candidate === String(value).toLowerCase());
       if (found !== undefined) return found;
@@ -106,8 +132,10 @@ export function oneOf<T extends string>(values: readonly T[]): Kind<T> {
 /** A YAML list, or a text with commas between its items. */
 export function list(what: string): Kind<readonly string[]> {
   const allowed = `a list of ${what}`;
+  const items = { type: "string", pattern: "\\S" };
   return {
     allowed,
+    schema: { type: ["array", "string", "null"], items },
     parse(value) {
       const items = typeof value === "string" ? value.split(",") : (value ?? []);
       if (!Array.isArray(items)) throw new NotAllowed(allowed);
@@ -120,12 +148,13 @@ export function list(what: string): Kind<readonly string[]> {
 }
 
 function numeric(
-  allowed: string,
+  { allowed, schema }: { readonly allowed: string; readonly schema: ValueSchema },
   range: Range,
   read: (text: string) => number | undefined,
 ): Kind<number> {
   return {
     allowed,
+    schema,
     parse(value) {
       const plain = typeof value === "number" || typeof value === "string" ? String(value) : "";
       const number = read(plain.trim());
@@ -134,4 +163,13 @@ function numeric(
     },
     format: String,
   };
+}
+
+/** A number within bounds, or a text with one. */
+function scaled(type: "integer" | "number", { min, max }: Range, text: RegExp): ValueSchema {
+  return { type: [type, "string"], minimum: min, maximum: max, pattern: text.source };
+}
+
+function inUnits({ min, max }: Range, unit: number): Range {
+  return { min: min / unit, max: max / unit };
 }

@@ -48,7 +48,7 @@ export function loadConfig({ argv, env, version = "0.0.0" }: ConfigSources): Con
 
 function toConfig(
   settings: Settings,
-  { config: file, acceptRestoredData, restore, restoreKeyFile }: Flags,
+  { config: file, acceptRestoredData, checkOnly, restore, restoreKeyFile }: Flags,
   said: ReadonlyMap<string, Said>,
 ): Config {
   const { broker, persistence, raft, api, auth, monitoring, worker, retry } = settings;
@@ -57,6 +57,7 @@ function toConfig(
   return {
     file,
     acceptRestoredData,
+    checkOnly,
     restore: restore === undefined ? undefined : { file: restore, keyFile: restoreKeyFile },
     broker: {
       host: broker.host,

@@ -43,20 +43,19 @@ function readText(path: string, collector: Collector): string | undefined {
 function readSection(pair: Pair, collector: Collector, where: (node: unknown) => string): void {
   const section = String(pair.key);
   const value = pair.value;
-  if (isMap(value)) {
+  if (isMap(value) && value.items.length > 0) {
     for (const item of value.items) {
       collector.put(`${section}.${String(item.key)}`, plain(item.value), where(item.key));
     }
     return;
   }
-  // A section whose keys are all commented out has the value null: nothing is said.
-  if (Object.hasOwn(SCHEMA, section) && (value === null || isEmpty(value))) return;
-  if (Object.hasOwn(SCHEMA, section)) {
-    const text = `keys are expected below "${section}:"`;
-    collector.complain(where(pair.key), section, text);
-  } else {
+  if (!Object.hasOwn(SCHEMA, section)) {
     collector.put(`${section}.`, undefined, where(pair.key));
+    return;
   }
+  // A section whose keys are all commented out has the value null: nothing is said.
+  if (isMap(value) || value === null || isEmpty(value)) return;
+  collector.complain(where(pair.key), section, `keys are expected below "${section}:"`);
 }
 
 function plain(node: unknown): unknown {

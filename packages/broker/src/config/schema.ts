@@ -59,14 +59,22 @@ export const SCHEMA = {
     max_connections: key(
       integer({ min: 1, max: 65535 }),
       1000,
-      "Connections of workers and clients; one more is refused.",
+      "Connections of workers and clients; one more is refused. Too low: workers are turned away " +
+        "after a failover, when all of them come at once. Too high: the broker does not " +
+        "start where the limit of open files (LimitNOFILE) is too low for them.",
     ),
     queue_depth_threshold: key(
       integer({ min: 0, max: 100_000_000 }),
       100_000,
-      "Unfinished tasks in one queue beyond which a submit is refused; 0 = no limit.",
+      "Unfinished tasks in one queue beyond which a submit is refused; 0 = no limit. Too low: an " +
+        "ordinary peak is refused. Too high: memory, which every unfinished task needs.",
     ),
-    max_payload_bytes: key(size({ min: 1024, max: 3 * MIB }), MIB, "Largest payload of a task."),
+    max_payload_bytes: key(
+      size({ min: 1024, max: 3 * MIB }),
+      MIB,
+      "Largest payload of a task. Too low: tasks are refused as too large. Too high: a few large " +
+        "tasks delay all others on their way through the log.",
+    ),
   },
   persistence: {
     data_dir: key(path, "./data", "Where everything is kept."),
@@ -74,7 +82,8 @@ export const SCHEMA = {
       duration({ min: 0, max: 60_000 }, 1),
       0,
       "0: synced to disk before a task is acknowledged. Above: synced at most this often; " +
-        "faster, but what came since is lost if a majority of nodes loses power together.",
+        "faster. Too low, but not 0: as slow as 0, without its promise. Too high: more is lost " +
+        "of what was acknowledged when the machine loses power. A cluster always syncs.",
     ),
     min_free_disk: key(
       size({ min: 0, max: 1024 * 1024 * MIB }),
@@ -86,7 +95,9 @@ export const SCHEMA = {
     write_buffer_size: key(
       size({ min: MIB, max: 1024 * MIB }),
       32 * MIB,
-      "Memory that LevelDB fills before it writes a table.",
+      "Memory that LevelDB fills before it writes a table. Too low: many small tables, and " +
+        "writes that wait for their merging. Too high: memory, twice this for each of the two " +
+        "stores, and a longer start.",
     ),
     completed_task_retention_days: key(
       integer({ min: 0, max: 36_500 }),
@@ -118,23 +129,29 @@ export const SCHEMA = {
     heartbeat_interval_ms: key(
       duration({ min: 10, max: 10_000 }, 1),
       100,
-      "How often the leader is heard of.",
+      "How often the leader is heard of. Too low: traffic between brokers that have nothing to " +
+        "say. Too high: the election timeout must be longer, too, and so is each failover.",
     ),
     election_timeout_ms: key(
       duration({ min: 50, max: 100_000 }, 1),
       1000,
-      "Silence after which an election starts: 1 to 2 times this, at least 5 heartbeats.",
+      "Silence after which an election starts: 1 to 2 times this, at least 5 heartbeats. Too " +
+        "low: a slow disk or a pause of the process costs the leader its office. Too high: " +
+        "nothing is served for that long after the leader's machine is gone.",
     ),
     snapshot_entries: key(
       integer({ min: 100, max: 100_000_000 }),
       10_000,
       "Log entries kept behind the state on disk. A member that was away for longer than they " +
-        "reach back is sent a snapshot of the state instead.",
+        "reach back is sent a snapshot of the state instead. Too low: snapshots after every " +
+        "short absence. Too high: disk, and a longer start.",
     ),
     priority: key(
       integer({ min: 0, max: 100 }),
       0,
-      "Among brokers that are up to date the one with the highest becomes leader.",
+      "Among brokers that are up to date the one with the highest becomes leader. Too low, as on " +
+        "all of them: whoever is first leads. Too high on a slow machine: it is the one that " +
+        "leads.",
     ),
     tls_cert_path: derived(
       path,
@@ -213,12 +230,16 @@ export const SCHEMA = {
     heartbeat_interval_secs: key(
       duration({ min: 1000, max: 3_600_000 }, 1000),
       15_000,
-      "How often a worker is asked to beat; never less often than a third of the lease.",
+      "How often a worker is asked to beat; never less often than a third of the lease. Too low: " +
+        "log entries of thousands of workers that say only that they live. Too high: without " +
+        "effect, because of the lease.",
     ),
     lease_timeout_secs: key(
       duration({ min: 1000, max: DAY_MS }, 1000),
       30_000,
-      "A worker that is not heard from for this long loses its tasks to others.",
+      "A worker that is not heard from for this long loses its tasks to others. Too low: a pause " +
+        "of the worker is taken for its death, and tasks run twice. Too high: tasks of a dead " +
+        "worker wait that long.",
     ),
     timeout: derived(duration({ min: 0, max: 365 * DAY_MS }), "Longest run.", FOR_WORKERS),
     queues: derived(list("queue names"), "Queues to serve.", FOR_WORKERS),
@@ -229,16 +250,34 @@ export const SCHEMA = {
     max_retries: key(
       integer({ min: 0, max: 1000 }),
       3,
-      "Retries of a task that does not say itself; one more attempt than that.",
+      "Retries of a task that does not say itself; one more attempt than that. Too low: a short " +
+        "outage of what the task needs makes it dead. Too high: what can never work is tried on " +
+        "and on.",
     ),
-    initial_delay: key(retryDelay, 5000, "Wait before the first retry."),
+    initial_delay: key(
+      retryDelay,
+      5000,
+      "Wait before the first retry. Too low: all attempts fall into the same outage. Too high: a " +
+        "moment's trouble delays a task for long.",
+    ),
     backoff_multiplier: key(
       decimal({ min: 1, max: 100 }),
       2,
-      "How many times longer each further wait is.",
+      "How many times longer each further wait is. Too low: 1 is no backing off at all. Too " +
+        "high: the second or third wait is as long as max_delay.",
     ),
-    max_delay: key(retryDelay, 3_600_000, "Longest wait between two attempts."),
-    jitter: key(share(), 0.1, "Up to this share is added to each wait."),
+    max_delay: key(
+      retryDelay,
+      3_600_000,
+      "Longest wait between two attempts. Too low: a service that is down is asked on and on. " +
+        "Too high: tasks sleep long after it is back.",
+    ),
+    jitter: key(
+      share(),
+      0.1,
+      "Up to this share is added to each wait. Too low: tasks that failed together come back " +
+        "together. Too high: nobody can tell when.",
+    ),
     types: key<TypePolicies>(
       typePolicies(),
       new Map(),
@@ -256,13 +295,14 @@ export const SCHEMA = {
     interval: key(
       duration({ min: 1000, max: 365 * DAY_MS }),
       DAY_MS,
-      "How old the newest one may become. Too short: brokers read and write all the time. Too " +
-        "long: what came since the last one is lost with the cluster.",
+      "How old the newest one may become. Too low: brokers read and write all the time. Too high: " +
+        "what came since the last one is lost with the cluster.",
     ),
     keep: key(
       integer({ min: 1, max: 10_000 }),
       7,
-      "How many are kept; older ones are deleted once a newer one is whole.",
+      "How many are kept; older ones are deleted once a newer one is whole. Too low: a mistake " +
+        "that is noticed late is in all of them. Too high: the disk fills.",
     ),
     key_file: derived(
       path,

@@ -31,6 +31,7 @@ const READERS: Readonly<Record<string, (value: unknown) => Partial<RetryPolicy>>
 export function typePolicies(): Kind<TypePolicies> {
   return {
     allowed: ALLOWED,
+    schema: { type: ["object", "string"], additionalProperties: { type: "object" } },
     parse(value) {
       const given = Object.entries(toMap(value, ALLOWED));
       if (given.length > TYPES_MAX) throw new NotAllowed(`at most ${TYPES_MAX} types`);

@@ -7,6 +7,8 @@ export interface NodeLogger {
   warn(fields: object, text: string): void;
   error(fields: object, text: string): void;
   fatal(fields: object, text: string): void;
+  /** From now on this level and those after it are written. */
+  setLevel(level: string): void;
   /** Goes on in a new file under the same name: what logrotate asks for. */
   reopen(): void;
   /** Writes out what is buffered. */
@@ -39,6 +41,9 @@ export function createLogger({ level, file, nodeId }: LoggerOptions): NodeLogger
     warn: (fields, text) => log.warn(fields, text),
     error: (fields, text) => log.error(fields, text),
     fatal: (fields, text) => log.fatal(fields, text),
+    setLevel: (next) => {
+      log.level = next;
+    },
     reopen: () => {
       if (file !== undefined) destination.reopen();
     },

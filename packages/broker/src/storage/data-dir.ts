@@ -31,6 +31,8 @@ export interface DataDirOptions {
   readonly nodeId: NodeId;
   /** Connections that the file limit must allow for. */
   readonly maxConnections: number;
+  /** Memory of each store that LevelDB fills before it writes a table; undefined = its own. */
+  readonly writeBufferBytes?: number | undefined;
 }
 
 /** An open data directory; `identity.boots` already counts this start. */
@@ -63,7 +65,7 @@ export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   const mode = await findOrCreateIdentity(options);
   const opened: Closable[] = [];
   try {
-    return await openStores(options.path, mode, format, opened);
+    return await openStores(options, mode, format, opened);
   } catch (error) {
     for (const store of opened.reverse()) {
       await store.close();
@@ -77,16 +79,16 @@ interface Closable {
 }
 
 async function openStores(
-  path: string,
+  { path, writeBufferBytes: writeBufferSize }: DataDirOptions,
   mode: OpenMode,
   format: FormatFile,
   opened: Closable[],
 ): Promise<DataDir> {
-  const log = await openLogStore(join(path, LOG_DIRECTORY), { mode });
+  const log = await openLogStore(join(path, LOG_DIRECTORY), { mode, writeBufferSize });
   opened.push(log);
   const identity = await openIdentityStore(join(path, IDENTITY_FILE));
   opened.push(identity);
-  const states = await openStateDirectory(path, mode);
+  const states = await openStateDirectory(path, mode, writeBufferSize);
   opened.push(states);
   if (mode === "create") {
     await syncDirectory(path);

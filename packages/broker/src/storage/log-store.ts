@@ -23,7 +23,7 @@ import { holds } from "./term-runs.ts";
 export interface LogStoreOptions {
   readonly mode: OpenMode;
   /** Bytes, 16 MiB by default: fewer tables, and still replayed in well under a second. */
-  readonly writeBufferSize?: number;
+  readonly writeBufferSize?: number | undefined;
 }
 
 /** Bytes of entries that waiting appends may share one write for. */

@@ -30,9 +30,11 @@ import { StorageDamage } from "./storage-error.ts";
 export async function openStateDirectory(
   dataDir: string,
   mode: OpenMode,
+  writeBufferSize?: number,
 ): Promise<LevelStateDirectory> {
   const pointer = await pointerOf(dataDir, mode);
-  const live = await openStateStore(join(dataDir, stateName(pointer.number)), { mode });
+  const directory = join(dataDir, stateName(pointer.number));
+  const live = await openStateStore(directory, { mode, writeBufferSize });
   try {
     checkInstalled(dataDir, pointer, live);
     await removeOthers(dataDir, pointer.number);

@@ -39,7 +39,7 @@ import { StorageDamage } from "./storage-error.ts";
 export interface StateStoreOptions {
   readonly mode: OpenMode;
   /** Bytes, 16 MiB by default. */
-  readonly writeBufferSize?: number;
+  readonly writeBufferSize?: number | undefined;
   /** Bytes, 32 MiB by default. */
   readonly cacheSize?: number;
 }

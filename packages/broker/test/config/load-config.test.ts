@@ -48,6 +48,7 @@ describe("without any source", () => {
     expect(loadConfig({ argv: [], env: {} })).toEqual({
       file: undefined,
       acceptRestoredData: false,
+      checkOnly: false,
       broker: {
         host: "127.0.0.1",
         port: 6379,
@@ -276,6 +277,11 @@ describe("what is wrong with a file is told with file, line, key and what is all
       'config.yaml:2: raft.peers: [{"host":"a"}] is not allowed; ' +
         "allowed is a list of addresses (HOST:PORT or ID@HOST:PORT/BUSPORT)",
     ],
+    ...["brokr:\n", "brokr: {}\n", "brokr: 1\n"].map((yaml) => [
+      yaml,
+      'config.yaml:1: brokr: there is no section "brokr"; sections are broker, persistence, ' +
+        "raft, api, auth, security, monitoring, worker, retry, backup.",
+    ]),
     ["broker: 6379\n", 'config.yaml:1: broker: keys are expected below "broker:"'],
     ["- a\n", 'config.yaml:1: sections are expected, such as "broker:"'],
     [

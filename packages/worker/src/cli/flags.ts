@@ -34,7 +34,7 @@ export interface WorkerFlags {
   readonly tls: TlsOptions | undefined;
 }
 
-interface Flag {
+export interface Flag {
   readonly describe: string;
   readonly fallback: string;
   /** Environment variables besides `TQ_` and the flag's name. */
@@ -42,7 +42,7 @@ interface Flag {
   readonly kind?: "repeatable" | "switch";
 }
 
-const FLAGS = {
+export const FLAGS = {
   "broker-addr": {
     describe: "Brokers to work for: HOST:PORT[,HOST:PORT...]",
     fallback: "127.0.0.1:6379",
@@ -222,7 +222,7 @@ function parseArguments(
   return asked ? undefined : argv;
 }
 
-const EPILOGUE = [
+export const EPILOGUE = [
   "Every option can come from the environment: TQ_ and its name, as in TQ_BROKER_ADDR.",
   "The API key is read from the file of --api-key-file, from TQ_API_KEY, or from the file that",
   "TQ_API_KEY_FILE names.",

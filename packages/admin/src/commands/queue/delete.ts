@@ -6,7 +6,7 @@ import { queueName, withQueue } from "./get.ts";
 export const queueDelete: Command = {
   usage: "delete <queue>",
   summary: "Delete a queue in which nothing is, finished tasks included",
-  examples: [],
+  examples: [["tq-admin queue delete mail", "its settings, too; it must be empty"]],
   arguments: withQueue,
   async run({ client, out, args }) {
     const name = queueName(args);

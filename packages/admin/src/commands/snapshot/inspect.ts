@@ -8,7 +8,6 @@ export const inspectSnapshot: Command = {
   usage: "inspect <file>",
   summary: "Show what a backup says of itself: of which cluster, from when, how many tasks",
   examples: [["tq-admin snapshot inspect snapshot-20260131 -o json | jq .index", "its last entry"]],
-  isOffline: true,
   arguments: (parser) =>
     parser
       .positional("file", { type: "string", demandOption: true, describe: "A backup" })

@@ -8,7 +8,6 @@ export const verifySnapshot: Command = {
   usage: "verify <file>",
   summary: "Read a backup to its end: every checksum, every record, every count",
   examples: [["tq-admin snapshot verify snapshot-20260131 && rm snapshot-20260130", "in a script"]],
-  isOffline: true,
   arguments: (parser) =>
     parser
       .positional("file", { type: "string", demandOption: true, describe: "A backup" })

@@ -1,0 +1,90 @@
+/** Settings of brokers: their own program judges a file, and an address is taken out of one. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { askBrokerProgram } from "../src/broker-program.ts";
+import { admin } from "./doubles.ts";
+
+const BIN = fileURLToPath(new URL("../../../node_modules/.bin/", import.meta.url));
+
+describe("config validate", () => {
+  test("says what the start would say, all of it, with its exit status", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "tq-admin-")), "c.yaml");
+    onTestFinished(() => rmSync(join(file, ".."), { recursive: true }));
+    const path = process.env["PATH"];
+    process.env["PATH"] = `${BIN}:${path}`;
+    // Of the operator's shell, not of the broker's.
+    process.env["TQ_BROKER__PORT"] = "nonsense";
+    onTestFinished(() => {
+      process.env["PATH"] = path;
+      delete process.env["TQ_BROKER__PORT"];
+    });
+    const io = { askBroker: askBrokerProgram };
+    writeFileSync(file, "broker:\n  prot: 1\n  port: x\n");
+    const wrong = await admin(["config", "validate", file], undefined, io);
+    expect(wrong.status).toBe(78);
+    expect(wrong.stderr).toMatch(
+      new RegExp(
+        `^tq-admin: ${file}:2: broker\\.prot: .*Did you mean.*\n${file}:3: broker\\.port: `,
+      ),
+    );
+    expect(wrong.options).toBeUndefined();
+    writeFileSync(file, "worker:\n  concurrency: 5\n");
+    const right = await admin(["config", "validate", file], undefined, io);
+    const note = `${file}:2: worker.concurrency has no effect: it is a setting of tq-worker, not of the broker`;
+    expect([right.status, JSON.parse(right.stdout)]).toEqual([
+      0,
+      { file, valid: true, notes: [note] },
+    ]);
+    const seen = await admin(["config", "validate", file], undefined, { ...io, isTerminal: true });
+    expect(seen.stdout).toBe(`note: ${note}\n${file} is valid\n`);
+  });
+
+  test("without the broker's program it says where that comes from", async () => {
+    const path = process.env["PATH"];
+    process.env["PATH"] = "/nowhere";
+    onTestFinished(() => {
+      process.env["PATH"] = path;
+    });
+    const { status, stderr } = await admin("config validate c.yaml", undefined, {
+      askBroker: askBrokerProgram,
+    });
+    expect(status).toBe(69);
+    expect(stderr).toContain("part of the package task-queue-broker");
+  });
+});
+
+describe("--config", () => {
+  test.each([
+    ["", "127.0.0.1:6379"],
+    ["broker:\n", "127.0.0.1:6379"],
+    ["raft: {}\n", "127.0.0.1:6379"],
+    ["broker: { port: 7000 }", "127.0.0.1:7000"],
+    ["broker: { host: 10.0.1.10 }", "10.0.1.10:6379"],
+    ["broker: { host: 0.0.0.0, port: '7001', advertise: queue.example.com }", "127.0.0.1:7001"],
+    ["broker: { host: '::1' }", "[::1]:6379"],
+  ])("%j is %s", async (yaml, servers) => {
+    const io = { readFile: () => yaml, env: { TQ_BROKER_ADDR: "env:1" } };
+    const inFile = await admin("stats --config c.yaml", undefined, io);
+    expect([inFile.stderr, inFile.options?.servers]).toEqual(["", servers]);
+    const flag = await admin("stats --config c.yaml --broker-addr flag:1", undefined, io);
+    expect(flag.options?.servers).toBe("flag:1");
+  });
+
+  test.each(["broker: 6379", "broker: { port: x }", "broker: { host: [] }", "- a", "a: [", "text"])(
+    "%j does not say it",
+    async (yaml) => {
+      const { status, stderr, options } = await admin("stats --config c.yaml", undefined, {
+        readFile: () => yaml,
+      });
+      expect([status, options]).toEqual([78, undefined]);
+      expect(stderr).toMatch(/^tq-admin: --config: /);
+    },
+  );
+
+  test("a file that is not there", async () => {
+    expect((await admin("stats --config /none")).status).toBe(78);
+  });
+});
