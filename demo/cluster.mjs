@@ -42,6 +42,7 @@ export class Cluster {
       const args = ["--broker-addr", address, "--node-id", name];
       args.push(...peers.flatMap((peer) => ["--peer", peer]));
       args.push("--data-dir", join(this.#dataDir, name), "--rest-port", `${this.#ports.rest[i]}`);
+      args.push("--grpc-port", `${this.#ports.grpc[i]}`);
       const env = { TQ_MONITORING__PROMETHEUS_PORT: `${this.#ports.metrics[i]}` };
       this.#run(name, "packages/broker/bin/tq-broker.js", { args, env });
     });

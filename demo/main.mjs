@@ -23,8 +23,8 @@ const tty = process.stdout.isTTY;
 const USAGE = `usage: npm start [-- FOLDER]
 
 Runs three brokers and a worker on this machine, which index the files of FOLDER (default: here).
-TQ_DATA_DIR (default ./data), TQ_WORKER_PORT (6379), TQ_REST_PORT (8080) and TQ_METRICS_PORT (9091)
-move data and ports.`;
+TQ_DATA_DIR (default ./data), TQ_WORKER_PORT (6379), TQ_REST_PORT (8080), TQ_GRPC_PORT (9090) and
+TQ_METRICS_PORT (9091) move data and ports.`;
 
 export async function main(args) {
   const root = folderOrExit(args);
@@ -74,6 +74,7 @@ function introduce({ cluster, ports, root, dataDir }) {
   tq is running: ${pids}
 
     REST      http://127.0.0.1:${ports.rest.join("  http://127.0.0.1:")}
+    gRPC      ${ports.grpc.map((port) => `127.0.0.1:${port}`).join(", ")}
     workers   ${cluster.servers.join(", ")}
     metrics   http://127.0.0.1:${ports.metrics.join("/metrics  http://127.0.0.1:")}/metrics
     logs      ${dataDir}/logs/

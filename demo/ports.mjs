@@ -7,6 +7,7 @@ const NODES = [0, 1, 2];
 const RANGES = [
   { key: "worker", variable: "TQ_WORKER_PORT", base: 6379, step: 1, what: "worker protocol" },
   { key: "rest", variable: "TQ_REST_PORT", base: 8080, step: 100, what: "REST" },
+  { key: "grpc", variable: "TQ_GRPC_PORT", base: 9090, step: 100, what: "gRPC" },
   { key: "metrics", variable: "TQ_METRICS_PORT", base: 9091, step: 100, what: "metrics" },
 ];
 const BUS_OFFSET = 10_000;

@@ -12,8 +12,9 @@ import { test } from "vitest";
 /**
  * `strace`: may inject errors into system calls. `mount`: root, and loop-mounted ext4 images. `jq`:
  * with the shell, xargs and curl, as in the guides. `htpasswd`: Apache's, with bcrypt.
+ * `python3-grpcio`: with Debian's own Python.
  */
-export type Tool = "strace" | "mount" | "jq" | "haproxy" | "htpasswd";
+export type Tool = "strace" | "mount" | "jq" | "haproxy" | "htpasswd" | "python3-grpcio";
 
 /** Vitest's `test`, or its skipping variant. */
 export function needs(tool: Tool): typeof test | typeof test.skip {
@@ -43,6 +44,7 @@ const TRIES: Readonly<Record<Tool, () => string | undefined>> = {
   mount: tryMount,
   haproxy: () => failure("haproxy", ["-v"]),
   htpasswd: () => failure("htpasswd", ["-nbBC", "4", "", "key"]),
+  "python3-grpcio": () => failure("/usr/bin/python3", ["-c", "import grpc"]),
   jq: () => failure("jq", ["--version"]) ?? failure("curl", ["--version"]),
 };
 

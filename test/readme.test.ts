@@ -72,6 +72,7 @@ beforeAll(async () => {
       TQ_DATA_DIR: dataDir,
       TQ_WORKER_PORT: `${workerPort}`,
       TQ_REST_PORT: `${restPort}`,
+      TQ_GRPC_PORT: `${await freePortsApart(100, NODES)}`,
       TQ_METRICS_PORT: `${await freePortsApart(100, NODES)}`,
     },
     stdio: ["ignore", "pipe", "inherit"],

@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "packages/broker/src/queue/": [],
   "packages/broker/src/replica/": ["task-queue-raft", "packages/broker/src/queue/"],
   ...Object.fromEntries(
-    ["storage", "transport", "workers", "rest"].map((edge) => [
+    ["storage", "transport", "workers", "rest", "grpc"].map((edge) => [
       `packages/broker/src/${edge}/`,
       [
         "task-queue-raft",
@@ -58,9 +58,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
         "node:",
         "classic-level",
         "@grpc/",
+        "grpc-health-check",
         "fastify",
         "@fastify/",
         "packages/broker/src/ports.ts",
+        "packages/broker/src/proto-path.ts",
         "packages/broker/src/queue/",
         "packages/broker/src/operations/",
         "packages/broker/src/observe/",

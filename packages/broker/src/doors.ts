@@ -1,8 +1,9 @@
-/** The listeners of a broker: workers and clients, REST, metrics; opened together. */
+/** The listeners of a broker: workers and clients, REST, gRPC, metrics; opened together. */
 import { createServer, type Server } from "node:net";
 import type { Config } from "./config/config.ts";
 import type { DiskSpaceWatch } from "./disk-space.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
+import { createGrpcServer } from "./grpc/server.ts";
 import type { NodeLogger } from "./observe/logger.ts";
 import {
   type BackupFigures,
@@ -64,7 +65,9 @@ export async function openDoors(options: DoorsOptions): Promise<Door[]> {
     doors.push(workers);
     const { port: restPort } = await rest.listen();
     doors.push(rest);
-    log.info({ workerPort, restPort }, "the doors are open");
+    const grpc = await openGrpc(options);
+    if (grpc !== undefined) doors.push(grpc.server);
+    log.info({ workerPort, restPort, grpcPort: grpc?.port }, "the doors are open");
     return doors;
   } catch (error) {
     for (const door of doors.reverse()) await door.close();
@@ -109,6 +112,21 @@ async function openMetrics(options: DoorsOptions, metrics: Metrics): Promise<Doo
     if (config.said.has("monitoring.prometheus_port")) throw error;
     log.warn({}, `${(error as Error).message}; they are at /metrics of REST meanwhile`);
     return [];
+  }
+}
+
+/** Likewise. */
+async function openGrpc({ config, access, log, broker, tls }: DoorsOptions) {
+  const guard = (server: Server) => tls.guard(server, "grpc");
+  const server = createGrpcServer({ broker, access, config, logger: log, guard });
+  try {
+    const { port } = await server.listen();
+    return { server, port };
+  } catch (error) {
+    await server.close();
+    if (config.said.has("api.grpc_port")) throw error;
+    log.warn({}, `${(error as Error).message}; there is no gRPC meanwhile`);
+    return undefined;
   }
 }
 

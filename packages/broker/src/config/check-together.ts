@@ -69,6 +69,8 @@ function checkPorts({ broker, api, raft, monitoring }: Settings, collector: Coll
   if (raft.port !== undefined || isClustered(raft)) {
     ports.push(["raft.port", raft.port ?? broker.port + BUS_PORT_OFFSET]);
   }
+  // A default that is taken is done without.
+  if (collector.said.has("api.grpc_port")) ports.push(["api.grpc_port", api.grpc_port]);
   if (collector.said.has("monitoring.prometheus_port")) {
     ports.push(["monitoring.prometheus_port", monitoring.prometheus_port]);
   }

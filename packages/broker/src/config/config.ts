@@ -55,6 +55,7 @@ export interface Config {
     readonly restPort: number;
     /** Of every door but metrics; undefined = plain text. */
     readonly tls: TlsFiles | undefined;
+    readonly grpcPort: number;
   };
   readonly auth: {
     /** Does every door ask for a key? */

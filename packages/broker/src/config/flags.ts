@@ -37,6 +37,7 @@ export const OPTIONS = {
   peer: { type: "string", array: true, describe: "HOST:PORT of another broker (repeatable)" },
   "data-dir": { type: "string", describe: "where everything is kept" },
   "rest-port": { type: "string", describe: "port of the REST interface" },
+  "grpc-port": { type: "string", describe: "port of the gRPC interface" },
   "log-level": { type: "string", describe: "trace, debug, info, warn, error or fatal" },
   restore: {
     type: "string",
@@ -60,6 +61,7 @@ const KEY_OF_FLAG = {
   "node-id": "raft.node_id",
   "data-dir": "persistence.data_dir",
   "rest-port": "api.rest_port",
+  "grpc-port": "api.grpc_port",
   "log-level": "monitoring.log_level",
 } as const;
 

@@ -88,6 +88,7 @@ function toConfig(
     api: {
       host: apiHost,
       restPort: api.rest_port,
+      grpcPort: api.grpc_port,
       tls: api.enable_tls ? tlsFiles("api", api) : undefined,
     },
     auth: { enabled: auth.enabled, keys: auth.api_keys },

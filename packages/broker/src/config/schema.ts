@@ -28,7 +28,6 @@ const logLevel = oneOf(["trace", "debug", "info", "warn", "error", "fatal"] as c
 const retryDelay = duration({ min: 0, max: 365 * DAY_MS });
 
 const FOR_WORKERS = "it is a setting of tq-worker, not of the broker";
-const NOT_YET = "this version has no such feature";
 
 interface Fixed<T> extends Key<T> {
   readonly default: T;
@@ -168,7 +167,12 @@ export const SCHEMA = {
   api: {
     host: derived(host, "Where REST requests are listened for; default: broker.host."),
     rest_port: key(port, 8080, "Port of REST; 0 takes a free one."),
-    grpc_port: key(port, 9090, "Port of gRPC.", NOT_YET),
+    grpc_port: key(
+      port,
+      9090,
+      "Port of gRPC; 0 takes a free one. Where nobody set it and it is in use, the broker starts " +
+        "without gRPC.",
+    ),
     enable_tls: key(
       flag(),
       false,

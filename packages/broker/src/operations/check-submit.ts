@@ -104,7 +104,8 @@ function checkMetadataText(text: string, field: string): void {
   if (!text.trimStart().startsWith("{")) throw invalid(field, "a JSON object is expected");
 }
 
-function checkJson(bytes: Uint8Array, field: string): void {
+/** Refuses bytes that are no JSON text. */
+export function checkJson(bytes: Uint8Array, field: string): void {
   const offset = scanJson(bytes, NESTING_MAX);
   if (offset === JSON_TOO_DEEP) throw nestsTooDeep(field);
   if (offset !== JSON_VALID) throw invalid(field, `not JSON: mistake at byte ${offset}`);

@@ -7,6 +7,7 @@ import { parseTaskId } from "task-queue-protocol";
 import { PRIORITIES, type RetryPolicy, type TaskContent, type TaskId } from "../queue/index.ts";
 import {
   checkContent,
+  checkJson,
   checkMetadataSize,
   checkNesting,
   type ParsedSubmit,
@@ -78,6 +79,17 @@ export interface SubmitContext extends SubmitLimits {
 
 type TaskPayload = Pick<TaskContent, "payload" | "payloadType">;
 
+/** A payload in `payload` as the bytes it came in, for doors that carry it so. */
+export class PayloadBytes implements TaskPayload {
+  readonly payload: Uint8Array;
+  readonly payloadType: TaskPayload["payloadType"];
+
+  constructor(payload: Uint8Array, payloadType: TaskPayload["payloadType"]) {
+    this.payload = payload;
+    this.payloadType = payloadType;
+  }
+}
+
 export interface SubmitOfJson extends ParsedSubmit {
   /** The caller gave no id: this node has just made it. */
   readonly minted: boolean;
@@ -137,10 +149,18 @@ function readPayload(fields: Fields): TaskPayload {
   }
   if (name === "payload_base64") return readBinary(fields, name);
   const sent = fields.get(name);
+  if (sent instanceof PayloadBytes) return checkedBytes(sent, fields.path(name));
   const value = sent instanceof ExactJson ? sent.value : sent;
   checkNesting(value, fields.path(name));
   const text = sent instanceof ExactJson ? sent.text : JSON.stringify(value);
   return { payload: Buffer.from(text), payloadType: "json" };
+}
+
+/** JSON of no bytes means null, as in the worker protocol. */
+function checkedBytes({ payload, payloadType }: PayloadBytes, field: string): TaskPayload {
+  if (payloadType === "json" && payload.length === 0) return NOTHING;
+  if (payloadType === "json") checkJson(payload, field);
+  return { payload, payloadType };
 }
 
 function readBinary(fields: Fields, name: string): TaskPayload {

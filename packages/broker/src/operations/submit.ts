@@ -160,7 +160,9 @@ function contextOf(broker: Broker, settings: SubmitSettings): SubmitContext {
   return { maxPayloadBytes: settings.maxPayloadBytes, now };
 }
 
+/** What a door could not even read stands in its place as the refusal that it is. */
 function parseOne(task: unknown, context: SubmitContext, index: number): SubmitOfJson | TqError {
+  if (task instanceof TqError) return task;
   try {
     return parseSubmit(task, { ...context, prefix: `tasks[${index}].` });
   } catch (error) {

@@ -21,6 +21,22 @@ export interface DeadTaskJson extends TaskJson {
   last_error?: { message: string; stack?: string };
 }
 
+/** Payload and result as they are kept: JSON that is read and written again is not the same. */
+interface KeptBytes {
+  readonly payload: Uint8Array;
+  readonly result: Uint8Array | undefined;
+}
+
+const KEPT = new WeakMap<TaskJson, KeptBytes>();
+
+/**
+ * What stands behind `payload` and `result` of a task that is shown with them, for doors that carry
+ * bytes; undefined when it is shown without.
+ */
+export function keptBytesOf(json: TaskJson): KeptBytes | undefined {
+  return KEPT.get(json);
+}
+
 export function taskToJson(view: TaskView, options: TaskJsonOptions): TaskJson {
   const { content, retry } = view;
   const json: TaskJson = {
@@ -106,6 +122,7 @@ function addProgress(json: TaskJson, view: TaskView): void {
 }
 
 function addBytes(json: TaskJson, { content, result }: TaskView): void {
+  KEPT.set(json, { payload: content.payload, result: result?.bytes });
   const payload = bytesToJson(content.payload, content.payloadType);
   if (payload.kind === "json") json.payload = payload.value;
   else json.payload_base64 = payload.text;

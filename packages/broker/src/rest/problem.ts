@@ -4,14 +4,11 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ERRORS, type ErrorCode, TqError } from "task-queue-protocol";
-import { RateLimited } from "../operations/access.ts";
+import { retryAfterSeconds } from "../operations/retry-after.ts";
 import { SubmitRefused } from "../operations/submit.ts";
 
 export const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
 const INSTANCE_LENGTH_MAX = 200;
-
-/** Seconds after which trying again makes sense, by status. */
-const RETRY_AFTER: Readonly<Record<number, string>> = { 429: "2", 503: "1" };
 
 export interface Problem {
   readonly type: string;
@@ -63,13 +60,9 @@ export function sendProblem(
 ): FastifyReply {
   const problem = { ...problemOf(error, request.url), request_id: request.id, ...extensions };
   if (problem.status === 401) reply.header("www-authenticate", "Bearer");
-  const retryAfter = retryAfterOf(error) ?? RETRY_AFTER[problem.status];
+  const retryAfter = retryAfterSeconds(error, problem.status);
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   return reply.code(problem.status).header("content-type", PROBLEM_TYPE).send(problem);
-}
-
-function retryAfterOf(error: TqError): string | undefined {
-  return error instanceof RateLimited ? String(Math.ceil(error.retryAfterMs / 1000)) : undefined;
 }
 
 /** Without the query, which may hold what should not be repeated. */

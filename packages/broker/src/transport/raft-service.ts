@@ -4,8 +4,6 @@
  * Frames bypass the generic protobuf objects: their one field is written and read by hand, byte for
  * byte the same on the wire, with a single copy on the way out and none on the way in.
  */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { MethodDefinition } from "@grpc/grpc-js";
 import {
   loadSync,
@@ -14,6 +12,7 @@ import {
   type ServiceDefinition,
 } from "@grpc/proto-loader";
 import type { Formation, Member, VersionRange } from "../ports.ts";
+import { protoPath } from "../proto-path.ts";
 import { CodecError } from "./bytes.ts";
 import type { Hello, Welcome } from "./handshake.ts";
 
@@ -207,10 +206,6 @@ function streamMethod(name: string): StreamMethod {
 }
 
 function load(): PackageDefinition {
-  // A package of its own carries a copy beside `dist`; in the repository there is one for all.
-  const candidates = ["../../proto/raft.proto", "../../../../proto/raft.proto"];
-  const paths = candidates.map((path) => fileURLToPath(new URL(path, import.meta.url)));
-  const path = paths.find((candidate) => existsSync(candidate));
-  if (path === undefined) throw new Error(`raft.proto is missing: looked at ${paths.join(", ")}`);
-  return loadSync(path, { longs: Number, enums: String, defaults: true, arrays: true });
+  const options = { longs: Number, enums: String, defaults: true, arrays: true };
+  return loadSync(protoPath("raft.proto"), options);
 }

@@ -74,7 +74,7 @@ describe("without any source", () => {
         snapshotEntries: 10_000,
         priority: 0,
       },
-      api: { host: "127.0.0.1", restPort: 8080 },
+      api: { host: "127.0.0.1", restPort: 8080, grpcPort: 9090 },
       auth: { enabled: false, keys: [] },
       isOpenToOthers: false,
       monitoring: {
@@ -138,11 +138,10 @@ worker:
       broker: { host: "0.0.0.0", port: 6379, advertise: `${hostname()}:6379` },
       persistence: { dataDir: "/var/lib/task-queue", walSyncIntervalMs: 100 },
       raft: { enabled: false },
-      api: { host: "0.0.0.0", restPort: 8080 },
+      api: { host: "0.0.0.0", restPort: 8080, grpcPort: 9090 },
     });
     const without = config.notices.filter((notice) => notice.level === "info");
     expect(without.map((notice) => notice.text.replace(`${folder}/`, ""))).toEqual([
-      "config.yaml:17: api.grpc_port has no effect: this version has no such feature",
       "config.yaml:28: worker.concurrency has no effect: " +
         "it is a setting of tq-worker, not of the broker",
     ]);
@@ -312,6 +311,7 @@ describe("what is wrong with a file is told with file, line, key and what is all
         "set raft.port, or a port up to 55535",
     ],
     ["api:\n  rest_port: 6379\n", "config.yaml:2: api.rest_port: port 6379 is also broker.port"],
+    ["api:\n  grpc_port: 8080\n", "config.yaml:2: api.grpc_port: port 8080 is also api.rest_port"],
     ["raft:\n  port: 8080\n", "config.yaml:2: raft.port: port 8080 is also api.rest_port"],
     [
       "api:\n  rest_port: 16379\nraft:\n  enabled: true\n",
@@ -482,7 +482,7 @@ describe("flags", () => {
 
   test.each([
     [["--pear", "a:1"], 'there is no flag --pear. Did you mean "peer"?'],
-    [["--grpc-port", "1"], "there is no flag --grpc-port."],
+    [["--gprc-port", "1"], 'there is no flag --gprc-port. Did you mean "grpc-port"?'],
     [["start"], "Unknown argument: start"],
     [["--node-id"], "Not enough arguments following: node-id"],
     [["--node-id", "a", "--node-id", "b"], "--node-id is given more than once"],
@@ -578,7 +578,12 @@ describe("the files that come with the broker", () => {
       const others = nodes.filter((other) => other !== node);
       expect(node.raft.peers).toEqual(others.map((other) => other.broker.advertise));
     }
-    const ports = nodes.flatMap(({ broker, api, raft }) => [broker.port, api.restPort, raft.port]);
-    expect(new Set(ports).size).toBe(9);
+    const ports = nodes.flatMap(({ broker, api, raft }) => [
+      broker.port,
+      api.restPort,
+      api.grpcPort,
+      raft.port,
+    ]);
+    expect(new Set(ports).size).toBe(12);
   });
 });

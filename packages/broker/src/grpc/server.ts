@@ -1,0 +1,130 @@
+/**
+ * The gRPC listener: opens its port, and closes without cutting off calls in hand. It owns the TCP
+ * listener itself and hands accepted sockets to the library: that bounds connections before any of
+ * their bytes are read, and gives plain errors for a port that cannot be had.
+ */
+import { setMaxListeners } from "node:events";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import * as grpc from "@grpc/grpc-js";
+import { Throttle } from "../observe/throttle.ts";
+import { type Access, OPEN_ACCESS } from "../operations/access.ts";
+import type { Broker } from "../operations/broker.ts";
+import { unaryCalls } from "./calls.ts";
+import type { GrpcConfig, GrpcContext, GrpcLogger } from "./context.ts";
+import { gate } from "./gate.ts";
+import { addHealth } from "./health.ts";
+import { CLOSE_GRACE_MS, CONNECTIONS_MAX, FIRST_BYTES_MS, serverOptions } from "./limits.ts";
+import { reflection } from "./reflection.ts";
+import { TASK_QUEUE } from "./service.ts";
+import { submitStream } from "./submit-stream.ts";
+import { watchTasks } from "./watch.ts";
+
+export interface GrpcServerOptions {
+  readonly broker: Broker;
+  readonly config: GrpcConfig;
+  readonly logger: GrpcLogger;
+  readonly access?: Access;
+  /** Sees to it that connections are encrypted before they get here. */
+  readonly guard?: ((server: Server) => void) | undefined;
+}
+
+export interface GrpcServer {
+  /** Resolves once calls are taken. Rejects with what to do when the port cannot be had. */
+  listen(): Promise<{ port: number }>;
+  /** Takes no more connections, ends waits and streams, and gives calls in hand a few seconds. */
+  close(): Promise<void>;
+}
+
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const { broker, config, logger, access = OPEN_ACCESS } = options;
+  const closing = new AbortController();
+  // As many may wait as there are calls.
+  setMaxListeners(0, closing.signal);
+  const { maxPayloadBytes, queueDepthThreshold } = config.broker;
+  const settings = { maxPayloadBytes, queueDepthThreshold, retry: config.retry };
+  const context = { broker, access, settings, logger, closing: closing.signal };
+  const server = new grpc.Server({
+    ...serverOptions(maxPayloadBytes),
+    interceptors: [gate(context)],
+  });
+  server.addService(TASK_QUEUE, implementation(context));
+  const health = addHealth(server, broker);
+  reflection().addToServer(server);
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
+  const throttle = new Throttle();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    if (sockets.size < CONNECTIONS_MAX) {
+      keep(socket, sockets);
+      injector.injectConnection(socket);
+      return;
+    }
+    socket.destroy();
+    if (!throttle.allows("connections")) return;
+    logger.warn({ connections: sockets.size }, "gRPC: too many connections; one was closed");
+  });
+  options.guard?.(listener);
+  return {
+    listen: () => listen(listener, config.api.host, config.api.grpcPort),
+    close: async () => {
+      health.close();
+      closing.abort();
+      if (!listener.listening) return server.forceShutdown();
+      const closed = new Promise((resolve) => listener.close(resolve));
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, CLOSE_GRACE_MS);
+      injector.drain(CLOSE_GRACE_MS);
+      await closed;
+      clearTimeout(cut);
+      server.forceShutdown();
+    },
+  };
+}
+
+function implementation(context: GrpcContext): grpc.UntypedServiceImplementation {
+  return {
+    ...unaryCalls(context),
+    SubmitStream: submitStream(context) as grpc.UntypedHandleCall,
+    WatchTasks: watchTasks(context) as grpc.UntypedHandleCall,
+  };
+}
+
+/** Remembered until it closes, which it does at once if it says nothing. */
+function keep(socket: Socket, sockets: Set<Socket>): void {
+  sockets.add(socket);
+  const timer = setTimeout(() => {
+    if (socket.bytesRead === 0) socket.destroy();
+  }, FIRST_BYTES_MS);
+  // A reset needs no line: the calls of the connection see that it has gone.
+  socket.on("error", () => {});
+  socket.once("close", () => {
+    clearTimeout(timer);
+    sockets.delete(socket);
+  });
+}
+
+async function listen(listener: Server, host: string, port: number): Promise<{ port: number }> {
+  await new Promise<void>((resolve, reject) => {
+    listener.once("error", (cause) => reject(new Error(whyNot(cause, host, port), { cause })));
+    listener.listen(port, host, resolve);
+  });
+  return { port: (listener.address() as AddressInfo).port };
+}
+
+function whyNot(error: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return (
+        `gRPC: port ${port} on ${host} is in use; end what listens there, ` +
+        "or set api.grpc_port (--grpc-port, TQ_API__GRPC_PORT)"
+      );
+    case "EACCES":
+      return `gRPC: no permission to listen on port ${port}; set api.grpc_port to one above 1023`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `gRPC: ${host} is no address of this machine; set api.host`;
+    default:
+      return `gRPC: cannot listen on ${host}:${port}: ${error.message}`;
+  }
+}
