@@ -299,8 +299,8 @@ export const SCHEMA = {
     interval: key(
       duration({ min: 1000, max: 365 * DAY_MS }),
       DAY_MS,
-      "How old the newest one may become. Too low: brokers read and write all the time. Too high: " +
-        "what came since the last one is lost with the cluster.",
+      "How old the newest one may become. Too low: brokers read and write all the time. Too " +
+        "high: what came since the last one is lost with the cluster.",
     ),
     keep: key(
       integer({ min: 1, max: 10_000 }),

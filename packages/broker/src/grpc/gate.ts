@@ -137,7 +137,7 @@ function guarded(
     },
     onReceiveMessage: (message, pass) => {
       if (!method.requestStream || verb === undefined) return pass(message);
-      unanswered.admit((message as SubmitStreamRequest).size, () => pass(message));
+      unanswered.admit(message as SubmitStreamRequest, () => pass(message));
     },
     onReceiveHalfClose: (pass) => {
       clearTimeout(timer);

@@ -37,7 +37,7 @@ const KEEPALIVE_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 /** Submits of one stream that are not answered yet, and their bytes: more are not read. */
-export const UNANSWERED_MAX = 256;
+export const UNANSWERED_MAX = 1_024;
 export const UNANSWERED_BYTES_MAX = MIB;
 /** Submit streams of this node at a time; of more: `overloaded`. */
 export const SUBMIT_STREAMS_MAX = 100;

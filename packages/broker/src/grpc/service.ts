@@ -68,7 +68,7 @@ export interface SubmitTasksRequest {
 
 export interface SubmitStreamRequest {
   readonly sequence: string;
-  readonly task: WireNewTask | null;
+  readonly tasks: readonly WireNewTask[];
   /** Of the whole message as it came; no field of it. */
   readonly size: number;
 }

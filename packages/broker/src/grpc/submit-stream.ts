@@ -4,21 +4,21 @@
  */
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { TqError } from "task-queue-protocol";
-import { type BatchResult, SubmitRefused, submitTask } from "../operations/submit.ts";
+import { type BatchResult, submitBatch } from "../operations/submit.ts";
 import type { GrpcContext } from "./context.ts";
 import { type Visit, visitOf } from "./gate.ts";
 import { SUBMIT_STREAMS_MAX } from "./limits.ts";
 import type { SubmitStreamRequest } from "./service.ts";
 import { stopping, toStatus } from "./status.ts";
-import { toSubmitInput } from "./to-input.ts";
+import { orRefusal, toSubmitInput } from "./to-input.ts";
 import { toSubmitResult } from "./to-message.ts";
 import { whileOpen } from "./while-open.ts";
 import { write } from "./write.ts";
 
 type SubmitCall = ServerDuplexStream<SubmitStreamRequest, object>;
 
-/** How one submit ended: with a result, or with what ends the stream. */
-type Ending = { readonly result: BatchResult } | { readonly failure: unknown };
+/** How the submits of one message ended: with results, or with what ends the stream. */
+type Ending = { readonly results: readonly BatchResult[] } | { readonly failure: unknown };
 
 export function submitStream(context: GrpcContext): (call: SubmitCall) => void {
   let streams = 0;
@@ -49,7 +49,7 @@ function pump(context: GrpcContext, call: SubmitCall, over: AbortSignal): Promis
       const ending = submit(context, visit, request);
       last = last.then(async () => {
         await answer(call, request, await ending, over);
-        visit.unanswered.answered(request.size);
+        visit.unanswered.answered(request);
       });
       last.catch(reject);
     });
@@ -64,7 +64,7 @@ function pump(context: GrpcContext, call: SubmitCall, over: AbortSignal): Promis
 async function submit(
   { broker, settings }: GrpcContext,
   { demand }: Visit,
-  { task }: SubmitStreamRequest,
+  { tasks: given }: SubmitStreamRequest,
 ): Promise<Ending> {
   try {
     demand();
@@ -72,11 +72,12 @@ async function submit(
     return { failure };
   }
   try {
-    const { value } = await submitTask(broker, toSubmitInput(task), settings);
-    return { result: value };
+    const tasks = given.map((task, at) => orRefusal(() => toSubmitInput(task, `tasks[${at}].`)));
+    const { value } = await submitBatch(broker, { tasks }, settings);
+    return { results: value };
   } catch (error) {
-    if (!(error instanceof TqError)) return { failure: error };
-    return { result: { id: error instanceof SubmitRefused ? error.taskId : undefined, error } };
+    // Of the message as a whole.
+    return error instanceof TqError ? { results: [{ id: undefined, error }] } : { failure: error };
   }
 }
 
@@ -87,7 +88,7 @@ async function answer(
   over: AbortSignal,
 ): Promise<void> {
   if ("failure" in ending) throw ending.failure;
-  await write(call, { sequence, result: toSubmitResult(ending.result) }, over);
+  await write(call, { sequence, results: ending.results.map(toSubmitResult) }, over);
 }
 
 function tooMany(): TqError {

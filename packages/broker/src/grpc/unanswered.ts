@@ -3,10 +3,15 @@
  * no room is held back, and since the next one is only read when it has passed, HTTP/2 holds back
  * the sender.
  */
+
 import { UNANSWERED_BYTES_MAX, UNANSWERED_MAX } from "./limits.ts";
+import type { SubmitStreamRequest } from "./service.ts";
+
+/** What counts of a message. */
+type Message = Pick<SubmitStreamRequest, "tasks" | "size">;
 
 interface Held {
-  readonly bytes: number;
+  readonly message: Message;
   readonly pass: () => void;
 }
 
@@ -16,30 +21,36 @@ export class Unanswered {
   #held: Held | undefined;
 
   /** Calls `pass` when there is room: now or later. */
-  admit(bytes: number, pass: () => void): void {
-    this.#held = { bytes, pass };
+  admit(message: Message, pass: () => void): void {
+    this.#held = { message, pass };
     this.#passOn();
   }
 
-  /** A message of this size, which was admitted, has its answer. */
-  answered(bytes: number): void {
-    this.#count--;
-    this.#bytes -= bytes;
+  /** A message that was admitted has its answer. */
+  answered(message: Message): void {
+    this.#count -= countOf(message);
+    this.#bytes -= message.size;
     this.#passOn();
   }
 
   #passOn(): void {
     const held = this.#held;
-    if (held === undefined || !this.#hasRoom(held.bytes)) return;
+    if (held === undefined || !this.#hasRoom(held.message)) return;
     this.#held = undefined;
-    this.#count++;
-    this.#bytes += held.bytes;
+    this.#count += countOf(held.message);
+    this.#bytes += held.message.size;
     held.pass();
   }
 
   /** One alone always passes: how large a message may be is a bound of its own. */
-  #hasRoom(bytes: number): boolean {
+  #hasRoom(message: Message): boolean {
     if (this.#count === 0) return true;
-    return this.#count < UNANSWERED_MAX && this.#bytes + bytes <= UNANSWERED_BYTES_MAX;
+    if (this.#count + countOf(message) > UNANSWERED_MAX) return false;
+    return this.#bytes + message.size <= UNANSWERED_BYTES_MAX;
   }
+}
+
+/** A message without tasks is refused, which is an answer too. */
+function countOf({ tasks }: Message): number {
+  return Math.max(1, tasks.length);
 }

@@ -93,8 +93,12 @@ def main(address):
         kinds += [names[event.kind].name for event in next(watch).events]
     watch.cancel()
     requests = (
-        message("SubmitStreamRequest", sequence=n, task=message("NewTask", type="bulk"))
-        for n in range(1000)
+        message(
+            "SubmitStreamRequest",
+            sequence=n,
+            tasks=[message("NewTask", type="bulk") for _ in range(10)],
+        )
+        for n in range(100)
     )
     sequences = [answer.sequence for answer in queue.SubmitStream(requests)]
     try:
@@ -109,7 +113,7 @@ def main(address):
                 "tags": list(done.tags),
                 "result": json.loads(done.result.data),
                 "kinds": kinds,
-                "inOrder": sequences == list(range(1000)),
+                "inOrder": sequences == list(range(100)),
                 "refusal": refusal,
             }
         )

@@ -39,27 +39,38 @@ function hold(): { held: Command[]; release: () => void } {
 test("answers in order, each with its sequence, and ends when its sender does", async () => {
   const { stream, messages, ended } = open();
   const sequences = ["7", "18446744073709551615", "0"];
-  for (const sequence of sequences) stream.write({ sequence, task: { type: "t" } });
+  for (const sequence of sequences) stream.write({ sequence, tasks: [{ type: "t" }] });
   stream.end();
   expect((await ended).code).toBe("OK");
   expect(messages.map((message) => message.sequence)).toEqual(sequences);
-  const ids = messages.map((message) => message.result.accepted.task.id);
+  const ids = messages.map((message) => message.results[0].accepted.task.id);
   expect(new Set(ids).size).toBe(3);
   expect(h.broker.commands).toHaveLength(3);
 });
 
 test("one that is refused does not end it", async () => {
   const { stream, messages, ended } = open();
-  stream.write({ sequence: 1, task: { type: "" } });
+  stream.write({ sequence: 1, tasks: [{ type: "" }] });
   stream.write({ sequence: 2 });
-  stream.write({ sequence: 3, task: { type: "t" } });
+  stream.write({ sequence: 3, tasks: [{ type: "t" }] });
   stream.end();
   expect((await ended).code).toBe("OK");
-  expect(messages.slice(0, 2).map((message) => message.result.refused)).toMatchObject([
-    { code: "invalid_request", field: "type", retryable: false },
-    { code: "invalid_request", field: "task" },
+  expect(messages.slice(0, 2).map((message) => message.results[0].refused)).toMatchObject([
+    { code: "invalid_request", field: "tasks[0].type", retryable: false },
+    { code: "invalid_request", field: "tasks" },
   ]);
-  expect(messages[2].result.accepted.task.type).toBe("t");
+  expect(messages[2].results[0].accepted.task.type).toBe("t");
+});
+
+test("several tasks of one message have a result each", async () => {
+  const { stream, messages, ended } = open();
+  stream.write({ sequence: 1, tasks: [{ type: "a" }, { type: "" }, { type: "b" }] });
+  stream.end();
+  expect((await ended).code).toBe("OK");
+  expect(messages).toHaveLength(1);
+  const [a, wrong, b] = messages[0].results;
+  expect([a.accepted.task.type, b.accepted.task.type]).toEqual(["a", "b"]);
+  expect(wrong.refused).toMatchObject({ code: "invalid_request", field: "tasks[1].type" });
 });
 
 test("no more is taken in while so many wait, and all of it is answered", async () => {
@@ -67,7 +78,7 @@ test("no more is taken in while so many wait, and all of it is answered", async 
   const holding = hold();
   const count = 3 * UNANSWERED_MAX;
   for (let sequence = 0; sequence < count; sequence++) {
-    stream.write({ sequence, task: { type: "t" } });
+    stream.write({ sequence, tasks: [{ type: "t" }] });
   }
   stream.end();
   await expect.poll(() => holding.held.length).toBe(UNANSWERED_MAX);
@@ -86,7 +97,7 @@ test("nor while so many bytes wait", async () => {
   const data = Buffer.alloc(60_000, "7");
   const payload = { content_type: "application/octet-stream", data };
   for (let sequence = 0; sequence < 40; sequence++) {
-    stream.write({ sequence, task: { type: "t", payload } });
+    stream.write({ sequence, tasks: [{ type: "t", payload }] });
   }
   const most = Math.floor(UNANSWERED_BYTES_MAX / 60_100);
   await expect.poll(() => holding.held.length).toBe(most);
@@ -107,7 +118,7 @@ test("whoever does not take the answers is held back", async () => {
   let sent = 0;
   const send = (): void => {
     while (sent < total) {
-      if (!stream.write({ sequence: sent++, task: { type: "t" } })) {
+      if (!stream.write({ sequence: sent++, tasks: [{ type: "t" }] })) {
         stream.once("drain", send);
         return;
       }
@@ -128,7 +139,7 @@ test("no more than so many streams", async () => {
   const streams = Array.from({ length: SUBMIT_STREAMS_MAX }, (_, at) => {
     return open(clients[at % clients.length]);
   });
-  for (const { stream } of streams) stream.write({ task: { type: "t" } });
+  for (const { stream } of streams) stream.write({ tasks: [{ type: "t" }] });
   await expect.poll(() => streams.every(({ messages }) => messages.length === 1)).toBe(true);
   expect(await open().ended).toMatchObject({
     code: "RESOURCE_EXHAUSTED",
@@ -144,7 +155,7 @@ test("no more than so many streams", async () => {
 
 test("nor so many of one connection", async () => {
   const streams = Array.from({ length: STREAMS_PER_CONNECTION_MAX }, () => open());
-  for (const { stream } of streams) stream.write({ task: { type: "t" } });
+  for (const { stream } of streams) stream.write({ tasks: [{ type: "t" }] });
   await expect.poll(() => streams.every(({ messages }) => messages.length === 1)).toBe(true);
   const { code, message } = await open().ended;
   expect([code, message]).toEqual(["RESOURCE_EXHAUSTED", expect.stringContaining("another one")]);
@@ -163,10 +174,10 @@ test("a key that is revoked ends it", async () => {
   const access: Access = { identify: async () => ({ name: "k", demand }) };
   h = await Harness.open({ access });
   const { stream, messages, ended } = open();
-  stream.write({ sequence: 1, task: { type: "t" } });
+  stream.write({ sequence: 1, tasks: [{ type: "t" }] });
   await expect.poll(() => messages.length).toBe(1);
   isRevoked = true;
-  stream.write({ sequence: 2, task: { type: "t" } });
+  stream.write({ sequence: 2, tasks: [{ type: "t" }] });
   expect(await ended).toMatchObject({ code: "PERMISSION_DENIED" });
   expect(h.broker.commands).toHaveLength(1);
 });
@@ -174,7 +185,7 @@ test("a key that is revoked ends it", async () => {
 test("when the server closes what is in hand is answered, and it says where to go on", async () => {
   const { stream, messages, ended } = open();
   const holding = hold();
-  stream.write({ sequence: 1, task: { type: "t" } });
+  stream.write({ sequence: 1, tasks: [{ type: "t" }] });
   await expect.poll(() => holding.held.length).toBe(1);
   const closed = h.server.close();
   holding.release();
@@ -190,7 +201,7 @@ test("when the server closes what is in hand is answered, and it says where to g
 test("a sender that goes away leaves nothing behind", async () => {
   const { stream, ended } = open();
   const holding = hold();
-  stream.write({ sequence: 1, task: { type: "t" } });
+  stream.write({ sequence: 1, tasks: [{ type: "t" }] });
   await expect.poll(() => holding.held.length).toBe(1);
   stream.cancel();
   expect((await ended).code).toBe("CANCELLED");
