@@ -292,7 +292,7 @@ export const REPLICA: readonly Mutant[] = [
     edits: [
       broker(
         "runtime.ts",
-        "    if (this.#closed) return;\n    this.replica.advance(performance.now(), Date.now());",
+        "    if (this.#closed) return;\n    this.replica.advance(this.#clock.now(), this.#clock.wallMs());",
         "    if (this.#closed) return;\n    this.replica.advance(Date.now(), Date.now());",
       ),
     ],
@@ -304,9 +304,9 @@ export const REPLICA: readonly Mutant[] = [
     what: "A timer for longer than 24.8 days is set as such, and so fires at once.",
     edits: [
       broker(
-        "runtime.ts",
-        "Math.ceil(at - performance.now())), TIMER_MS_MAX);",
-        "Math.ceil(at - performance.now())), 2 * TIMER_MS_MAX);",
+        "clock.ts",
+        "Math.min(Math.max(delayMs, 0), TIMER_MS_MAX)",
+        "Math.min(Math.max(delayMs, 0), 2 * TIMER_MS_MAX)",
       ),
     ],
     killers: [suite(`${TESTS}/runtime-clock.test.ts`)],

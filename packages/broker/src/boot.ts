@@ -3,6 +3,7 @@
  * the state's applied index are applied again once a leader says how far they are committed.
  */
 import { type Entry, type EntryId, DEFAULTS as RAFT_DEFAULTS } from "task-queue-raft";
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { loadQueue } from "./load-queue.ts";
 import type { Formation, Identity, LogStore, Member, StateStore } from "./ports.ts";
 import { encodeRoster, Replica, type ReplicaSettings, SUPPORTED } from "./replica/index.ts";
@@ -21,6 +22,8 @@ export interface BootOptions {
   readonly heartbeatIntervalMs: number;
   /** Count entries as held once handed to the disk, instead of once fsynced. */
   readonly commitUnsynced: boolean;
+  /** By default the system's. */
+  readonly clock?: Pick<Clock, "now" | "wallMs">;
 }
 
 const BOOT_READ_BYTES = 8 * 1024 * 1024;
@@ -30,7 +33,7 @@ const STARTS_KEPT_APART = 2 ** 12;
 
 /** Reads state and log, and gives birth to the replica. Throws what the stores throw. */
 export async function bootReplica(options: BootOptions): Promise<NodeReplica> {
-  const { identity, formation, self, log, state } = options;
+  const { identity, formation, self, log, state, clock = SYSTEM_CLOCK } = options;
   const { mark } = state;
   const queue = await loadQueue(state);
   return new Replica({
@@ -52,8 +55,8 @@ export async function bootReplica(options: BootOptions): Promise<NodeReplica> {
     self,
     joinedAt: formation.revision,
     logBytes: log.bytes,
-    now: performance.now(),
-    wallMs: Date.now(),
+    now: clock.now(),
+    wallMs: clock.wallMs(),
     firstForwardId: (identity.boots % STARTS_KEPT_APART) * FORWARD_ID_RANGE,
   });
 }

@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LogRead, NodeId, PersistBatch } from "task-queue-raft";
 import { checkMembers } from "./check-members.ts";
+import { type Clock, SYSTEM_CLOCK, type Timer } from "./clock.ts";
 import { DiskWork } from "./disk-work.ts";
 import { DivergedState } from "./exit-status.ts";
 import type { SessionChannel } from "./operations/broker.ts";
@@ -45,6 +46,8 @@ export interface RuntimeOptions {
   /** 0: fsync before anything is acknowledged; else: fsync at most this long after. */
   readonly walSyncIntervalMs: number;
   readonly logger: RuntimeLogger;
+  /** By default the system's. */
+  readonly clock?: Clock;
   /** Must not return: called with the first fault after which no promise can be kept. */
   readonly onFatal: (what: string, error: unknown) => void;
   /** This node has lost what it had vouched for: it has halted, and is to give itself up. */
@@ -58,13 +61,11 @@ export interface RuntimeLogger {
   warn(fields: object, text: string): void;
 }
 
-/** setTimeout fires at once beyond this. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
 export class Runtime {
   readonly replica: NodeReplica;
   readonly channels = new Map<string, SessionChannel>();
   readonly #options: RuntimeOptions;
+  readonly #clock: Clock;
   readonly #finishedListeners: ((id: Uint8Array) => void)[] = [];
   readonly #installedListeners: (() => void)[] = [];
   readonly #leadershipListeners = new Set<() => void>();
@@ -79,7 +80,7 @@ export class Runtime {
   #state: StateStore;
   #flushing: Promise<void> = Promise.resolve();
   #turnScheduled = false;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #removed = false;
   #closed = false;
@@ -87,10 +88,11 @@ export class Runtime {
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.replica = options.replica;
     this.#state = options.states.live;
     const { clusterId, log, states, bus, logger } = options;
-    const now = () => performance.now();
+    const now = () => this.#clock.now();
     const pause = (ms: number) => sleep(ms);
     const onFault = (what: string, error: unknown) => this.fail(what, error);
     this.#source = new SnapshotSource({ clusterId, states, log, now, pause, logger, onFault });
@@ -122,7 +124,7 @@ export class Runtime {
     if (this.#closed) return;
     try {
       if (!this.#turnScheduled) {
-        this.replica.advance(performance.now(), Date.now());
+        this.replica.advance(this.#clock.now(), this.#clock.wallMs());
         this.#scheduleTurn();
       }
       act(this.replica);
@@ -198,7 +200,7 @@ export class Runtime {
   /** Stops taking part; resolves when nothing is being written any more. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#persister.close();
     await this.#receiver.close();
     await this.#source.close();
@@ -220,7 +222,7 @@ export class Runtime {
   #turn(): void {
     this.#turnScheduled = false;
     if (this.#closed) return;
-    this.replica.advance(performance.now(), Date.now());
+    this.replica.advance(this.#clock.now(), this.#clock.wallMs());
     this.#perform(this.replica.turn());
     this.#armTimer();
   }
@@ -228,16 +230,16 @@ export class Runtime {
   #armTimer(): void {
     const at = this.replica.nextDeadline();
     if (at >= this.#timerAt) return;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timerAt = at;
-    const delay = Math.min(Math.max(0, Math.ceil(at - performance.now())), TIMER_MS_MAX);
-    this.#timer = setTimeout(() => {
+    const delayMs = Math.max(0, Math.ceil(at - this.#clock.now()));
+    this.#timer = this.#clock.after(delayMs, () => {
       this.#timerAt = Number.POSITIVE_INFINITY;
       if (this.#closed) return;
       // What it was set for may have been done by a turn that came before.
-      if (this.replica.nextDeadline() > performance.now()) this.#armTimer();
+      if (this.replica.nextDeadline() > this.#clock.now()) this.#armTimer();
       else this.input(() => {});
-    }, delay);
+    });
   }
 
   #perform(out: NodeOutputs): void {

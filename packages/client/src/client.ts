@@ -8,16 +8,12 @@ import {
   type Calls,
   type CallVerb,
   type ClusterJson,
-  type ErrorGroupsJson,
-  type ErrorGroupsParams,
   type EventJson,
-  formatTaskId,
   type GraphJson,
   type ListJson,
   type LogsJson,
   type QueueJson,
   type StatsJson,
-  TASK_STATE_NAMES,
   type TaskJson,
   TqError,
   WAIT_MS_MAX,
@@ -32,19 +28,27 @@ import {
   Link,
   type TlsOptions,
 } from "./connection/index.ts";
+import { deadLetters } from "./dead-letters.ts";
 import { timeoutError } from "./errors.ts";
 import { type EventFilter, type FollowOptions, follow } from "./follow.ts";
 import { Jobs } from "./jobs.ts";
+import { Leaderless } from "./leaderless.ts";
 import { Members } from "./members.ts";
 import { QueueHandle } from "./queue-handle.ts";
 import { SeenIndex } from "./seen-index.ts";
 import { downloadSnapshot, type SnapshotOptions } from "./snapshot.ts";
-import { toSubmitJson } from "./submit-json.ts";
-import { type SubmitOptions, toSubmitTask } from "./submit-task.ts";
+import {
+  type RunOptions,
+  Submissions,
+  type SubmitItem,
+  type SubmitMiddleware,
+  type SubmitOutcome,
+} from "./submissions.ts";
+import type { SubmitOptions } from "./submit-task.ts";
 import { Submitter } from "./submitter.ts";
 import {
   type TaskCalls,
-  TaskHandle,
+  type TaskHandle,
   TaskReference,
   toResult,
   type WaitOptions,
@@ -52,7 +56,7 @@ import {
   whenToJson,
 } from "./task-handle.ts";
 import { type ListFilter, TaskList } from "./task-list.ts";
-import type { AnyTasks, PayloadOf, ResultOf, TaskMap, TypeOf } from "./task-map.ts";
+import type { AnyTasks, PayloadOf, ProgressOf, ResultOf, TaskMap, TypeOf } from "./task-map.ts";
 
 export interface ClientOptions<M extends TaskMap = AnyTasks> {
   /** Any brokers of the cluster: `host:port`, several with commas between them, or a list. */
@@ -63,6 +67,8 @@ export interface ClientOptions<M extends TaskMap = AnyTasks> {
   readonly timeoutMs?: number | undefined;
   /** Types with their payloads and defaults, from `defineTasks`. */
   readonly tasks?: M | undefined;
+  /** Makes the ids of tasks; by default a UUIDv7 of now. */
+  readonly mintId?: (() => string) | undefined;
   /** Told of every change of the connection, for a log; must not throw. */
   readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
   /** Only the given servers: a broker's word on where to go instead is not followed. */
@@ -87,44 +93,38 @@ export interface LogsOptions {
   readonly limit?: number | undefined;
 }
 
-export type SubmitItem<M extends TaskMap, K extends TypeOf<M> = TypeOf<M>> = {
-  [T in K]: {
-    readonly type: T;
-    readonly payload: PayloadOf<M, T>;
-    readonly options?: SubmitOptions;
-  };
-}[K];
-
-/** How one of many submits ended; the order is that of the items. */
-export type SubmitOutcome = TaskHandle | TqError;
-
 const VERSION = "0.3.0";
 const DEADLINE_MS = 30_000;
-/** A broker that answers `no_leader` for this long may be cut off from the others: try another. */
-const LEADERLESS_MS_MAX = 1_000;
 /** One `wait` call asks for this much less than its own deadline, so that the answer can arrive. */
 const WAIT_MARGIN_MS = 10_000;
 
 export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDisposable {
-  readonly #tasks: M | undefined;
   readonly #deadlineMs: number;
   readonly #link: Link;
   readonly #submitter: Submitter;
+  readonly #submissions: Submissions<M>;
   readonly #caller: Caller;
   /** Adding and removing brokers, and handing over leadership: for administrators. */
   readonly members: Members;
-  #leaderlessSince = 0;
   #closed: Promise<void> | undefined;
 
   /** Use `connect()`. Throws `TqError` when an address is malformed. */
   constructor(options: ClientOptions<M>) {
-    this.#tasks = options.tasks;
     this.#deadlineMs = options.timeoutMs ?? DEADLINE_MS;
     this.#link = this.#createLink(options);
-    const onOutcome = (code: string): void => this.#noteOutcome(code);
+    const leaderless = new Leaderless(() => this.#link.redirect(""));
+    const onOutcome = (code: string): void => leaderless.note(code);
     const seen = new SeenIndex();
     this.#submitter = new Submitter(this.#link, seen, onOutcome);
     this.#caller = new Caller(this.#link, seen, onOutcome);
+    this.#submissions = new Submissions<M>(options, {
+      client: this,
+      submit: async (task, deadlineMs = this.#deadlineMs) => {
+        this.#assertOpen();
+        return await this.#submitter.submit(task, deadlineMs);
+      },
+      submitAll: (params) => this.#call("submit_all", params),
+    });
     this.members = new Members(this.#link, this.#caller, this.#deadlineMs);
     this.#link.start();
   }
@@ -156,17 +156,29 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     );
   }
 
+  /** Puts `middleware` around every submit that follows, inside of what was put there before. */
+  use(middleware: SubmitMiddleware): this {
+    this.#submissions.use(middleware);
+    return this;
+  }
+
   /** Resolves when the task is on a quorum's disks; throws `TqError`. */
-  async submit<K extends TypeOf<M>>(
+  submit<K extends TypeOf<M>>(
     type: K,
     payload: PayloadOf<M, K>,
     options: SubmitOptions = {},
-  ): Promise<TaskHandle<ResultOf<M, K>>> {
-    this.#assertOpen();
-    const task = toSubmitTask(type, payload, options, this.#tasks?.[type]?.defaults);
-    const deadlineMs = options.deadlineMs ?? this.#deadlineMs;
-    const { id, state, duplicate } = await this.#submitter.submit(task, deadlineMs);
-    return new TaskHandle(this, formatTaskId(id), TASK_STATE_NAMES[state]!, duplicate);
+  ): Promise<TaskHandle<ResultOf<M, K>, ProgressOf<M, K>>> {
+    return this.#submissions.one({ type, payload, options });
+  }
+
+  /** Submits it and waits for its result; throws `TaskFailed` when it ends otherwise. */
+  async run<K extends TypeOf<M>>(
+    type: K,
+    payload: PayloadOf<M, K>,
+    { waitMs: timeoutMs, signal, ...options }: RunOptions = {},
+  ): Promise<ResultOf<M, K>> {
+    const handle = await this.submit(type, payload, options);
+    return await handle.result({ timeoutMs, signal });
   }
 
   /**
@@ -181,28 +193,17 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     items: Iterable<SubmitItem<M, K>>,
     options?: { readonly atomic?: boolean | undefined },
   ): Promise<SubmitOutcome[]>;
-  async submitMany<K extends TypeOf<M>>(
+  submitMany<K extends TypeOf<M>>(
     items: Iterable<SubmitItem<M, K>>,
     { atomic = false }: { readonly atomic?: boolean | undefined } = {},
   ): Promise<SubmitOutcome[]> {
-    if (atomic) return await this.#submitAll(items);
-    const submits: Promise<SubmitOutcome>[] = [];
-    for (const { type, payload, options } of items) {
-      submits.push(this.submit(type, payload as PayloadOf<M, K>, options).catch(onlyTqError));
-    }
-    return await Promise.all(submits);
-  }
-
-  async #submitAll<K extends TypeOf<M>>(items: Iterable<SubmitItem<M, K>>): Promise<TaskHandle[]> {
-    const tasks = [...items].map(({ type, payload, options = {} }) =>
-      toSubmitJson(toSubmitTask(type, payload, options, this.#tasks?.[type]?.defaults)),
-    );
-    const made = await this.#call("submit_all", { tasks });
-    return made.tasks.map(({ id, state, duplicate }) => new TaskHandle(this, id, state, duplicate));
+    return atomic ? this.#submissions.together(items) : this.#submissions.each(items);
   }
 
   /** A task whose id is known from elsewhere. Asks nothing yet, not even whether it is there. */
-  handle<K extends TypeOf<M> = TypeOf<M>>(id: string): TaskReference<ResultOf<M, K>> {
+  handle<K extends TypeOf<M> = TypeOf<M>>(
+    id: string,
+  ): TaskReference<ResultOf<M, K>, ProgressOf<M, K>> {
     return new TaskReference(this, id);
   }
 
@@ -234,10 +235,14 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
   }
 
   /** Await it for one page, or iterate over it for all tasks. `cursor`: from an earlier page. */
-  list(filter: ListFilter & { cursor?: string | undefined } = {}): TaskList {
+  list(
+    filter: ListFilter & { cursor?: string | undefined } = {},
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): TaskList {
     const { cursor: first, ...rest } = filter;
+    const options = { deadlineMs: this.#deadlineMs, signal };
     const fetch = (cursor: string | undefined): Promise<ListJson> =>
-      this.#call("list", cursor === undefined ? rest : { ...rest, cursor });
+      this.#call("list", cursor === undefined ? rest : { ...rest, cursor }, options);
     return new TaskList(fetch, first);
   }
 
@@ -288,18 +293,12 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
   }
 
   /** The dead letter queue. */
-  readonly dead = {
-    list: (filter: Omit<ListFilter, "status"> = {}): TaskList =>
-      this.list({ ...filter, status: "dead" }),
-    retry: (id: string): Promise<TaskJson> => this.retry(id),
-    /** What they died of: groups of errors in the order of their fingerprints, page by page. */
-    groups: (params: ErrorGroupsParams = {}): Promise<ErrorGroupsJson> =>
-      this.#call("error_groups", params),
-    /** Removes it for good. */
-    delete: async (id: string): Promise<void> => {
-      await this.#call("delete", { id, request_id: uuidv7obj().toHex() });
-    },
-  };
+  readonly dead = deadLetters({
+    list: (filter) => this.list(filter),
+    retry: (id) => this.retry(id),
+    groups: (params) => this.#call("error_groups", params),
+    delete: async (params) => void (await this.#call("delete", params)),
+  });
 
   async queues(): Promise<QueueJson[]> {
     return (await this.#call("queues", {})).queues;
@@ -375,16 +374,6 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     this.#submitter.schedule();
     this.#caller.wake();
   }
-
-  #noteOutcome(code: string): void {
-    const now = performance.now();
-    if (code !== "no_leader") this.#leaderlessSince = 0;
-    else if (this.#leaderlessSince === 0) this.#leaderlessSince = now;
-    else if (now - this.#leaderlessSince > LEADERLESS_MS_MAX) {
-      this.#leaderlessSince = 0;
-      this.#link.redirect("");
-    }
-  }
 }
 
 /**
@@ -405,9 +394,4 @@ function checkTlsOptions(tls: TlsOptions): void {
 
 function closedError(): TqError {
   return new TqError("invalid_request", "the client is closed");
-}
-
-function onlyTqError(error: unknown): TqError {
-  if (error instanceof TqError) return error;
-  throw error;
 }

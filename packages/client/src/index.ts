@@ -24,8 +24,6 @@ export {
   type ConnectionEvent,
   connect,
   type LogsOptions,
-  type SubmitItem,
-  type SubmitOutcome,
 } from "./client.ts";
 export type { ApiKey, TlsOptions } from "./connection/index.ts";
 export { TaskFailed } from "./errors.ts";
@@ -38,8 +36,17 @@ export type {
   RaiseOptions,
   TransferOptions,
 } from "./members.ts";
+export type { Middleware } from "./middleware.ts";
 export { QueueHandle, type QueueSettings, type SetOptions } from "./queue-handle.ts";
 export type { SnapshotOptions } from "./snapshot.ts";
+export type { Issue, StandardSchema, Verdict } from "./standard-schema.ts";
+export type {
+  Draft,
+  RunOptions,
+  SubmitItem,
+  SubmitMiddleware,
+  SubmitOutcome,
+} from "./submissions.ts";
 export type { SubmitOptions } from "./submit-task.ts";
 export { TaskHandle, TaskReference, toResult, type WaitOptions, type When } from "./task-handle.ts";
 export { type ListFilter, TaskList, type TaskPage } from "./task-list.ts";
@@ -47,6 +54,8 @@ export {
   type AnyTasks,
   defineTasks,
   type PayloadOf,
+  type ProgressOf,
+  type ReceivedOf,
   type ResultOf,
   type RetryOptions,
   type TaskDefaults,
@@ -54,4 +63,5 @@ export {
   type TaskSpec,
   type TypeOf,
   task,
+  taskWith,
 } from "./task-map.ts";

@@ -30,7 +30,7 @@ export interface TaskCalls {
 
 const PROGRESS_OR_END = "progress,completed,dead,cancelled,expired";
 
-export class TaskReference<R = unknown> {
+export class TaskReference<R = unknown, G = unknown> {
   readonly id: string;
   readonly #client: TaskCalls;
 
@@ -56,7 +56,7 @@ export class TaskReference<R = unknown> {
    * What its handler says of how far it is: the newest word, then each that follows, until the task
    * has ended. Of words that come faster than they are read the newest counts.
    */
-  async *progress(signal?: AbortSignal): AsyncGenerator<unknown, void, undefined> {
+  async *progress(signal?: AbortSignal): AsyncGenerator<G, void, undefined> {
     const until = new AbortController();
     const end = () => until.abort(signal?.reason);
     if (signal?.aborted === true) end();
@@ -70,7 +70,7 @@ export class TaskReference<R = unknown> {
         next.catch(() => {});
         const { progress, finished_at } = await this.get();
         const saying = progress === undefined ? "" : JSON.stringify(progress);
-        if (progress !== undefined && saying !== said) yield progress.value;
+        if (progress !== undefined && saying !== said) yield progress.value as G;
         said = saying;
         if (finished_at !== undefined) return;
         await next;
@@ -106,7 +106,7 @@ export class TaskReference<R = unknown> {
 }
 
 /** With what the answer to the submit said. */
-export class TaskHandle<R = unknown> extends TaskReference<R> {
+export class TaskHandle<R = unknown, G = unknown> extends TaskReference<R, G> {
   /** State when the submit was answered. */
   readonly state: TaskStateName;
   /** It had been submitted before, under this id or its idempotency key. */

@@ -57,6 +57,18 @@ describe("wait", () => {
 });
 
 describe("administration", () => {
+  test("a list ends with the reason of its signal", async () => {
+    const { port } = await openOne();
+    const tq = client({ servers: `127.0.0.1:${port}` });
+    const stop = new AbortController();
+    stop.abort(new Error("enough"));
+    const walk = async () => {
+      for await (const { id } of tq.list({}, { signal: stop.signal })) return id;
+      return undefined;
+    };
+    await expect(walk()).rejects.toThrow("enough");
+  });
+
   test("a list is one page when awaited and everything when iterated over", async () => {
     const { port } = await openOne();
     const tq = client({ servers: `127.0.0.1:${port}` });

@@ -3,14 +3,21 @@
  * that does the work. A handler is called once for each attempt, and any attempt may be a
  * repetition of one that was cut off: side effects belong behind `ctx.token` or the task's id.
  */
-import type { PayloadOf, ResultOf, SubmitOptions, TaskMap, TypeOf } from "task-queue-client";
+import type {
+  ProgressOf,
+  ReceivedOf,
+  ResultOf,
+  SubmitOptions,
+  TaskMap,
+  TypeOf,
+} from "task-queue-client";
 import type { PriorityName } from "task-queue-protocol";
 import type { Logger } from "./logger.ts";
 
 /** As of a client's submit. */
 export type ChildOptions = Omit<SubmitOptions, "deadlineMs">;
 
-export interface TaskContext {
+export interface TaskContext<Progress = unknown> {
   /** The task's id, a UUIDv7 in text. */
   readonly id: string;
   readonly type: string;
@@ -42,7 +49,7 @@ export interface TaskContext {
    * Says how far the run is: any JSON value of at most 4 KiB, the newest of each second counts.
    * Throws `TypeError` or `RangeError` for anything else.
    */
-  progress(value: unknown): void;
+  progress(value: Progress): void;
   /**
    * A task that is made when this one completes, together with the others and its result: all of
    * them, or this run fails. Answers its id, for `dependsOn` of the next. At most 1,000; a run that
@@ -60,9 +67,9 @@ export interface TaskContext {
  * Does one task. What it returns is the result: any JSON value, bytes, or nothing. What it throws
  * is the failure: see `NonRetryable` and `RetryAfter`. A binary payload arrives as a `Uint8Array`.
  */
-export type Handler<Payload = unknown, Result = unknown> = (
+export type Handler<Payload = unknown, Result = unknown, Progress = unknown> = (
   payload: Payload,
-  ctx: TaskContext,
+  ctx: TaskContext<Progress>,
 ) => Result | Promise<Result>;
 
 /**
@@ -77,4 +84,4 @@ export type Handlers = Readonly<Record<string, AnyHandler>>;
 /** Handlers of a task map, each with its type's payload and result; without a map, of any type. */
 export type HandlersOf<M extends TaskMap> = string extends keyof M
   ? Handlers
-  : { readonly [K in TypeOf<M>]?: Handler<PayloadOf<M, K>, ResultOf<M, K>> };
+  : { readonly [K in TypeOf<M>]?: Handler<ReceivedOf<M, K>, ResultOf<M, K>, ProgressOf<M, K>> };

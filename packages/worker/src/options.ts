@@ -12,6 +12,7 @@ import {
   type TlsOptions,
 } from "task-queue-client/connection";
 import { WINDOW_MAX } from "task-queue-protocol";
+import { checkedHandler } from "./checked-handler.ts";
 import type { Handlers, HandlersOf } from "./handler.ts";
 import { type Logger, SILENT } from "./logger.ts";
 
@@ -27,7 +28,7 @@ export interface ShutdownOptions {
 export interface WorkerOptions<M extends TaskMap = AnyTasks> {
   /** `host:port` of any brokers, as a list or separated by commas. */
   readonly servers: string | readonly string[];
-  /** The task map that submitters use too; only the compiler looks at it. */
+  /** The task map that submitters use too: payloads and results are checked by its schemas. */
   readonly tasks?: M;
   /** What to do with each type; the worker is offered no other types. */
   readonly handlers: HandlersOf<M>;
@@ -97,7 +98,7 @@ export function resolveOptions<M extends TaskMap>(options: WorkerOptions<M>): Re
   const { shutdown = {} } = options;
   return {
     servers: addresses(options.servers),
-    handlers,
+    handlers: checked(handlers, options.tasks),
     types: typesOf(handlers),
     queues: queuesOf(options.queues ?? []),
     concurrency,
@@ -113,6 +114,14 @@ export function resolveOptions<M extends TaskMap>(options: WorkerOptions<M>): Re
     handleSignals: shutdown.handleSignals ?? false,
     logger: options.logger ?? SILENT,
   };
+}
+
+function checked(handlers: Handlers, tasks: TaskMap = {}): Handlers {
+  const behindSchemas = Object.entries(handlers).map(([type, handler]) => {
+    const spec = Object.hasOwn(tasks, type) ? tasks[type] : undefined;
+    return [type, checkedHandler(handler, spec)] as const;
+  });
+  return Object.fromEntries(behindSchemas);
 }
 
 function tlsOf(tls: TlsOptions | undefined): TlsOptions | undefined {

@@ -6,6 +6,7 @@
 import {
   type ApiKey,
   type Connection,
+  type DialOptions,
   dial,
   formatAddress,
   parseAddress,
@@ -39,9 +40,15 @@ const REGISTER_MS = 10_000;
 /** Room in a frame for what is not a result: ids, tokens, lengths, error texts. */
 const ITEM_OVERHEAD_BYTES = 64;
 
-/** Plain text without `tls`. */
-export function tcpDialer(clock: Clock, apiKey: ApiKey, tls?: TlsOptions): Dialer {
-  const options = { role: "worker", apiKey, tls, name: "tq-worker", version: VERSION } as const;
+/** Plain text without `tls`; `openSocket` is for whoever has sockets of another kind. */
+export function tcpDialer(
+  clock: Clock,
+  apiKey: ApiKey,
+  tls?: TlsOptions,
+  openSocket?: DialOptions["openSocket"],
+): Dialer {
+  const names = { role: "worker", name: "tq-worker", version: VERSION } as const;
+  const options = { ...names, apiKey, tls, openSocket };
   return {
     async dial(address, registration, listener, signal) {
       const connection = await dial(parseAddress(address), options, signal);

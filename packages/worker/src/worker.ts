@@ -5,6 +5,7 @@
  * Running tasks outlive connections: they end early only when the broker says so, when the lease
  * cannot be renewed in time, or when the worker is stopped.
  */
+import { demandMiddleware } from "task-queue-client/connection";
 import type { Clock } from "./clock.ts";
 import { Connector } from "./core/connector.ts";
 import type { Held } from "./core/held.ts";
@@ -16,6 +17,7 @@ import { Runner } from "./core/runner.ts";
 import { Session } from "./core/session.ts";
 import { within } from "./core/within.ts";
 import type { AbortCause } from "./errors.ts";
+import type { RunMiddleware } from "./middleware.ts";
 import type { ResolvedOptions } from "./options.ts";
 
 export type WorkerState = "idle" | "running" | "draining" | "stopped";
@@ -56,6 +58,8 @@ export interface WorkerParts {
   readonly clock: Clock;
   readonly dialer: Dialer;
   readonly random: () => number;
+  /** See `Surroundings`. */
+  readonly mintId?: (() => string) | undefined;
 }
 
 const RESULT_BYTES_MAX = 1024 * 1024;
@@ -72,6 +76,7 @@ export class Worker {
   readonly #notes: Notes;
   readonly #watch: LeaseWatch;
   readonly #connector: Connector;
+  readonly #middleware: RunMiddleware[] = [];
   #state: WorkerState = "idle";
   #link: Link | undefined;
   #warnedOfInterval = false;
@@ -94,6 +99,8 @@ export class Worker {
       ...options,
       notes: this.#notes,
       clock: parts.clock,
+      mintId: parts.mintId,
+      middleware: this.#middleware,
       resultBytesMax: () => this.#link?.resultBytesMax ?? RESULT_BYTES_MAX,
       report: (report) => this.#outbox.add(report),
       extend: (held, forMs) => this.#extend(held, forMs),
@@ -147,6 +154,17 @@ export class Worker {
       completed,
       failed,
     };
+  }
+
+  /**
+   * Puts `middleware` around every run, inside of what was put there before. Throws once the worker
+   * has started.
+   */
+  use(middleware: RunMiddleware): this {
+    if (this.#state !== "idle") throw new Error("middleware is to be in place before `start`");
+    demandMiddleware(middleware);
+    this.#middleware.push(middleware);
+    return this;
   }
 
   /**

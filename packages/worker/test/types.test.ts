@@ -1,6 +1,7 @@
 /** What the compiler must accept and refuse; checked by `tsc`, run for the run-time part. */
+import type { PayloadOf, StandardSchema } from "task-queue-client";
 import { expect, test } from "vitest";
-import { createWorker, defineTasks, task } from "../src/index.ts";
+import { createWorker, defineTasks, task, taskWith } from "../src/index.ts";
 
 const tasks = defineTasks({
   "email.send": task<{ to: string }>(),
@@ -58,4 +59,51 @@ test.each([
   [{ servers: "a:1", handlers: { a: () => {} }, heartbeatIntervalSecs: 0 }, /heartbeat/],
 ])("options that cannot be are refused by name", (options, message) => {
   expect(() => createWorker(options)).toThrow(message);
+});
+
+test("progress is of the type that the map gives it", () => {
+  const withProgress = defineTasks({
+    "image.resize": task<{ width: number }, void, { percent: number }>(),
+  });
+  createWorker({
+    servers: "127.0.0.1:6379",
+    tasks: withProgress,
+    handlers: { "image.resize": (_payload, ctx) => ctx.progress({ percent: 50 }) },
+  });
+  createWorker({
+    servers: "127.0.0.1:6379",
+    tasks: withProgress,
+    handlers: {
+      // @ts-expect-error it is called `percent`
+      "image.resize": (_payload, ctx) => ctx.progress({ done: 50 }),
+    },
+  });
+  expect.assertions(0);
+});
+
+test("with a schema submitters give its input, and handlers get its output", () => {
+  const schema: StandardSchema<{ to: string; copies?: number }, { to: string; copies: number }> = {
+    "~standard": { version: 1, vendor: "test", validate: () => ({ issues: [] }) },
+  };
+  const checked = defineTasks({ "mail.send": taskWith({ payload: schema }) });
+  const submitted: PayloadOf<typeof checked, "mail.send"> = { to: "ada" };
+  createWorker({
+    servers: "127.0.0.1:6379",
+    tasks: checked,
+    handlers: {
+      "mail.send": ({ copies }) => {
+        const certain: number = copies;
+        expect(certain).toBeTypeOf("number");
+      },
+    },
+  });
+  createWorker({
+    servers: "127.0.0.1:6379",
+    tasks: checked,
+    handlers: {
+      // @ts-expect-error without a schema for it there is no result
+      "mail.send": () => 1,
+    },
+  });
+  expect(submitted).toEqual({ to: "ada" });
 });

@@ -4,6 +4,8 @@
  * library are built on it.
  */
 
+export { demandMiddleware, runThrough } from "../middleware.ts";
+export { validate } from "../standard-schema.ts";
 export { frameBytes, type SubmitOptions, toSubmitTask } from "../submit-task.ts";
 export {
   type Address,

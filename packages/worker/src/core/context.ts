@@ -10,16 +10,22 @@ import {
   PROGRESS_BYTES_MAX,
   type PriorityName,
 } from "task-queue-protocol";
-import type { ChildOptions, TaskContext } from "../handler.ts";
+import type { ChildOptions } from "../handler.ts";
 import { boundLogger, type Logger } from "../logger.ts";
+import type { RunContext } from "../middleware.ts";
 import type { Held } from "./held.ts";
 import type { Notes } from "./notes.ts";
 
-export class Context implements TaskContext {
+export class Context implements RunContext {
+  /** For middleware; a handler gets it as its argument. */
+  payload: unknown;
+  /** For middleware: what the handler has answered. */
+  result: unknown;
   readonly #held: Held;
   readonly #logger: Logger;
   readonly #extend: (held: Held, forMs: number) => Promise<void>;
   readonly #notes: Notes;
+  readonly #mintId: (() => string) | undefined;
   #log: Logger | undefined;
 
   constructor(
@@ -27,8 +33,10 @@ export class Context implements TaskContext {
     logger: Logger,
     extend: (held: Held, forMs: number) => Promise<void>,
     notes: Notes,
+    mintId: (() => string) | undefined,
   ) {
     this.#held = held;
+    this.#mintId = mintId;
     this.#notes = notes;
     this.#logger = logger;
     this.#extend = extend;
@@ -100,7 +108,9 @@ export class Context implements TaskContext {
   }
 
   submit(type: string, payload?: unknown, options: ChildOptions = {}): string {
-    const task = toSubmitTask(type, payload, options, undefined);
+    const id = options.id ?? this.#mintId?.();
+    const said = id === undefined ? options : { ...options, id };
+    const task = toSubmitTask(type, payload, said, undefined);
     this.#held.children ??= [];
     if (this.#held.children.length >= BATCH_MAX) {
       throw new RangeError(`one completion makes at most ${BATCH_MAX} tasks`);

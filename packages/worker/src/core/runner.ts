@@ -5,11 +5,13 @@
  *
  * A token is run at most once at a time, and a run whose lease was lost reports nothing.
  */
+import { runThrough } from "task-queue-client/connection";
 import type { DeliveredTask } from "task-queue-protocol";
 import type { Clock } from "../clock.ts";
 import { type AbortCause, TaskAborted } from "../errors.ts";
 import type { Handlers } from "../handler.ts";
 import type { Logger } from "../logger.ts";
+import type { RunMiddleware } from "../middleware.ts";
 import { Context } from "./context.ts";
 import { Held } from "./held.ts";
 import type { Report } from "./link.ts";
@@ -21,6 +23,8 @@ export interface RunnerOptions {
   readonly concurrency: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly middleware: readonly RunMiddleware[];
+  readonly mintId?: (() => string) | undefined;
   /** Largest result, in bytes; asked when a run ends, since a link may change it. */
   resultBytesMax(): number;
   report(report: Report): void;
@@ -203,11 +207,18 @@ export class Runner {
   }
 
   #call(held: Held): unknown {
-    const { handlers, logger, extend, notes } = this.#options;
+    const { handlers, logger, extend, notes, mintId, middleware } = this.#options;
     const { type } = held.task;
     const handler = Object.hasOwn(handlers, type) ? handlers[type] : undefined;
     if (handler === undefined) throw new Error(`this worker has no handler for "${type}"`);
-    return handler(decodePayload(held.task), new Context(held, logger, extend, notes));
+    const context = new Context(held, logger, extend, notes, mintId);
+    const payload = decodePayload(held.task);
+    if (middleware.length === 0) return handler(payload, context);
+    context.payload = payload;
+    const work = async (): Promise<void> => {
+      context.result = await handler(context.payload, context);
+    };
+    return runThrough(middleware, context, work).then(() => context.result);
   }
 
   #completed(held: Held, value: unknown): void {

@@ -1,0 +1,42 @@
+/** The connections of each worker of a test, so that one of them can be cut off. */
+import type { Socket } from "node:net";
+import type { Worker } from "task-queue-worker";
+
+interface Line {
+  readonly sockets: Set<Socket>;
+  isCut: boolean;
+}
+
+export class Lines {
+  readonly #connect: () => Socket;
+  readonly #lines = new WeakMap<Worker, Line>();
+
+  constructor(connect: () => Socket) {
+    this.#connect = connect;
+  }
+
+  /** Makes a worker with a line of its own. */
+  worker(make: (openSocket: () => Socket) => Worker): Worker {
+    const line: Line = { sockets: new Set(), isCut: false };
+    const worker = make(() => {
+      const socket = this.#connect();
+      line.sockets.add(socket);
+      socket.once("close", () => line.sockets.delete(socket));
+      if (line.isCut) socket.destroy();
+      return socket;
+    });
+    this.#lines.set(worker, line);
+    return worker;
+  }
+
+  /** Answers how to end it. */
+  cutOff(worker: Worker): () => void {
+    const line = this.#lines.get(worker);
+    if (line === undefined) throw new Error("this worker is not one of the test's broker");
+    line.isCut = true;
+    for (const socket of line.sockets) socket.destroy();
+    return () => {
+      line.isCut = false;
+    };
+  }
+}

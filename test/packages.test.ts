@@ -1,0 +1,133 @@
+/**
+ * The packages as npm packs them, in an empty folder, each beside those that it says it depends on
+ * and no others: what is not packed or not declared is missing there.
+ */
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+interface Manifest {
+  readonly name: string;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly exports?: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+const ROOT = resolve(".");
+let home: string;
+/** The empty folder, beside which the packages lie: nothing is found there by accident. */
+let app: string;
+let manifests: Manifest[];
+
+function link(target: string, path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync(target, path);
+}
+
+beforeAll(() => {
+  home = mkdtempSync(join(tmpdir(), "tq-packages-"));
+  app = join(home, "app");
+  const packed = join(home, "packed");
+  mkdirSync(packed);
+  const args = ["pack", "--workspaces", "--pack-destination", packed, "--loglevel=error"];
+  execFileSync("npm", args, { stdio: ["ignore", "ignore", "inherit"] });
+  manifests = readdirSync(packed).map((file) => {
+    const into = join(home, "unpacked", file);
+    mkdirSync(into, { recursive: true });
+    execFileSync("tar", ["-xzf", join(packed, file), "-C", into, "--strip-components=1"]);
+    const manifest = JSON.parse(readFileSync(join(into, "package.json"), "utf8")) as Manifest;
+    link(into, join(app, "node_modules", manifest.name));
+    return manifest;
+  });
+  for (const { name, dependencies = {} } of manifests) {
+    for (const dependency of Object.keys(dependencies)) {
+      const own = join(app, "node_modules", dependency);
+      const target = existsSync(own) ? own : join(ROOT, "node_modules", dependency);
+      link(target, join(app, "node_modules", name, "node_modules", dependency));
+    }
+  }
+  link(join(ROOT, "node_modules/@types"), join(app, "node_modules/@types"));
+}, 120_000);
+
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+function runNode(file: string, code: string): string {
+  writeFileSync(join(app, file), code);
+  return execFileSync(process.execPath, [join(app, file)], { encoding: "utf8", cwd: app });
+}
+
+test("all of the workspaces are there", () => {
+  const { workspaces } = JSON.parse(readFileSync("package.json", "utf8")) as {
+    workspaces: string[];
+  };
+  expect(manifests).toHaveLength(workspaces.length);
+});
+
+test("each export is packed, with its types", () => {
+  const missing = manifests.flatMap(({ name, exports = {} }) =>
+    Object.values(exports)
+      .flatMap(({ types, default: main }) => [types, main])
+      .map((path) => join(app, "node_modules", name, path))
+      .filter((path) => !existsSync(path)),
+  );
+  expect(missing).toEqual([]);
+});
+
+test("each export can be imported", () => {
+  const names = manifests.flatMap(({ name, exports = {} }) =>
+    Object.keys(exports).map((path) => join(name, path)),
+  );
+  const imports = names.map((name) => `await import(${JSON.stringify(name)});`).join("\n");
+  expect(runNode("imports.mjs", `${imports}\nconsole.log("all");`)).toBe("all\n");
+});
+
+test("each program tells its version", () => {
+  const bins = manifests.flatMap(({ name, bin = {} }) =>
+    Object.values(bin).map((path) => join(app, "node_modules", name, path)),
+  );
+  expect(bins).toHaveLength(3);
+  for (const bin of bins) {
+    const version = execFileSync(process.execPath, [bin, "--version"], { encoding: "utf8" });
+    expect(version).toMatch(/\d+\.\d+\.\d+/);
+  }
+});
+
+const APPLICATION = `
+import { defineTasks, task } from "task-queue-client";
+import { createTestBroker } from "task-queue-testing";
+import { createWorker } from "task-queue-worker";
+
+const tasks = defineTasks({ double: task<number, number>() });
+const broker = await createTestBroker({ tasks });
+await broker.worker({ handlers: { double: (n) => 2 * n } });
+const result: number = await broker.client.run("double", 21);
+console.log(result, typeof createWorker);
+await broker.close();
+`;
+
+test("an application compiles against them, and runs", () => {
+  const compilerOptions = {
+    target: "es2023",
+    module: "nodenext",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    types: ["node"],
+  };
+  writeFileSync(join(app, "package.json"), JSON.stringify({ type: "module" }));
+  writeFileSync(join(app, "app.ts"), APPLICATION);
+  writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts"] }));
+  execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", app], { stdio: "inherit" });
+  const output = execFileSync(process.execPath, [join(app, "app.js")], { encoding: "utf8" });
+  expect(output).toBe("42 function\n");
+});
