@@ -13,6 +13,9 @@ export class VirtualSocket extends EventEmitter {
   readonly remotePort = 1;
   readonly #time: VirtualTime;
   #other: VirtualSocket | undefined;
+  /** Chunks that came since it was paused; undefined: it reads. */
+  #unread: Buffer[] | undefined;
+  #wasPaused = false;
 
   private constructor(time: VirtualTime) {
     super();
@@ -30,7 +33,7 @@ export class VirtualSocket extends EventEmitter {
   write(bytes: Uint8Array, taken: () => void = () => {}): boolean {
     const chunk = Buffer.from(bytes);
     this.#time.after(TRAVEL_MS, () => {
-      this.#other?.emit("data", chunk);
+      if (this.#other !== undefined) this.#other.#arrive(chunk);
       taken();
     });
     return true;
@@ -40,8 +43,24 @@ export class VirtualSocket extends EventEmitter {
     return this;
   }
 
+  /** Once, while it is found out who says hello. */
   pause(): this {
-    throw new Error("the load is too small for anybody to stop reading");
+    if (this.#wasPaused) throw new Error("the load is too small for anybody to stop reading");
+    this.#wasPaused = true;
+    this.#unread = [];
+    return this;
+  }
+
+  resume(): this {
+    const unread = this.#unread ?? [];
+    this.#unread = undefined;
+    for (const chunk of unread) this.emit("data", chunk);
+    return this;
+  }
+
+  #arrive(chunk: Buffer): void {
+    if (this.#unread === undefined) this.emit("data", chunk);
+    else this.#unread.push(chunk);
   }
 
   end(): this {
