@@ -36,7 +36,7 @@ describe("planted faults", () => {
   test("votes for anybody shrink to a few events, which break it again", patience, () => {
     const planted = MUTANTS["votes-for-anybody"];
     // Of those before it some take more runs to shrink than a test has time for.
-    const seed = firstToNotice("votes-for-anybody", "leader completeness", 13);
+    const seed = firstToNotice("votes-for-anybody", "leader completeness", 20);
     const shrunk = shrink({ seed }, { planted, runsMax: 150 })!;
     expect(shrunk.violation.invariant).toBe("leader completeness");
     expect(shrunk.faults.length).toBeLessThanOrEqual(6);
