@@ -48,12 +48,13 @@ function tqVersion() {
 }
 
 async function startBrokers(/** @type {number} */ count, /** @type {StartOptions} */ options) {
-  const ports = await freePorts(count * 3);
+  const ports = await freePorts(count * 4);
   const nodes = Array.from({ length: count }, (_, i) => ({
     id: `node${i + 1}`,
     address: `127.0.0.1:${ports[i]}`,
     rest: `http://127.0.0.1:${ports[count + i]}`,
     metricsPort: ports[2 * count + i] ?? 0,
+    grpc: `127.0.0.1:${ports[3 * count + i]}`,
     dataDir: join(options.dir, `node${i + 1}`),
   }));
   const daemons = nodes.map((node) => startBroker(node, nodes, options));
@@ -62,6 +63,7 @@ async function startBrokers(/** @type {number} */ count, /** @type {StartOptions
   return {
     daemons,
     members: daemons,
+    nodes,
     locate: () => locate(nodes),
     recovered: ready,
     ...operationsOf({ root, node: options.node, nodes, daemons }),
@@ -87,7 +89,8 @@ async function locate(/** @type {readonly BrokerNode[]} */ nodes) {
   const servers = nodes.map(({ address }) => address);
   const followers = nodes.filter((node) => node !== leader).map(({ rest }) => rest);
   const rest = { leader: leader.rest, followers };
-  return { leader: leader.id, connection: { servers, leader: leader.address, rest } };
+  const connection = { servers, leader: leader.address, rest, grpc: leader.grpc };
+  return { leader: leader.id, connection };
 }
 
 /**
@@ -96,6 +99,7 @@ async function locate(/** @type {readonly BrokerNode[]} */ nodes) {
  *   address: string,
  *   rest: string,
  *   metricsPort: number,
+ *   grpc: string,
  *   dataDir: string,
  * }} BrokerNode
  * @param {BrokerNode} self
@@ -103,7 +107,7 @@ async function locate(/** @type {readonly BrokerNode[]} */ nodes) {
  * @param {StartOptions} options
  */
 function startBroker(self, nodes, { dir, node, profileDir, env: settings = {} }) {
-  const { id, address, rest, metricsPort, dataDir } = self;
+  const { id, address, rest, metricsPort, grpc, dataDir } = self;
   const peers = nodes.filter((peer) => peer.id !== id).flatMap((peer) => ["--peer", peer.address]);
   const preload = profileDir === undefined ? [] : ["--import", profiler];
   const args = [...preload, broker, "--broker-addr", address, "--node-id", id, ...peers];
@@ -112,6 +116,7 @@ function startBroker(self, nodes, { dir, node, profileDir, env: settings = {} })
     ...ENV,
     ...settings,
     TQ_MONITORING__PROMETHEUS_PORT: `${metricsPort}`,
+    TQ_API__GRPC_PORT: grpc.slice(grpc.indexOf(":") + 1),
     TQ_BENCH_PROFILE: profileFile(profileDir ?? dir, id),
   };
   return new Daemon({ name: id, command: node, args, dir, env });

@@ -11,9 +11,11 @@
 import { backlog } from "./backlog.mjs";
 import { endToEnd } from "./end-to-end.mjs";
 import { failover } from "./failover.mjs";
+import { grpc } from "./grpc.mjs";
+import { proxied } from "./proxied.mjs";
 import { rate } from "./rate.mjs";
 import { reads } from "./reads.mjs";
 import { rest } from "./rest.mjs";
 import { snapshot } from "./snapshot.mjs";
 
-export const WORKLOADS = [endToEnd, rate, backlog, reads, rest, failover, snapshot];
+export const WORKLOADS = [endToEnd, rate, backlog, reads, rest, proxied, grpc, failover, snapshot];

@@ -23,8 +23,16 @@ export const rest = {
  * @param {import("../stage.mjs").Stage} stage
  * @param {{ seconds: number, warmSeconds: number }} parameters
  */
-async function measure(stage, { seconds, warmSeconds }) {
-  const caller = await stage.open("rest-caller.mjs");
+async function measure(stage, parameters) {
+  return await measureSubmits(stage, await stage.open("rest-caller.mjs"), parameters);
+}
+
+/**
+ * @param {import("../stage.mjs").Stage} stage
+ * @param {import("../processes/remote.mjs").Remote} caller
+ * @param {{ seconds: number, warmSeconds: number }} parameters
+ */
+export async function measureSubmits(stage, caller, { seconds, warmSeconds }) {
   const submit = (/** @type {number} */ batch, /** @type {number} */ duration) =>
     caller.call("submits", { batch, connections: CONNECTIONS, forMs: duration * 1e3 });
   await submit(1, warmSeconds / 2);
