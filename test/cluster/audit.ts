@@ -3,7 +3,6 @@
  * with the same effect hash, and hold every acknowledged task exactly once, whole, and finished if
  * it was to be run. Nothing that was refused may be there.
  */
-import { ask } from "./http.ts";
 import { payloadOf, type Submission } from "./ledger.ts";
 import { type Node, type NodeStats, type TestCluster, waitFor } from "./processes.ts";
 import type { Traffic } from "./traffic.ts";
@@ -86,13 +85,12 @@ export async function lackedBy(
 
 /** All tasks as this node has them, each as often as it lists them. */
 async function tasksOf(node: Node): Promise<readonly ListedTask[]> {
-  const base = `http://127.0.0.1:${node.restPort}/api/v1/tasks`;
   const tasks: ListedTask[] = [];
   let cursor: string | undefined;
   do {
     const next = cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const url = `${base}?consistency=stale&payload=true&limit=${PAGE}${next}`;
-    const { status, text } = await ask(url, { limitMs: PAGE_MS });
+    const path = `/api/v1/tasks?consistency=stale&payload=true&limit=${PAGE}${next}`;
+    const { status, text } = await node.ask(node.restPort, path, { limitMs: PAGE_MS });
     if (status !== 200) throw new Error(`${node.id} does not list its tasks: ${text}`);
     const page = JSON.parse(text) as { tasks: ListedTask[]; next_cursor?: string };
     for (const task of page.tasks) tasks.push(task);

@@ -14,6 +14,7 @@ export interface Asked {
   readonly limitMs?: number;
   /** For https: whom to trust, in PEM, and the name to expect. */
   readonly tls?: { readonly ca: string; readonly servername: string } | undefined;
+  readonly apiKey?: string | undefined;
 }
 
 export interface Answer {
@@ -27,14 +28,15 @@ const ANSWER_MS = 5_000;
 
 /** Rejects when there is no whole answer: refused, broken off, or too late. */
 export function ask(url: string, asked: Asked = {}): Promise<Answer> {
-  const { method = "GET", headers = {}, body, limitMs = ANSWER_MS, tls } = asked;
+  const { method = "GET", headers = {}, body, limitMs = ANSWER_MS, tls, apiKey } = asked;
   const send = tls === undefined ? request : requestSecurely;
   const bytes = body === undefined ? undefined : JSON.stringify(body);
   const type = bytes === undefined ? {} : { "content-type": "application/json" };
+  const key = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   return new Promise((resolve, reject) => {
     const sent = send(
       url,
-      { ...tls, method, agent: false, headers: { ...type, ...headers } },
+      { ...tls, method, agent: false, headers: { ...type, ...key, ...headers } },
       (response) => {
         let text = "";
         response.setEncoding("utf8");

@@ -58,6 +58,8 @@ export class Node {
   env: Readonly<Record<string, string>>;
   /** How its doors are asked where they have TLS. */
   tls: Asked["tls"];
+  /** What it is asked with where its doors want a key. */
+  apiKey: string | undefined;
   #child: ChildProcess | undefined;
   #exit: Promise<number | string> | undefined;
 
@@ -129,7 +131,8 @@ export class Node {
   /** At one of its HTTP ports. */
   ask(port: number, path: string, asked: Asked = {}): Promise<Answer> {
     const scheme = this.tls === undefined ? "http" : "https";
-    return ask(`${scheme}://127.0.0.1:${port}${path}`, { ...asked, tls: this.tls });
+    const { tls, apiKey } = this;
+    return ask(`${scheme}://127.0.0.1:${port}${path}`, { tls, apiKey, ...asked });
   }
 
   async isReady(): Promise<boolean> {
@@ -171,6 +174,8 @@ interface Ports {
 export interface Front {
   readonly servers: readonly string[];
   readonly restUrls: readonly string[];
+  /** What its doors want, if anything. */
+  readonly access?: Pick<Asked, "tls" | "apiKey"> | undefined;
 }
 
 export class TestCluster implements Front {

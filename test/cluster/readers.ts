@@ -5,7 +5,7 @@
  */
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Answer, ask } from "./http.ts";
+import type { Answer } from "./http.ts";
 import { type Ledger, payloadOf, type Submission } from "./ledger.ts";
 import type { Node, TestCluster } from "./processes.ts";
 
@@ -48,9 +48,11 @@ async function readOne(node: Node, ledger: Ledger, submission: Submission): Prom
   const { id, appliedIndex, seenCompleted } = submission;
   const session = appliedIndex > 0 && randomInt(2) === 0;
   const query = session ? "?consistency=stale" : "";
-  const url = `http://127.0.0.1:${node.restPort}/api/v1/tasks/${id}${query}`;
+  const path = `/api/v1/tasks/${id}${query}`;
   const headers = session ? { "x-tq-applied-index": `${appliedIndex}` } : {};
-  const answer = await ask(url, { headers, limitMs: LIMIT_MS }).catch(() => undefined);
+  const answer = await node
+    .ask(node.restPort, path, { headers, limitMs: LIMIT_MS })
+    .catch(() => undefined);
   if (answer === undefined || answer.status >= 500 || answer.status === 429) return;
   ledger.reads++;
   const what = `a ${session ? `session (${appliedIndex})` : "linearizable"} read of ${id}`;

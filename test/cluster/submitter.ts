@@ -3,8 +3,9 @@
  * writes each answer into the ledger. A request without an answer is sent again under the same id to
  * the next node, as a careful application would; only when its time is up is it called unknown.
  */
+import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, TqError } from "task-queue-client";
+import { connect, type TlsOptions, TqError } from "task-queue-client";
 import { type Answer, ask } from "./http.ts";
 import { type Ledger, payloadOf, type Submission } from "./ledger.ts";
 import type { Front } from "./processes.ts";
@@ -35,7 +36,9 @@ export function submitTasks(
   perSecond: number,
   everyNth = 3,
 ): Submitter {
-  const client = connect({ servers: front.servers, timeoutMs: DEADLINE_MS, name: "drill" });
+  const { servers } = front;
+  const options = { servers, timeoutMs: DEADLINE_MS, name: "drill", ...dialOf(front) };
+  const client = connect(options);
   const open = new Set<Promise<void>>();
   const start = performance.now();
   let stopped = false;
@@ -68,8 +71,7 @@ export function submitTasks(
       for (; due < elapsed * perSecond; due++) {
         if (submitter.isHeld || open.size >= OPEN_MAX) continue;
         const submission = ledger.open(due % everyNth === 0 ? "keep" : "work");
-        const send =
-          due % 2 === 0 ? overClient(submission) : overRest(front.restUrls, ledger, submission);
+        const send = due % 2 === 0 ? overClient(submission) : overRest(front, ledger, submission);
         const done = send.finally(() => open.delete(done));
         open.add(done);
       }
@@ -80,19 +82,23 @@ export function submitTasks(
 }
 
 async function overRest(
-  urls: readonly string[],
+  { restUrls, access }: Front,
   ledger: Ledger,
   submission: Submission,
 ): Promise<void> {
-  const { id, type, n } = submission;
+  const { id, type } = submission;
   const body = { id, type, queue: type, payload: payloadOf(submission) };
   const startedAt = performance.now();
   let pauseMs = PAUSE_MS;
   let certain = true;
   let code = "no_answer";
-  for (let attempt = n; performance.now() < startedAt + DEADLINE_MS; attempt++) {
-    const url = `${urls[attempt % urls.length]}/api/v1/tasks`;
-    const answer = await ask(url, { method: "POST", body, limitMs: ATTEMPT_MS }).catch(
+  for (
+    let attempt = randomInt(restUrls.length);
+    performance.now() < startedAt + DEADLINE_MS;
+    attempt++
+  ) {
+    const url = `${restUrls[attempt % restUrls.length]}/api/v1/tasks`;
+    const answer = await ask(url, { ...access, method: "POST", body, limitMs: ATTEMPT_MS }).catch(
       (error: NodeJS.ErrnoException) => error,
     );
     if (answer instanceof Error) {
@@ -111,6 +117,15 @@ async function overRest(
     pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX);
   }
   ledger.refuse(submission, certain ? "refused" : "unknown", code);
+}
+
+/** What client and worker library have to be told besides the servers. */
+export function dialOf({ access }: Front): { apiKey?: string; tls?: TlsOptions } {
+  const { tls, apiKey } = access ?? {};
+  return {
+    ...(tls && { tls: { ca: tls.ca, serverName: tls.servername } }),
+    ...(apiKey && { apiKey }),
+  };
 }
 
 export function codeOf(answer: Answer): string {

@@ -6,7 +6,7 @@ import { createWorker } from "task-queue-worker";
 import { Ledger } from "./ledger.ts";
 import { type Front, type TestCluster, waitFor } from "./processes.ts";
 import { type Readers, readTasks } from "./readers.ts";
-import { type Submitter, submitTasks } from "./submitter.ts";
+import { dialOf, type Submitter, submitTasks } from "./submitter.ts";
 
 export const PER_SECOND = 200;
 const CONCURRENCY = 32;
@@ -24,6 +24,7 @@ export class Traffic {
     this.#cluster = cluster;
     this.#worker = createWorker({
       servers: front.servers,
+      ...dialOf(front),
       queues: ["work"],
       concurrency: CONCURRENCY,
       handlers: {
