@@ -46,7 +46,17 @@ export async function parse(argv: readonly string[]): Promise<Parsed | { readonl
   }
   if (text !== "") return { text: `${text}\n` };
   if (parsed === undefined) throw new CliError(EXIT.usage, "no verb\nSee tq-admin --help.");
+  refuseEmpty(parsed, argv);
   return parsed;
+}
+
+/** Of a lone dash the parser makes an empty text, too; nobody else is to get what a dash gets. */
+function refuseEmpty({ command, args }: Parsed, argv: readonly string[]): void {
+  if (!argv.includes("") || argv.includes("-")) return;
+  for (const [, name = ""] of command.usage.matchAll(/[<[]([a-z-]+)/g)) {
+    if (args[name] !== "") continue;
+    throw new CliError(EXIT.usage, `${name} is empty; is it a variable that is not set?`);
+  }
 }
 
 /** A lone `-` means standard input, which the parser would take for an argument of its own. */

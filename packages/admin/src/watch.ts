@@ -6,6 +6,7 @@
 import { TqError } from "task-queue-client";
 import type { Arguments, Command, Context } from "./command.ts";
 import { CliError, EXIT, explain } from "./exit-status.ts";
+import { unlessAborted } from "./interruptible.ts";
 import { Output } from "./output/output.ts";
 import { printableLines } from "./output/table.ts";
 import { duration, wrong } from "./values.ts";
@@ -28,11 +29,8 @@ export async function watchVerb(command: Command, context: Context): Promise<num
     );
   }
   const signal = io.interrupted();
-  const interrupted = new Promise<undefined>((resolve) => {
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
   while (!signal.aborted) {
-    const shown = await Promise.race([once(command, context), interrupted]);
+    const shown = await unlessAborted(once(command, context), signal);
     if (shown === undefined) break;
     io.stdout(screenOf(shown, io.rows(), `every ${everyMs / 1_000}s; Ctrl-C ends it`));
     await io.sleep(everyMs, signal);

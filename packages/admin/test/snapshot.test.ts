@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { TqError } from "task-queue-client";
 import { expect, test } from "vitest";
 import { EXIT } from "../src/exit-status.ts";
+import { type AdminClient, PROCESS_IO } from "../src/index.ts";
 import { openBroker, replacing, temporaryFolder } from "./real-broker.ts";
 
 async function someTasks() {
@@ -43,6 +44,41 @@ test("what is there already is replaced only by force", async () => {
   expect(await readFile(path, "utf8")).toBe("mine");
   expect((await broker.call(["create-snapshot", path, "--force"])).status).toBe(EXIT.ok);
   expect((await broker.call(["snapshot", "verify", path])).status).toBe(EXIT.ok);
+});
+
+test("an empty path is a variable that is not set, and not standard output", async () => {
+  const { broker } = await someTasks();
+  const words = [
+    ["create-snapshot", "--force", ""],
+    ["export", ""],
+    ["import", ""],
+  ];
+  for (const argv of words) {
+    const refused = await broker.call(argv, NOBODY);
+    expect(refused).toMatchObject({ status: EXIT.usage, stdout: "" });
+    expect(refused.stderr).toContain("is empty; is it a variable that is not set?");
+  }
+});
+
+test("Ctrl-C leaves nothing behind", async () => {
+  const { broker, folder, path } = await someTasks();
+  const controller = new AbortController();
+  const change = (client: AdminClient) =>
+    replacing(client, {
+      snapshot: async function* () {
+        yield Buffer.from("the beginning");
+        expect((await readdir(folder)).length).toBe(1);
+        controller.abort();
+        await new Promise(() => {});
+      },
+    });
+  const stopped = await broker.call(["create-snapshot", path], {
+    interrupted: () => controller.signal,
+    connect: (options) => change(PROCESS_IO.connect(options)),
+  });
+  expect(stopped.status).toBe(EXIT.temporary);
+  expect(stopped.stderr).toContain("interrupted");
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test("to standard output goes the snapshot itself, and not to a terminal", async () => {

@@ -307,7 +307,9 @@ function scheduleBackups(
   if (settings === undefined) return undefined;
   const status = () => broker.status();
   const { backups } = broker;
-  return new BackupSchedule({ settings, backups, status, wallMs: Date.now, log }).start();
+  const floorBytes = config.persistence.minFreeDiskBytes;
+  const options = { settings, backups, floorBytes, status, wallMs: Date.now, log };
+  return new BackupSchedule(options).start();
 }
 
 function promote(

@@ -23,7 +23,9 @@ export async function runThrough<Context>(
     const step = middleware[at];
     if (step === undefined) return await core();
     let behind: "unasked" | "running" | "over" = "unasked";
+    let isOver = false;
     const proceed = async (): Promise<void> => {
+      if (isOver) throw new Error("middleware called next() after it had ended");
       if (behind !== "unasked") throw new Error("middleware called next() twice");
       behind = "running";
       try {
@@ -38,7 +40,12 @@ export async function runThrough<Context>(
       proceeded.catch(() => {});
       return proceeded;
     };
-    await step(context, next);
+    try {
+      await step(context, next);
+    } finally {
+      // Who waits for the whole has been told by then how it went.
+      isOver = true;
+    }
     // What goes on behind its back would be told of before it has ended.
     if ((behind as string) === "running") throw new Error("middleware must await next()");
   };

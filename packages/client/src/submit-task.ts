@@ -33,7 +33,7 @@ export function toSubmitTask(
   options: SubmitOptions,
   defaults: TaskDefaults | undefined,
 ): SubmitTask {
-  const all: SubmitOptions = defaults === undefined ? options : { ...defaults, ...options };
+  const all: SubmitOptions = defaults === undefined ? options : over(defaults, options);
   const binary = payload instanceof Uint8Array;
   return {
     id: toId(all.id),
@@ -49,11 +49,17 @@ export function toSubmitTask(
       retry: toRetry(all),
       idempotencyKey: text("idempotencyKey", all.idempotencyKey),
       tags: all.tags ?? [],
-      metadata: all.metadata === undefined ? "" : JSON.stringify(all.metadata),
+      metadata: all.metadata === undefined ? "" : jsonText("metadata", all.metadata),
       traceparent: text("traceparent", all.traceparent),
       extras: toExtras(all),
     },
   };
+}
+
+/** What is named but undefined is not said, and leaves the default in force. */
+function over(defaults: TaskDefaults, options: SubmitOptions): SubmitOptions {
+  const said = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(said) };
 }
 
 /** About how much room it takes in a frame, never less than it does. */
@@ -73,6 +79,10 @@ function toId(id: string | undefined): Uint8Array {
 }
 
 function toJson(field: string, value: unknown): Uint8Array {
+  return utf8.encode(jsonText(field, value));
+}
+
+function jsonText(field: string, value: unknown): string {
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
@@ -80,7 +90,7 @@ function toJson(field: string, value: unknown): Uint8Array {
     throw invalid(field, `it cannot be written as JSON: ${(cause as Error).message}`, cause);
   }
   if (json === undefined) throw invalid(field, `a ${typeof value} cannot be written as JSON`);
-  return utf8.encode(json);
+  return json;
 }
 
 function toRetry({ maxRetries, retry }: SubmitOptions): SubmitRetry {

@@ -162,11 +162,13 @@ describe("submit", () => {
   test("one that is refused does not hold up the others", async () => {
     const { port } = await openOne();
     const tq = client({ servers: `127.0.0.1:${port}` });
-    const [good, bad, cyclic] = await tq.submitMany([
+    const [good, bad, cyclic, labelled] = await tq.submitMany([
       { type: "t", payload: 1 },
       { type: "not a name", payload: 2 },
       { type: "t", payload: 1n },
+      { type: "t", payload: 1, options: { metadata: { n: 1n } } },
     ]);
+    expect(labelled).toMatchObject({ code: "invalid_request", field: "metadata" });
     expect(good).toMatchObject({ state: "pending" });
     expect(bad).toMatchObject({ code: "invalid_request", retryable: false });
     // Without its place in a frame, which is nobody's business.
@@ -422,7 +424,10 @@ describe("the life of a client", () => {
     });
     const { port, node } = await openOne();
     const tq = client({ servers: `127.0.0.1:${port}`, tasks });
-    const handle = await tq.submit("email.send", { to: "x" }, { maxRetries: 1 });
+    // As from a program that leaves to chance whether it has one.
+    const unsaid = { queue: undefined } as object;
+    const options = { maxRetries: 1, ...unsaid };
+    const handle = await tq.submit("email.send", { to: "x" }, options);
     const typed: Promise<number> | undefined = undefined as
       | ReturnType<typeof handle.result>
       | undefined;

@@ -70,6 +70,14 @@ test("what it throws is how the submit ends, and nothing is sent", async () => {
   expect(await broker.submitted("good")).toEqual([]);
 });
 
+test("a next() after its end is too late: what was told as not sent is not sent", async () => {
+  const late: (() => Promise<void>)[] = [];
+  const broker = await open((_draft, next) => void late.push(next));
+  await expect(broker.client.submit("good", 1)).rejects.toThrow("no next()");
+  await expect(late[0]?.()).rejects.toThrow("after it had ended");
+  expect(await broker.submitted("good")).toEqual([]);
+});
+
 test("what is no function is refused at once", async () => {
   const broker = await open();
   expect(() => broker.client.use(undefined as never)).toThrow("this is: undefined");

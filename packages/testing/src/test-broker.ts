@@ -69,7 +69,8 @@ export async function createTestBroker<const M extends TaskMap = AnyTasks>({
   now = new Date(),
   leaseMs = LEASE_MS,
 }: TestBrokerOptions<M> = {}): Promise<TestBroker<M>> {
-  if (!Number.isFinite(now.getTime())) throw new TypeError("now: it is not a valid time");
+  // The ids of tasks hold it, and none before 1970.
+  if (!(now.getTime() >= 0)) throw new TypeError("now: it is not a valid time from 1970 on");
   if (!Number.isSafeInteger(leaseMs) || leaseMs < LEASE_MS_MIN) {
     throw new TypeError(`leaseMs: a whole number of ${LEASE_MS_MIN} or more, not ${leaseMs}`);
   }
@@ -204,6 +205,7 @@ class Bench<M extends TaskMap> implements TestBroker<M> {
   #counts() {
     const counts = this.#lone.broker?.counts();
     if (counts !== undefined) return counts;
+    if (this.#closed !== undefined) throw new Error("this broker is closed");
     throw new Error("the leader is lost: move the clock until it is back");
   }
 

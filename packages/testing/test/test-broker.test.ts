@@ -222,6 +222,14 @@ describe("faults", () => {
   });
 });
 
+test("the ports are opened once, whoever asks for them meanwhile", async () => {
+  await using broker = await createTestBroker();
+  const [one, other] = await Promise.all([broker.listen(), broker.listen()]);
+  expect(other).toBe(one);
+  await broker.close();
+  await expect(fetch(one.restUrl)).rejects.toThrow();
+});
+
 test("other programs get in by real ports", async () => {
   const broker = await open();
   const { address, restUrl } = await broker.listen();
@@ -250,6 +258,7 @@ test("middleware is around the runs of its workers, too", async () => {
 
 test.each([
   [{ now: new Date("never") }, "now: it is not a valid time"],
+  [{ now: new Date(-1) }, "now: it is not a valid time"],
   [{ leaseMs: 0 }, "leaseMs: a whole number of 100 or more, not 0"],
 ])("options that cannot be are refused by name", async (options, message) => {
   await expect(createTestBroker(options)).rejects.toThrow(message);
@@ -263,4 +272,5 @@ test("after close it is gone, and close may be called again", async () => {
   await broker.close();
   await broker.close();
   await expect(broker.client.submit("email.send", { to: "ada" })).rejects.toThrow("closed");
+  await expect(broker.idle()).rejects.toThrow("this broker is closed");
 });

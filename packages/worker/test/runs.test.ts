@@ -117,6 +117,45 @@ describe("failures", () => {
     expect(() => new RetryAfter(-1)).toThrow(RangeError);
   });
 
+  test("an error in which nothing is what it should be is a failure like any other", async () => {
+    const odd = (fields: object) => Object.assign(new Error("odd"), fields);
+    const hostile = odd({});
+    const thrower = {
+      get() {
+        throw new Error("not even that");
+      },
+    };
+    Object.defineProperties(hostile, { stack: thrower, message: thrower, name: thrower });
+    const errors = [
+      [odd({ message: { code: 7 } }), '{"code":7}'],
+      [odd({ message: undefined }), "Error"],
+      [odd({ message: 5, stack: 5 }), "5"],
+      [hostile, ""],
+    ] as const;
+    for (const [error, message] of errors) {
+      const later = await reportOf(() => Promise.reject(error));
+      expect(later).toMatchObject([{ kind: "fail", message, retryable: true }]);
+      const atOnce = await reportOf(() => {
+        throw error;
+      });
+      expect(atOnce).toMatchObject([{ kind: "fail", message }]);
+    }
+  });
+
+  test("what only looks like a promise ends a run once", async () => {
+    // biome-ignore lint/suspicious/noThenProperty: that is what is tried
+    const throwing = { then: () => expect.unreachable("its promise fails") };
+    expect(await reportOf(() => throwing)).toMatchObject([{ kind: "fail" }]);
+    const twice = {
+      // biome-ignore lint/suspicious/noThenProperty: that is what is tried
+      then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
+        resolve("done");
+        reject(new Error("or not"));
+      },
+    };
+    expect(await reportOf(() => twice)).toMatchObject([{ kind: "complete" }]);
+  });
+
   test("what is thrown need not be an error, and long texts are cut between characters", async () => {
     const thrown = await reportOf(() => {
       throw { status: 3 };

@@ -2,6 +2,7 @@
 import { TqError } from "task-queue-client";
 import type { Command, Context } from "../command.ts";
 import { CliError, EXIT, unwritten } from "../exit-status.ts";
+import { unlessAborted } from "../interruptible.ts";
 import { ProgressLine } from "../output/progress.ts";
 import { keyOf, withFiles } from "../snapshot-file.ts";
 import { flagged, text } from "../values.ts";
@@ -12,6 +13,7 @@ const TIMEOUT_MS = 60_000;
 /** The broker that had begun may go; others have the same. */
 const ATTEMPTS_MAX = 3;
 const MIB = 1024 ** 2;
+const NEVER = new AbortController().signal;
 
 export const createSnapshot: Command = {
   usage: "create-snapshot <path>",
@@ -50,9 +52,11 @@ function toFile(context: Context, path: string): Promise<Written> {
   return withFiles(path, async (backup) => {
     const key = await keyOf(backup, context.args);
     const replace = flagged(context.args, "force");
+    // Ended by it, the program would leave what it has written so far beside the file.
+    const signal = context.io.interrupted();
     for (let attempt = 1; ; attempt++) {
       try {
-        return await backup.writeBackup(path, download(context), { key, replace });
+        return await backup.writeBackup(path, download(context, signal), { key, replace });
       } catch (error) {
         const isGone = error instanceof TqError && error.code === "position_compacted";
         if (!isGone || attempt === ATTEMPTS_MAX) throw error;
@@ -70,7 +74,7 @@ function toStdout(context: Context): Promise<Written> {
   }
   return withFiles("standard output", async (backup) => {
     const key = await keyOf(backup, args);
-    const pieces = download(context);
+    const pieces = download(context, NEVER);
     const write = (bytes: Uint8Array) => {
       return io.stdoutAll(bytes).catch((cause) => {
         throw unwritten("standard output", cause);
@@ -81,16 +85,25 @@ function toStdout(context: Context): Promise<Written> {
 }
 
 /** All of it, with a line that tells how far it is. */
-async function* download({ client, io, args }: Context): AsyncGenerator<Uint8Array> {
+async function* download(
+  { client, io, args }: Context,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const progress = new ProgressLine(io);
+  const pieces = client.snapshot({ stale: flagged(args, "stale") })[Symbol.asyncIterator]();
   let bytes = 0;
   try {
-    for await (const piece of client.snapshot({ stale: flagged(args, "stale") })) {
-      yield piece;
-      bytes += piece.length;
+    for (;;) {
+      const next = await unlessAborted(pieces.next(), signal);
+      if (next === undefined) throw new CliError(EXIT.temporary, "interrupted; there is no file");
+      if (next.done === true) return;
+      yield next.value;
+      bytes += next.value.length;
       progress.draw(`${(bytes / MIB).toFixed(1)} MB`);
     }
   } finally {
     progress.clear();
+    // Not waited for: it may be in the middle of a question that nobody answers.
+    pieces.return?.(undefined)?.catch(() => undefined);
   }
 }

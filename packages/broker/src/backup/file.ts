@@ -3,7 +3,7 @@
  * the first byte to the last. A file is for its owner alone: it holds every payload.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, type Stats } from "node:fs";
 import { link, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SnapshotDamage } from "../snapshots/frame-reader.ts";
@@ -42,6 +42,7 @@ export async function writeBackup(
   { key, replace = false }: WriteOptions = {},
 ): Promise<Written> {
   // Before somebody waits for gigabytes; whether it still holds is seen at the end.
+  await refuseUnfit(path);
   if (!replace) await refuseTaken(path);
   const temporary = join(
     dirname(path),
@@ -102,11 +103,23 @@ export async function copyBackup(
 }
 
 async function refuseTaken(path: string): Promise<void> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+  if ((await found(path)) !== undefined) throwTaken(path, { code: "EEXIST" });
+}
+
+/** A folder or a device is never replaced: as root, a rename would do away with `/dev/null`. */
+async function refuseUnfit(path: string): Promise<void> {
+  const there = await found(path);
+  const isFolder = there?.isDirectory() ?? /[/\\]$/.test(path);
+  if (!isFolder && (there === undefined || there.isFile())) return;
+  const what = isFolder ? "a folder: name a file in it" : "no file, and is not replaced by one";
+  throw Object.assign(new Error(`${path} is ${what}`), { code: "EISDIR", path });
+}
+
+function found(path: string): Promise<Stats | undefined> {
+  return stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
-  if (found !== undefined) throwTaken(path, { code: "EEXIST" });
 }
 
 function throwTaken(path: string, cause: unknown): never {
@@ -145,6 +158,10 @@ async function* openBackupFile(
 }
 
 async function beginsSealed(path: string): Promise<boolean> {
+  // What the system says of a folder names neither it nor the cause.
+  if ((await stat(path)).isDirectory()) {
+    throw Object.assign(new Error(`${path} is a folder, not a backup`), { code: "EISDIR", path });
+  }
   const file = await open(path, "r");
   try {
     const first = Buffer.alloc(SEAL_MAGIC.length);

@@ -35,3 +35,10 @@ export const TOKEN_LEAP = 2 ** 44;
 export const LOOKS_PER_INTERVAL = 20;
 export const LOOK_MS_MIN = 500;
 export const LOOK_MS_MAX = 60_000;
+
+/** After a failure it is tried again after so long, then after twice as long each time. */
+export const RETRY_MS = 60_000;
+export const RETRY_MS_MAX = 60 * 60_000;
+
+/** Bytes between two looks at the room that is left while a scheduled backup is written. */
+export const ROOM_LOOK_BYTES = 32 * MIB;

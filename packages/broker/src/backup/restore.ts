@@ -17,7 +17,9 @@ import type { Formation, Member, StateStore } from "../ports.ts";
 import { CodecError, encodeBatch, leapTokens } from "../queue/index.ts";
 import { clusterVersionOf, decodeRoster, encodeRoster, rosterOf } from "../replica/index.ts";
 import { SnapshotDamage } from "../snapshots/frame-reader.ts";
-import { type DataDir, openDataDir } from "../storage/data-dir.ts";
+import { type DataDir, LOG_DIRECTORY, openDataDir } from "../storage/data-dir.ts";
+import { refuseInUse } from "../storage/level.ts";
+import { DataDirError } from "../storage/storage-error.ts";
 import { readBackupFile, readHeader } from "./file.ts";
 import type { BackupHeader } from "./format.ts";
 import { KeyFileError, readKeyFile } from "./key-file.ts";
@@ -32,7 +34,10 @@ import { type Verified, verifyBackup } from "./verify.ts";
 
 export interface RestoreOptions {
   readonly config: Config;
-  readonly log: { info(fields: object, text: string): void };
+  readonly log: {
+    info(fields: object, text: string): void;
+    warn(fields: object, text: string): void;
+  };
   /** This node, as others are to know it. */
   readonly memberAs: (incarnation: string) => Member;
 }
@@ -42,6 +47,8 @@ type Restore = NonNullable<Config["restore"]>;
 /** What a node makes in its data directory, and what a file system may have there by itself. */
 const OWN = /^(format|identity|log|state-\d+|state\.pointer)$/;
 const ANYBODYS = /^lost\+found$/;
+/** What a crash leaves of a note that was being written. */
+const HALF_NOTE = /^restored\.[0-9a-f]{8}\.new$/;
 
 /**
  * What a start does before anything else: restores, if it is told to and has not done so before.
@@ -53,11 +60,8 @@ export async function restoreFirst(options: RestoreOptions): Promise<void> {
   const note = await readRestoreNote(path);
   if (restore === undefined) return refuseHalf(path, note);
   try {
-    const key = restore.keyFile === undefined ? undefined : await readKeyFile(restore.keyFile);
-    if (note?.phase === "done") {
-      const header = await readHeader(restore.file, key);
-      return refuseOther(options, note, header);
-    }
+    if (note?.phase === "done") return await refuseOther(options, note, restore);
+    const key = await keyOf(restore);
     if (note === undefined) await refuseFilled(path);
     const verified = await verifyBackup(restore.file, key);
     checkMembers(verified.membership);
@@ -76,18 +80,37 @@ function refuseHalf(path: string, note: RestoreNote | undefined): void {
   );
 }
 
+async function keyOf({ keyFile }: Restore): Promise<Uint8Array | undefined> {
+  return keyFile === undefined ? undefined : await readKeyFile(keyFile);
+}
+
 /** At a restart with the same flags there is nothing to do. */
-function refuseOther(
+async function refuseOther(
   { config, log }: RestoreOptions,
   note: RestoreNote,
-  header: BackupHeader,
-): void {
+  restore: Restore,
+): Promise<void> {
   const { dataDir } = config.persistence;
+  const begun = `${dataDir} was begun from`;
+  const header = await keyOf(restore)
+    .then((key) => readHeader(restore.file, key))
+    .catch((error) => {
+      // Backups are deleted in time, and keys put away; a node must start without them.
+      if (!isGone(error)) throw error;
+      const text = `${begun} backup ${note.snapshotId} on ${note.at}; leave out --restore, for`;
+      log.warn({ snapshot: note.snapshotId }, `${text} ${error.message}`);
+    });
+  if (header === undefined) return;
   if (header.snapshot_id === note.snapshotId) {
-    log.info({ snapshot: note.snapshotId }, `${dataDir} was begun from this backup on ${note.at}`);
+    log.info({ snapshot: note.snapshotId }, `${begun} this backup on ${note.at}`);
     return;
   }
   throw filled(dataDir, `it was begun from another backup, ${note.snapshotId}, on ${note.at}`);
+}
+
+function isGone(error: NodeJS.ErrnoException & { readonly cause?: unknown }): boolean {
+  const { code } = (error.cause ?? error) as NodeJS.ErrnoException;
+  return code === "ENOENT";
 }
 
 async function refuseFilled(path: string): Promise<void> {
@@ -95,7 +118,7 @@ async function refuseFilled(path: string): Promise<void> {
     if (error.code === "ENOENT") return [];
     throw error;
   });
-  const found = names.filter((name) => !ANYBODYS.test(name));
+  const found = names.filter((name) => !ANYBODYS.test(name) && !HALF_NOTE.test(name));
   if (found.length > 0) throw filled(path, `there is ${found.slice(0, 5).join(", ")}`);
 }
 
@@ -118,6 +141,7 @@ async function begin(
   const { file } = config.restore as Restore;
   const at = new Date().toISOString();
   const note = { snapshotId: header.snapshot_id, from: header.cluster_id, at };
+  await refuseBegun(dataDir);
   log.info({ records, index: header.index }, `restoring ${file} into ${dataDir}`);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await writeRestoreNote(dataDir, { phase: "writing", ...note });
@@ -132,6 +156,13 @@ async function begin(
   await writeRestoreNote(dataDir, { phase: "done", ...note });
   const text = `restored ${records} records of cluster ${header.cluster_id}, as of entry`;
   log.info({ ...note, index: header.index }, `${text} ${header.index}, into a new cluster`);
+}
+
+/** While the file was read somebody else may have begun with this directory, and even be done. */
+async function refuseBegun(dataDir: string): Promise<void> {
+  await refuseInUse("log", join(dataDir, LOG_DIRECTORY));
+  const note = await readRestoreNote(dataDir);
+  if (note?.phase === "done") throw filled(dataDir, `${note.snapshotId} was restored into it`);
 }
 
 async function found(
@@ -159,7 +190,7 @@ async function found(
 
 /** What a restore that was broken off has left; the note goes last. */
 async function removeOwn(path: string, note?: string): Promise<void> {
-  const names = (await readdir(path)).filter((name) => OWN.test(name));
+  const names = (await readdir(path)).filter((name) => OWN.test(name) || HALF_NOTE.test(name));
   for (const name of names) await rm(join(path, name), { recursive: true });
   if (note !== undefined) await rm(join(path, note), { force: true });
 }
@@ -223,6 +254,9 @@ function told(file: string, error: unknown): unknown {
   }
   if (error instanceof KeyFileError) {
     return new StartupError(EXIT.config, `--restore-key-file: ${error.message}`, { cause: error });
+  }
+  if (error instanceof DataDirError) {
+    return new StartupError(EXIT.cannotCreate, error.message, { cause: error });
   }
   const { code, path, message } = error as NodeJS.ErrnoException;
   if (code === undefined || path !== file) return error;

@@ -13,7 +13,15 @@ import { CAUGHT_UP_ENTRIES } from "../replica/limits.ts";
 import { writeBackup } from "./file.ts";
 import type { BackupHeader } from "./format.ts";
 import { readKeyFile } from "./key-file.ts";
-import { LOOK_MS_MAX, LOOK_MS_MIN, LOOKS_PER_INTERVAL, TAKING_MS_MAX } from "./limits.ts";
+import {
+  LOOK_MS_MAX,
+  LOOK_MS_MIN,
+  LOOKS_PER_INTERVAL,
+  RETRY_MS,
+  RETRY_MS_MAX,
+  TAKING_MS_MAX,
+} from "./limits.ts";
+import { whileRoom } from "./room.ts";
 import type { Backups } from "./take.ts";
 
 export type BackupSettings = NonNullable<Config["backup"]>;
@@ -21,6 +29,8 @@ export type BackupSettings = NonNullable<Config["backup"]>;
 export interface ScheduleOptions {
   readonly settings: BackupSettings;
   readonly backups: Pick<Backups, "open">;
+  /** Room that is to stay free on the disk of the directory. */
+  readonly floorBytes: number;
   readonly status: () => NodeStatus;
   readonly wallMs: () => number;
   readonly log: {
@@ -30,7 +40,7 @@ export interface ScheduleOptions {
 }
 
 /** What a look has come to. */
-export type Look = "taken" | "not due" | "another's" | "failed";
+export type Look = "taken" | "not due" | "another's" | "failed" | "later";
 
 export class BackupSchedule {
   readonly #options: ScheduleOptions;
@@ -39,6 +49,9 @@ export class BackupSchedule {
   #looking: Promise<unknown> = Promise.resolve();
   #lastSuccessAt = 0;
   #failures = 0;
+  /** Failures since the last success, and when the next one is tried. */
+  #inARow = 0;
+  #retryAt = 0;
 
   /** It looks for itself from `start` on. */
   constructor(options: ScheduleOptions) {
@@ -77,12 +90,16 @@ export class BackupSchedule {
       this.#lastSuccessAt = newest;
       if (wallMs() - newest < settings.intervalMs) return "not due";
       if (!now.ready || chosen(now) !== now.nodeId) return "another's";
+      // A clock that was set back is no reason to wait for it.
+      if (wallMs() < this.#retryAt && this.#retryAt - wallMs() <= RETRY_MS_MAX) return "later";
       await this.#take();
+      this.#inARow = 0;
       await removeOld(settings, now.clusterId, wallMs());
       return "taken";
     } catch (error) {
       if (this.#over.signal.aborted) return "failed";
       this.#failures++;
+      this.#retryAt = wallMs() + Math.min(RETRY_MS * 2 ** this.#inARow++, RETRY_MS_MAX);
       const { message } = error as Error;
       log.error({ directory: settings.directory }, `no backup was taken: ${message}`);
       return "failed";
@@ -90,14 +107,15 @@ export class BackupSchedule {
   }
 
   async #take(): Promise<void> {
-    const { settings, backups, wallMs, log } = this.#options;
+    const { settings, backups, floorBytes, wallMs, log } = this.#options;
     const key = settings.keyFile === undefined ? undefined : await readKeyFile(settings.keyFile);
     await mkdir(settings.directory, { recursive: true, mode: 0o700 });
     const { header, bytes, close } = await backups.open(0, this.#over.signal);
     try {
       const at = wallMs();
       const path = join(settings.directory, nameOf(header, at));
-      const written = await writeBackup(path, bytes, { key });
+      const roomy = whileRoom(bytes, settings.directory, floorBytes);
+      const written = await writeBackup(path, roomy, { key });
       this.#lastSuccessAt = at;
       log.info({ path, ...written, index: header.index }, `took a backup: ${path}`);
     } finally {
@@ -154,7 +172,8 @@ async function removeOld(
   clusterId: string,
   now: number,
 ): Promise<void> {
-  const kept = await keptIn(directory, clusterId);
+  // What a clock that was ahead has named does not push out what is new in truth.
+  const kept = (await keptIn(directory, clusterId)).filter(({ at }) => at <= now);
   for (const { name } of kept.slice(0, Math.max(0, kept.length - keep))) {
     await rm(join(directory, name), { force: true });
   }

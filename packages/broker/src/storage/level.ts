@@ -74,10 +74,10 @@ async function checkFiles(store: StoreName, directory: string, mode: OpenMode): 
 }
 
 /**
- * LevelDB takes its lock before it looks at anything; told to open only what does not exist, it
- * then gives up at once. It would make a directory that is not there.
+ * Throws `DataDirInUse`. LevelDB takes its lock before it looks at anything; told to open only what
+ * does not exist, it then gives up at once. It would make a directory that is not there.
  */
-async function refuseInUse(store: StoreName, directory: string): Promise<void> {
+export async function refuseInUse(store: StoreName, directory: string): Promise<void> {
   if (!existsSync(directory)) return;
   const probe = new ClassicLevel(directory, { createIfMissing: false, errorIfExists: true });
   const error: unknown = await probe.open().then(

@@ -74,7 +74,7 @@ export class LoneBroker {
   #life: Life | undefined;
   /** How far its monotonic clock is ahead of the one it is told. */
   #leapMs = 0;
-  #doors: OpenDoors | undefined;
+  #doors: Promise<OpenDoors> | undefined;
 
   private constructor(options: LoneBrokerOptions) {
     this.#options = options;
@@ -121,12 +121,12 @@ export class LoneBroker {
    */
   async listen(): Promise<OpenDoors> {
     if (this.#life === undefined) throw new Error("the broker is down");
-    this.#doors ??= await openTestDoors({
+    this.#doors ??= openTestDoors({
       config: this.#config,
       broker: this.#life.broker,
       onSocket: (socket) => this.#accept(socket),
     });
-    return this.#doors;
+    return await this.#doors;
   }
 
   /** Cuts every connection. */
@@ -144,8 +144,13 @@ export class LoneBroker {
     const life = this.#life;
     if (life === undefined) return;
     this.#life = undefined;
-    await this.#doors?.close();
+    const doors = this.#doors;
     this.#doors = undefined;
+    // Those that could not be opened need not be closed.
+    await doors?.then(
+      (opened) => opened.close(),
+      () => undefined,
+    );
     this.cut();
     life.runtime.halt();
     await life.chores.close();

@@ -67,6 +67,20 @@ describe("a whole file", () => {
     expect(await readFile(path)).toEqual(bytes);
   });
 
+  test("never takes the place of a folder or of a device", async () => {
+    const folder = await temporaryFolder();
+    let asked = false;
+    const bytes = (async function* () {
+      asked = true;
+      yield Buffer.from("x");
+    })();
+    const options = { replace: true };
+    await expect(writeBackup(folder, bytes, options)).rejects.toThrow("name a file in it");
+    await expect(writeBackup(`${folder}/new/`, bytes)).rejects.toThrow("name a file in it");
+    await expect(writeBackup("/dev/null", bytes, options)).rejects.toThrow("is no file");
+    expect([asked, await namesIn(folder)]).toEqual([false, []]);
+  });
+
   test("that appears meanwhile is not overwritten either", async () => {
     const folder = await temporaryFolder();
     const path = join(folder, "s");

@@ -9,6 +9,7 @@ import { restoreFirst } from "../../src/backup/restore.ts";
 import { RESTORE_NOTE, readRestoreNote, writeRestoreNote } from "../../src/backup/restore-note.ts";
 import { memberOf } from "../../src/cluster-bus.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
+import { EXIT } from "../../src/exit-status.ts";
 import { loadQueue } from "../../src/load-queue.ts";
 import { decodeBatch } from "../../src/queue/index.ts";
 import { decodeRoster } from "../../src/replica/index.ts";
@@ -20,7 +21,8 @@ async function restore(dataDir: string, ...args: string[]): Promise<string[]> {
   const argv = ["--node-id", "a", "--data-dir", dataDir, ...args];
   const config = loadConfig({ argv, env: {} });
   const lines: string[] = [];
-  const log = { info: (_fields: object, text: string) => lines.push(text) };
+  const push = (_fields: object, text: string) => lines.push(text);
+  const log = { info: push, warn: push };
   await restoreFirst({ config, log, memberAs: (incarnation) => memberOf(config, incarnation) });
   return lines;
 }
@@ -98,6 +100,17 @@ describe("a restore", () => {
     await expect(restore(path, "--restore", other)).rejects.toThrow("begun from another backup");
   });
 
+  test("that is done needs neither its file nor its key at a later start", async () => {
+    const folder = await temporaryFolder();
+    const file = await fileWith(folder, "s", await backupOf());
+    const path = join(folder, "data");
+    await restore(path, "--restore", file);
+    const lost = ["--restore", file, "--restore-key-file", join(folder, "none")];
+    expect((await restore(path, ...lost))[0]).toContain("leave out --restore");
+    await rm(file);
+    expect((await restore(path, "--restore", file))[0]).toMatch(/was begun from .*ENOENT/);
+  });
+
   test("that was broken off is done anew, and its directory is nobody's until then", async () => {
     const folder = await temporaryFolder();
     const file = await fileWith(folder, "s", await backupOf());
@@ -112,6 +125,34 @@ describe("a restore", () => {
     const data = await open(path);
     expect((await loadQueue(data.states.live)).counts()).toMatchObject({ pending: 47 });
     await data.close();
+  });
+
+  test("that is still under way is left alone", async () => {
+    const folder = await temporaryFolder();
+    const file = await fileWith(folder, "s", await backupOf());
+    const path = join(folder, "data");
+    await restore(path, "--restore", file);
+    const note = await readRestoreNote(path);
+    const other = await open(path);
+    await writeRestoreNote(path, { ...note!, phase: "writing" });
+    const before = await namesIn(path);
+    const refused = restore(path, "--restore", file);
+    await expect(refused).rejects.toThrow("is in use by another");
+    await expect(refused).rejects.toMatchObject({ exitStatus: EXIT.cannotCreate });
+    expect(await namesIn(path)).toEqual(before);
+    await other.close();
+    await restore(path, "--restore", file);
+  });
+
+  test("that was broken off while it noted that it begins is done anew, too", async () => {
+    const folder = await temporaryFolder();
+    const file = await fileWith(folder, "s", await backupOf());
+    const path = join(folder, "data");
+    await mkdir(path);
+    await writeFile(join(path, `${RESTORE_NOTE}.0123abcd.new`), "tq resto");
+    await restore(path, "--restore", file);
+    expect(await namesIn(path)).not.toContain(`${RESTORE_NOTE}.0123abcd.new`);
+    await (await open(path)).close();
   });
 
   test("into a directory with anything in it is refused, and changes nothing", async () => {
@@ -156,6 +197,7 @@ describe("a restore", () => {
     const folder = await temporaryFolder();
     const path = join(folder, "data");
     await expect(restore(path, "--restore", join(folder, "none"))).rejects.toThrow("ENOENT");
+    await expect(restore(path, "--restore", folder)).rejects.toThrow("is a folder, not a backup");
     const file = await fileWith(folder, "s", await backupOf());
     const args = ["--restore", file, "--restore-key-file", join(folder, "none")];
     await expect(restore(path, ...args)).rejects.toThrow("the key file");

@@ -19,7 +19,11 @@ function member(id: string, role: MemberStatus["role"], change: Partial<MemberSt
   return { id, role, healthy: true, ...known, ...change } as MemberStatus;
 }
 
-async function scheduleOf(change: Partial<BackupSettings> = {}, status: Partial<NodeStatus> = {}) {
+async function scheduleOf(
+  change: Partial<BackupSettings> = {},
+  status: Partial<NodeStatus> = {},
+  floorBytes = 0,
+) {
   const directory = await temporaryFolder();
   const settings = { directory, intervalMs: HOUR, keep: 2, keyFile: undefined, ...change };
   const clock = { now: START };
@@ -28,6 +32,7 @@ async function scheduleOf(change: Partial<BackupSettings> = {}, status: Partial<
   const schedule = new BackupSchedule({
     settings,
     backups: backupsOf(await filledNode()),
+    floorBytes,
     status: () => ({ ...alone, ...status }) as NodeStatus,
     wallMs: () => clock.now,
     log: { info() {}, error: (_fields, text) => errors.push(text) },
@@ -74,6 +79,24 @@ describe("a backup", () => {
     expect(await namesIn(without.directory)).toEqual([]);
   });
 
+  test("is given up where little room is left, and nothing of it stays", async () => {
+    const { schedule, errors, directory } = await scheduleOf({}, {}, Number.MAX_SAFE_INTEGER);
+    expect(await schedule.look()).toBe("failed");
+    expect(errors[0]).toContain("persistence.min_free_disk: make room there");
+    expect(await namesIn(directory)).toEqual([]);
+  });
+
+  test("that failed is tried again after a minute, then after two, then after four", async () => {
+    const { schedule, clock } = await scheduleOf({ keyFile: "/nowhere" });
+    for (const minutes of [1, 2, 4]) {
+      expect(await schedule.look()).toBe("failed");
+      clock.now += minutes * 60_000 - 1;
+      expect(await schedule.look()).toBe("later");
+      clock.now += 1;
+    }
+    expect(schedule.figures.failures).toBe(3);
+  });
+
   test("makes room for itself: the newest are kept, and nothing else is touched", async () => {
     const { schedule, clock, directory } = await scheduleOf();
     const strange = ["notes.txt", "tq-00000000-20200101T000000Z-1.backup"];
@@ -103,6 +126,16 @@ describe("a backup", () => {
     clock.now = START;
     expect(await schedule.look()).toBe("taken");
     expect(await schedule.look()).toBe("not due");
+  });
+
+  test("is not deleted for those that a clock has named when it was ahead", async () => {
+    const { schedule, clock, directory } = await scheduleOf({ keep: 1 });
+    clock.now = START + 100 * HOUR;
+    expect(await schedule.look()).toBe("taken");
+    clock.now = START;
+    expect(await schedule.look()).toBe("taken");
+    expect(await schedule.look()).toBe("not due");
+    expect((await namesIn(directory))[0]).toContain("20260131T120000Z");
   });
 
   test("waits until this node has caught up, and until it is its turn", async () => {

@@ -62,7 +62,7 @@ export function encodeFailure(thrown: unknown): Omit<FailItem, "id" | "token"> {
   const message = error === undefined ? `the handler threw ${describe(thrown)}` : wordsOf(error);
   return {
     message: clip(message, ERROR_MESSAGE_BYTES_MAX),
-    stack: clip(error?.stack ?? "", ERROR_STACK_BYTES_MAX),
+    stack: clip(error === undefined ? "" : textOf(() => error.stack), ERROR_STACK_BYTES_MAX),
     retryAfterMs:
       thrown instanceof RetryAfter ? Math.min(thrown.delayMs, RETRY_AFTER_MS_MAX) : undefined,
     retryable: !(thrown instanceof NonRetryable),
@@ -70,7 +70,18 @@ export function encodeFailure(thrown: unknown): Omit<FailItem, "id" | "token"> {
 }
 
 function wordsOf(error: Error): string {
-  return error.message === "" ? error.name : error.message;
+  const message = textOf(() => error.message);
+  return message === "" ? textOf(() => error.name) : message;
+}
+
+/** Libraries put objects there, and getters: what a handler throws must never end its worker. */
+function textOf(read: () => unknown): string {
+  try {
+    const value = read();
+    return value === undefined ? "" : describe(value);
+  } catch {
+    return "";
+  }
 }
 
 function describe(thrown: unknown): string {

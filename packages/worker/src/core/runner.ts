@@ -200,7 +200,8 @@ export class Runner {
       this.#completed(held, outcome);
       return;
     }
-    outcome.then(
+    // What only looks like a promise may throw, or settle twice.
+    Promise.resolve(outcome).then(
       (result) => this.#completed(held, result),
       (thrown) => this.#failed(held, thrown),
     );
