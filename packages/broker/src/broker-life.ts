@@ -16,6 +16,7 @@ import { startLeaderChores } from "./jobs/leader-chores.ts";
 import { LeaderProgress } from "./leader-progress.ts";
 import { LocalBroker } from "./local-broker.ts";
 import type { NodeLogger } from "./observe/logger.ts";
+import { StorageMeter } from "./observe/storage-figures.ts";
 import { Throttle } from "./observe/throttle.ts";
 import { openData, rosterOf } from "./open-data.ts";
 import type { Access } from "./operations/access.ts";
@@ -29,6 +30,7 @@ import { noteSuspicion } from "./recovery/suspicion.ts";
 import { UNANNOUNCED } from "./replica/index.ts";
 import { type NodeReplica, Runtime } from "./runtime.ts";
 import type { DataDir } from "./storage/data-dir.ts";
+import { measuredLog } from "./storage/measured-log.ts";
 import { Scrub } from "./storage/scrub.ts";
 import { StorageDamage } from "./storage/storage-error.ts";
 import { BrokerTls } from "./tls/broker-tls.ts";
@@ -117,7 +119,9 @@ async function start(
     leader: new LeaderProgress(),
     roster: roster ?? seat.formation,
   };
-  const runtime = startRuntime(options, { data, seat, replica, starts, onFault }, sightings);
+  const storage = new StorageMeter();
+  const parts = { data, seat, replica, starts, storage, onFault };
+  const runtime = startRuntime(options, parts, sightings);
   opened.push(runtime);
   takeBack(options, seat, runtime, sightings);
   const onDamage = (damage: StorageDamage) => runtime.fail("the disk has changed", damage);
@@ -141,9 +145,9 @@ async function start(
   const schedule = scheduleBackups(options, broker);
   if (schedule !== undefined) opened.push(schedule);
   const backup = schedule && (() => schedule.figures);
-  const figures = { logEntries, retention: () => retention, backup, access: options.access };
-  const doors = { config, version, log, broker, runtime, disk, tls, ...figures };
-  opened.push(...(await openDoors(doors)));
+  const figures = { logEntries, storage, retention: () => retention, backup };
+  const doors = { config, version, log, broker, runtime, disk, tls, access: options.access };
+  opened.push(...(await openDoors({ ...doors, ...figures })));
   const call = rejoinCaller({ security });
   if (rejoin !== undefined) opened.push(promote(options, seat, runtime, rejoin, call));
   return {
@@ -207,12 +211,13 @@ interface Parts {
   readonly seat: ClusterSeat;
   readonly replica: NodeReplica;
   readonly starts: StoredPeerStarts;
+  readonly storage: StorageMeter;
   readonly onFault: (what: string, error: unknown) => void;
 }
 
 function startRuntime(
   { config, log, onRemoved, onRolledBack }: BrokerLifeOptions,
-  { data, seat, replica, starts, onFault }: Parts,
+  { data, seat, replica, starts, storage, onFault }: Parts,
   sightings: Sightings,
 ): Runtime {
   const { connected, leader } = sightings;
@@ -222,7 +227,8 @@ function startRuntime(
   const runtime = new Runtime({
     replica,
     clusterId: seat.formation.clusterId,
-    log: data.log,
+    log: measuredLog(data.log, storage, () => performance.now()),
+    onFlushed: () => storage.done("flush"),
     states: data.states,
     identity: data.identity,
     raiseFormat: (version) => data.format.raise(version),

@@ -7,11 +7,13 @@ import { createGrpcServer } from "./grpc/server.ts";
 import type { NodeLogger } from "./observe/logger.ts";
 import {
   type BackupFigures,
+  type BrokerMetrics,
   createMetrics,
   type Metrics,
   type RetentionFigures,
 } from "./observe/metrics.ts";
 import { startMetricsServer } from "./observe/metrics-server.ts";
+import type { StorageMeter } from "./observe/storage-figures.ts";
 import { type Access, OPEN_ACCESS } from "./operations/access.ts";
 import type { Broker } from "./operations/broker.ts";
 import { createRestServer } from "./rest/server.ts";
@@ -33,6 +35,8 @@ export interface DoorsOptions {
   readonly runtime: Runtime;
   /** Entries of the log on disk. */
   readonly logEntries: () => number;
+  /** What the disk is asked for. */
+  readonly storage?: StorageMeter;
   /** What retention has removed so far. */
   readonly retention?: () => RetentionFigures;
   readonly tls: BrokerTls;
@@ -55,6 +59,7 @@ export async function openDoors(options: DoorsOptions): Promise<Door[]> {
     config,
     logger: log,
     metrics,
+    countRequest: metrics.countRequest,
     warning: () => warningOf(options),
     guard: (server) => tls.guard(server, "rest"),
   });
@@ -65,7 +70,7 @@ export async function openDoors(options: DoorsOptions): Promise<Door[]> {
     doors.push(workers);
     const { port: restPort } = await rest.listen();
     doors.push(rest);
-    const grpc = await openGrpc(options);
+    const grpc = await openGrpc(options, metrics);
     if (grpc !== undefined) doors.push(grpc.server);
     log.info({ workerPort, restPort, grpcPort: grpc?.port }, "the doors are open");
     return doors;
@@ -83,8 +88,9 @@ function warningOf({ disk, runtime }: DoorsOptions): string | undefined {
   return disk?.warning() ?? (runtime.replica.intakeClosed ? INTAKE_CLOSED : undefined);
 }
 
-function metricsOf(options: DoorsOptions): Metrics {
-  const { config, broker, runtime, version, logEntries, retention, backup, disk, tls } = options;
+function metricsOf(options: DoorsOptions): BrokerMetrics {
+  const { config, broker, runtime, version, disk, tls } = options;
+  const { logEntries, storage, retention, backup } = options;
   return createMetrics({
     isOpenToOthers: config.isOpenToOthers,
     retention,
@@ -94,6 +100,7 @@ function metricsOf(options: DoorsOptions): Metrics {
     snapshots: () => runtime.snapshotStats,
     divergences: () => runtime.replica.divergences,
     logEntries,
+    storage,
     diskSpace: () => disk?.space(),
     certificates: () => tls.certificates,
     version,
@@ -116,9 +123,10 @@ async function openMetrics(options: DoorsOptions, metrics: Metrics): Promise<Doo
 }
 
 /** Likewise. */
-async function openGrpc({ config, access, log, broker, tls }: DoorsOptions) {
+async function openGrpc(options: DoorsOptions, { countRequest }: BrokerMetrics) {
+  const { config, access, log, broker, tls } = options;
   const guard = (server: Server) => tls.guard(server, "grpc");
-  const server = createGrpcServer({ broker, access, config, logger: log, guard });
+  const server = createGrpcServer({ broker, access, config, logger: log, guard, countRequest });
   try {
     const { port } = await server.listen();
     return { server, port };

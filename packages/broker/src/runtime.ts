@@ -46,6 +46,8 @@ export interface RuntimeOptions {
   /** 0: fsync before anything is acknowledged; else: fsync at most this long after. */
   readonly walSyncIntervalMs: number;
   readonly logger: RuntimeLogger;
+  /** A flush of the state is on disk. */
+  readonly onFlushed?: () => void;
   /** By default the system's. */
   readonly clock?: Clock;
   /** Must not return: called with the first fault after which no promise can be kept. */
@@ -371,6 +373,7 @@ export class Runtime {
     const state = this.#state;
     const written = state.flush(flush, mark);
     this.#flushing = this.#work.add("the state could not be written", written, () => {
+      this.#options.onFlushed?.();
       // Of a state that a snapshot has replaced meanwhile: its successor knows nothing of it.
       if (state === this.#state) this.input((replica) => replica.flushed());
     });

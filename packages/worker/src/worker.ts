@@ -52,6 +52,8 @@ export interface WorkerStatus {
   readonly unreported: number;
   readonly completed: number;
   readonly failed: number;
+  /** Connections to brokers that failed or broke. */
+  readonly connectionErrors: number;
 }
 
 export interface WorkerParts {
@@ -153,6 +155,7 @@ export class Worker {
       unreported,
       completed,
       failed,
+      connectionErrors: this.#connector.errors,
     };
   }
 

@@ -41,6 +41,7 @@ describe("flags", () => {
       healthHost: "127.0.0.1",
       healthPort: 8081,
       healthPortGiven: false,
+      metricsPort: 0,
       graceSecs: 25,
       logLevel: "info",
       execAllow: new Map(),
@@ -213,6 +214,7 @@ describe("the health page", () => {
     unreported: 0,
     completed: 5,
     failed: 1,
+    connectionErrors: 0,
   };
 
   async function serve(now: Partial<typeof status> = {}) {

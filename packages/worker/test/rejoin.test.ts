@@ -33,7 +33,7 @@ describe("rejoining", () => {
   });
 
   test("results that end while nobody is there are delivered later", async () => {
-    const { clock, dialer, held } = await bench();
+    const { clock, dialer, held, worker } = await bench();
     dialer.link.deliver(delivery(1));
     dialer.onDial = () => {
       throw new Error("nobody there");
@@ -45,6 +45,10 @@ describe("rejoining", () => {
     dialer.onDial = () => {};
     await clock.advance(10_000);
     expect(dialer.link.reported("complete")).toEqual([1]);
+    const { connectionErrors } = worker.status;
+    expect(connectionErrors).toBeGreaterThan(1);
+    await clock.advance(10_000);
+    expect(worker.status.connectionErrors).toBe(connectionErrors);
   });
 
   test("a session that the broker has ended is replaced, and its runs end", async () => {

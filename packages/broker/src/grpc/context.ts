@@ -1,4 +1,5 @@
 /** What every call needs, and the settings that the gRPC edge reads. */
+import type { CountRequest } from "../observe/api-figures.ts";
 import type { Access } from "../operations/access.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
@@ -22,6 +23,8 @@ export interface GrpcContext {
   readonly access: Access;
   readonly settings: SubmitSettings;
   readonly logger: GrpcLogger;
+  /** Hears of each call that has ended. */
+  readonly countRequest?: CountRequest | undefined;
   /** Aborted when the server closes: ends what is waiting. */
   readonly closing: AbortSignal;
 }

@@ -6,6 +6,7 @@
 import { setMaxListeners } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
+import type { CountRequest } from "../observe/api-figures.ts";
 import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
 import type { Broker } from "../operations/broker.ts";
@@ -14,6 +15,7 @@ import type { GrpcConfig, GrpcContext, GrpcLogger } from "./context.ts";
 import { gate } from "./gate.ts";
 import { addHealth } from "./health.ts";
 import { CLOSE_GRACE_MS, CONNECTIONS_MAX, FIRST_BYTES_MS, serverOptions } from "./limits.ts";
+import { meter } from "./meter.ts";
 import { reflection } from "./reflection.ts";
 import { TASK_QUEUE } from "./service.ts";
 import { submitStream } from "./submit-stream.ts";
@@ -24,6 +26,8 @@ export interface GrpcServerOptions {
   readonly config: GrpcConfig;
   readonly logger: GrpcLogger;
   readonly access?: Access;
+  /** See `GrpcContext`. */
+  readonly countRequest?: CountRequest | undefined;
   /** Sees to it that connections are encrypted before they get here. */
   readonly guard?: ((server: Server) => void) | undefined;
 }
@@ -36,16 +40,17 @@ export interface GrpcServer {
 }
 
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
-  const { broker, config, logger, access = OPEN_ACCESS } = options;
+  const { broker, config, logger, access = OPEN_ACCESS, countRequest } = options;
   const closing = new AbortController();
   // As many may wait as there are calls.
   setMaxListeners(0, closing.signal);
   const { maxPayloadBytes, queueDepthThreshold } = config.broker;
   const settings = { maxPayloadBytes, queueDepthThreshold, retry: config.retry };
-  const context = { broker, access, settings, logger, closing: closing.signal };
+  const given = { broker, access, settings, logger, countRequest };
+  const context = { ...given, closing: closing.signal };
   const server = new grpc.Server({
     ...serverOptions(maxPayloadBytes),
-    interceptors: [gate(context)],
+    interceptors: [...meter(context), gate(context)],
   });
   server.addService(TASK_QUEUE, implementation(context));
   const health = addHealth(server, broker);

@@ -3,14 +3,18 @@
  * concerns the whole cluster is exported by the leader alone, so that a sum over all brokers is
  * right; it comes from the replicated state, so that the next leader goes on with the same figures.
  */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { collectDefaultMetrics, type Gauge, Registry } from "prom-client";
 import type { Broker, NodeStatus } from "../operations/broker.ts";
-import { depthOf } from "../operations/queues.ts";
+import { ApiFigures, type CountRequest } from "./api-figures.ts";
+import { counter, gauge, labelledCounter, setTotal } from "./families.ts";
 import { LeadershipWatch } from "./leadership-watch.ts";
+import { type FiguredBroker, queueFigures } from "./queue-figures.ts";
+import { type StorageMeter, storageFigures } from "./storage-figures.ts";
+import { TaskFigures } from "./task-figures.ts";
 
 export interface MetricsOptions {
   readonly status: () => NodeStatus;
-  readonly broker: Pick<Broker, "counts" | "queues" | "sessions">;
+  readonly broker: FiguredBroker & Pick<Broker, "feed">;
   readonly snapshots: () => SnapshotFigures;
   /** How often this node found that a member's state, or its own, differs from the leader's. */
   readonly divergences: () => number;
@@ -26,6 +30,8 @@ export interface MetricsOptions {
   readonly isOpenToOthers?: boolean | undefined;
   /** Of listeners with TLS. */
   readonly certificates?: () => readonly CertificateFigures[];
+  /** What the disk is asked for; without it that is not exported. */
+  readonly storage?: StorageMeter | undefined;
   /** Of this program. */
   readonly version: string;
 }
@@ -75,10 +81,11 @@ export interface Metrics {
   close(): void;
 }
 
-/** Queues with a label of their own: the deepest. */
-const QUEUES_MAX = 100;
-/** All others together; no queue can have this name. */
-const OTHER_QUEUES = "(other)";
+export interface BrokerMetrics extends Metrics {
+  /** A door has answered somebody. */
+  readonly countRequest: CountRequest;
+}
+
 /** Gauges of the library that call themselves totals; each has a twin with labels beside it. */
 const MISNAMED = [
   "nodejs_active_handles_total",
@@ -89,7 +96,7 @@ const MISNAMED = [
 const LOOK_MS = 250;
 const ROLES = ["leader", "follower", "candidate", "learner"] as const;
 
-export function createMetrics(options: MetricsOptions): Metrics {
+export function createMetrics(options: MetricsOptions): BrokerMetrics {
   const { status, broker } = options;
   const node = new Registry();
   const cluster = new Registry();
@@ -105,9 +112,16 @@ export function createMetrics(options: MetricsOptions): Metrics {
     retentionFigures(node, options),
     certificateFigures(node, options),
     backupFigures(node, options),
+    storageFigures(node, options.storage),
   ];
   const leaderCollectors = [memberFigures(cluster), queueFigures(cluster, broker)];
-  const timer = setInterval(() => watch.see(status()), LOOK_MS);
+  const tasks = new TaskFigures(cluster, broker);
+  const api = new ApiFigures(node);
+  const look = () => {
+    watch.see(status());
+    tasks.see();
+  };
+  const timer = setInterval(look, LOOK_MS);
   timer.unref();
   return {
     contentType: node.contentType,
@@ -117,8 +131,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
       for (const collect of collectors) collect(now);
       if (now.role !== "leader") return node.metrics();
       for (const collect of leaderCollectors) collect(now);
-      return (await node.metrics()) + (await cluster.metrics());
+      const runs = tasks.collect();
+      return (await node.metrics()) + (await cluster.metrics()) + runs;
     },
+    countRequest: (request) => api.count(request),
     close: () => clearInterval(timer),
   };
 }
@@ -226,12 +242,8 @@ function diskFigures(registry: Registry, { diskSpace }: MetricsOptions): Collect
 /** Each node counts what it did while it led, so that the sum over all of them is right. */
 function retentionFigures(registry: Registry, { retention }: MetricsOptions): Collect {
   if (retention === undefined) return () => {};
-  const removed = new Counter({
-    name: "tq_retention_removed_total",
-    help: "What retention has removed: tasks, results, logs, forgotten tombstones and keys.",
-    labelNames: ["what"],
-    registers: [registry],
-  });
+  const help = "What retention has removed: tasks, results, logs, forgotten tombstones and keys.";
+  const removed = labelledCounter(registry, "tq_retention_removed_total", help, ["what"]);
   return () => {
     removed.reset();
     for (const [what, count] of Object.entries(retention())) removed.inc({ what }, count);
@@ -265,55 +277,7 @@ function memberFigures(registry: Registry): Collect {
   };
 }
 
-function queueFigures(registry: Registry, broker: MetricsOptions["broker"]): Collect {
-  const pending = gauge(registry, "tq_tasks_pending", "Tasks that could run now; from the leader.");
-  const workers = gauge(
-    registry,
-    "tq_workers_connected",
-    "Workers with a live session; from the leader.",
-  );
-  const depth = gauge(
-    registry,
-    "tq_queue_depth",
-    `Unfinished tasks of the ${QUEUES_MAX} deepest queues, and of all others; from the leader.`,
-    ["queue"],
-  );
-  return () => {
-    pending.set(broker.counts().pending);
-    workers.set(broker.sessions().filter(({ lapsed }) => !lapsed).length);
-    depth.reset();
-    const queues = broker.queues().map(({ name, counts }) => ({ name, depth: depthOf(counts) }));
-    queues.sort((a, b) => b.depth - a.depth || (a.name < b.name ? -1 : 1));
-    for (const queue of queues.slice(0, QUEUES_MAX)) depth.set({ queue: queue.name }, queue.depth);
-    const others = queues.slice(QUEUES_MAX);
-    if (others.length === 0) return;
-    depth.set(
-      { queue: OTHER_QUEUES },
-      others.reduce((sum, queue) => sum + queue.depth, 0),
-    );
-  };
-}
-
 function roleOf(status: NodeStatus): (typeof ROLES)[number] {
   const own = status.members.find(({ id }) => id === status.nodeId);
   return own?.role === "learner" ? "learner" : status.role;
-}
-
-function gauge<L extends string>(
-  registry: Registry,
-  name: string,
-  help: string,
-  labelNames: readonly L[] = [],
-): Gauge<L> {
-  return new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
-}
-
-function counter(registry: Registry, name: string, help: string): Counter {
-  return new Counter({ name, help, registers: [registry] });
-}
-
-/** The count is kept elsewhere. */
-function setTotal(total: Counter, value: number): void {
-  total.reset();
-  total.inc(value);
 }

@@ -5,15 +5,19 @@
  */
 import type { Lane } from "./lane.ts";
 import { FEED_NAMES_MAX } from "./limits.ts";
+import { Tally, type TypeTally } from "./tally.ts";
 
 export interface FeedName {
   readonly queue: string;
   readonly type: string;
+  /** Where its events are counted; it outlives the name. */
+  readonly tally: TypeTally;
   /** Number of the newest event that carries it. */
   last: number;
 }
 
 export class FeedNames {
+  readonly tally = new Tally();
   readonly #names: (FeedName | undefined)[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #free: number[] = [];
@@ -48,7 +52,7 @@ export class FeedNames {
       return known;
     }
     const number = this.#free.pop() ?? this.#names.length;
-    this.#names[number] = { queue, type, last: event };
+    this.#names[number] = { queue, type, tally: this.tally.of(type), last: event };
     this.#numbers.set(key, number);
     return number;
   }

@@ -15,7 +15,16 @@ import { bytesOfWords, FeedRing, newRingEvent } from "./feed-ring.ts";
 import type { Lane } from "./lane.ts";
 import { FEED_LOOKS_MAX } from "./limits.ts";
 import { FREE, type LiveTable, wordAt } from "./live-table.ts";
-import { BLOCKED, PENDING, RETRYING, RUNNING, SCHEDULED, stateName } from "./state-number.ts";
+import {
+  BLOCKED,
+  COMPLETED,
+  PENDING,
+  RETRYING,
+  RUNNING,
+  SCHEDULED,
+  stateName,
+} from "./state-number.ts";
+import type { Tally } from "./tally.ts";
 import type { ClusterTime, TaskId, TaskState } from "./task.ts";
 import { TASK_STATES } from "./task.ts";
 
@@ -98,7 +107,7 @@ export type FeedPage =
   | { readonly kind: "compacted"; readonly oldest: FeedPosition };
 
 /** What a watcher may do. */
-export type FeedReader = Pick<EventFeed, "oldest" | "newest" | "read">;
+export type FeedReader = Pick<EventFeed, "oldest" | "newest" | "read" | "tally">;
 
 const SUBMITTED = FEED_KINDS.indexOf("submitted");
 const RESTARTED = FEED_KINDS.indexOf("restarted");
@@ -139,7 +148,11 @@ export class EventFeed {
 
   /** The task goes from `before` (FREE: from nowhere) to the state that it has now. */
   moved(table: LiveTable, slot: number, lane: Lane, before: number, at: ClusterTime): void {
-    this.#write(table, slot, lane, kindOf(table, slot, before), at);
+    const kind = kindOf(table, slot, before);
+    this.#write(table, slot, lane, kind, at);
+    const { tally } = this.#names.get(this.#event.names);
+    if (kind === SUBMITTED) tally.submitted[table.priority[slot]!]!++;
+    if (table.state[slot] === COMPLETED) tally.ran(at - table.startedAt[slot]!);
   }
 
   /** A run of it ended in a way that does not end the task; to be called before it moves on. */
@@ -151,6 +164,14 @@ export class EventFeed {
     at: ClusterTime,
   ): void {
     this.#write(table, slot, lane, FEED_KINDS.indexOf(outcome), at);
+    if (outcome === "failed" || outcome === "timeout") {
+      this.tally.of(lane.type).ran(at - table.startedAt[slot]!);
+    }
+  }
+
+  /** A run of it failed, and it is to run again: counted only, for the events show where it is. */
+  retried(lane: Lane): void {
+    this.tally.of(lane.type).retries++;
   }
 
   /** It went to another queue, whose lane this is. */
@@ -175,6 +196,11 @@ export class EventFeed {
     event.state = last.state;
     event.attempt = last.attempt;
     this.#finish(DELETED, at);
+  }
+
+  /** How often what happened, by type. */
+  get tally(): Tally {
+    return this.#names.tally;
   }
 
   /** Position from which one can go on without a gap; older ones cannot. */
@@ -220,6 +246,7 @@ export class EventFeed {
     event.names = this.#names.ofLane(lane, this.#ring.end);
     event.state = table.state[slot]!;
     event.attempt = table.attempt[slot]!;
+    this.#names.get(event.names).tally.kinds[kind]!++;
     this.#finish(kind, at);
   }
 

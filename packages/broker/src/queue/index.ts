@@ -79,6 +79,7 @@ export type { Flush, RecordReader, RecordWrite } from "./records.ts";
 export type { Accepted, Leased, RefusalCode, Refused, Reply, Submitted } from "./reply.ts";
 export { leapTokens, StateCheck, type StateSummary, SUMMARY_RANGES } from "./state-check.ts";
 export { successor } from "./successor.ts";
+export { RUN_CLASSES_MS, Tally, TypeTally } from "./tally.ts";
 export type {
   Attempt,
   AttemptOutcome,

@@ -103,6 +103,8 @@ export const LOG_PAGE_MAX = 1_000;
 export const FEED_BYTES_MAX = 64 * 1024 * 1024;
 /** Events that one read of the feed looks at, whatever it asks for. */
 export const FEED_LOOKS_MAX = 20_000;
+/** Types whose events are counted by themselves. */
+export const TALLY_TYPES_MAX = 100;
 /** Pairs of queue and type that the feed can tell apart. */
 export const FEED_NAMES_MAX = 200_000;
 

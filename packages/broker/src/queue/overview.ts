@@ -20,7 +20,7 @@ export function viewQueue(s: QueueState, queue: Queue): QueueView {
   return {
     name: queue.name,
     counts: viewCounts(queue.counts),
-    oldestPendingAt: oldestPendingAt(s, queue),
+    ...pendingOf(s, queue),
     settings: queue.settings,
     revision: queue.revision,
     paused: queue.paused,
@@ -49,17 +49,19 @@ export function viewLeases(s: QueueState, session: Session): LeaseView[] {
  * The first in line of each lane, group and priority waits longest there, but for tasks that came
  * back.
  */
-function oldestPendingAt(s: QueueState, queue: Queue): ClusterTime {
-  let oldest = 0;
+function pendingOf(s: QueueState, queue: Queue) {
+  let oldestPendingAt: ClusterTime = 0;
+  const pendingByPriority = PRIORITIES.map(() => 0);
   for (const line of linesOf(queue)) {
     for (let priority = 0; priority < PRIORITIES.length; priority++) {
-      const slot = line.heap(priority)?.top ?? NONE;
-      if (slot === NONE) continue;
-      const since = s.table.updatedAt[slot]!;
-      if (oldest === 0 || since < oldest) oldest = since;
+      const heap = line.heap(priority);
+      if (heap === undefined || heap.top === NONE) continue;
+      pendingByPriority[priority]! += heap.size;
+      const since = s.table.updatedAt[heap.top]!;
+      if (oldestPendingAt === 0 || since < oldestPendingAt) oldestPendingAt = since;
     }
   }
-  return oldest;
+  return { oldestPendingAt, pendingByPriority };
 }
 
 function* linesOf(queue: Queue): Generator<Line, void> {

@@ -175,6 +175,7 @@ export function failRun(
   const dueAt = s.after(delayMs);
   if (dueAt > s.clock) becomeWaiting(s, slot, RETRYING, dueAt);
   else becomePending(s, slot);
+  s.feed.retried(s.lanes.laneOf(slot));
   return table.state[slot]!;
 }
 

@@ -22,6 +22,8 @@ export interface QueueView {
   readonly counts: StateCounts;
   /** Since when the first task in line has been pending; 0 = none is. */
   readonly oldestPendingAt: ClusterTime;
+  /** Pending tasks of each priority, in the order of `PRIORITIES`. */
+  readonly pendingByPriority: readonly number[];
   readonly settings: QueueSettings;
   /** Raised by each change of settings, pause or drain; 0 = nobody has said anything of it. */
   readonly revision: number;

@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyReply,
 } from "fastify";
 import { OPEN_ACCESS } from "../operations/access.ts";
+import { answered } from "./answered.ts";
 import { authenticate } from "./authenticate.ts";
 import type { RestContext } from "./context.ts";
 import { answerBrokenRequest, answerError, whichRequest } from "./errors.ts";
@@ -23,6 +24,7 @@ import {
   TIMEOUT_CHECK_MS,
   taskBodyBytesMax,
 } from "./limits.ts";
+import { PREFIX } from "./prefix.ts";
 import { chooseRequestId, REQUEST_ID } from "./request-id.ts";
 import { APPLIED_INDEX } from "./request-parts.ts";
 import { deadRoutes } from "./routes/dead.ts";
@@ -36,8 +38,6 @@ import { overviewRoutes } from "./routes/overview.ts";
 import { queueRoutes } from "./routes/queues.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
-/** The versioned prefix; the same routes stand at the root, for short paths. */
-const PREFIX = "/api/v1";
 const PREFIXES = [PREFIX, ""];
 
 const WRITES: ReadonlySet<string> = new Set(["POST", "PUT", "DELETE"]);
@@ -119,6 +119,7 @@ function addCommonHeaders(app: FastifyInstance, context: RestContext): void {
   });
   app.addHook("onResponse", (request, reply, done) => {
     const { statusCode: status, elapsedTime: ms } = reply;
+    context.countRequest?.(answered(request, reply));
     context.logger.debug(
       { ...whichRequest(request), status, ms: Math.round(ms) },
       "a request was answered",

@@ -1,4 +1,5 @@
 /** What every route needs, and the settings that the REST edge reads. */
+import type { CountRequest } from "../observe/api-figures.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Access } from "../operations/access.ts";
 import type { Broker } from "../operations/broker.ts";
@@ -26,6 +27,8 @@ export interface RestContext {
   readonly logger: RestLogger;
   /** Without it there is no `/metrics`. */
   readonly metrics?: Metrics | undefined;
+  /** Hears of each request that was answered. */
+  readonly countRequest?: CountRequest | undefined;
   /** What an operator should see to although requests are served; undefined: nothing. */
   readonly warning?: (() => string | undefined) | undefined;
   /** Aborted when the server closes: ends what is waiting. */

@@ -2,6 +2,7 @@
 import { setMaxListeners } from "node:events";
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
+import type { CountRequest } from "../observe/api-figures.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
@@ -23,6 +24,8 @@ export interface RestServerOptions {
   /** Without it there is no `/metrics`. */
   readonly metrics?: Metrics | undefined;
   /** See `RestContext`. */
+  readonly countRequest?: CountRequest | undefined;
+  /** See `RestContext`. */
   readonly warning?: (() => string | undefined) | undefined;
   /** Sees to it that connections are encrypted before they get here. */
   readonly guard?: ((server: Server) => void) | undefined;
@@ -36,7 +39,8 @@ export interface RestServer {
 }
 
 export function createRestServer(options: RestServerOptions): RestServer {
-  const { broker, access = OPEN_ACCESS, config, logger, metrics, warning } = options;
+  const { broker, access = OPEN_ACCESS, config, logger } = options;
+  const { metrics, countRequest, warning } = options;
   const closing = new AbortController();
   // As many may wait as there are connections.
   setMaxListeners(0, closing.signal);
@@ -45,7 +49,7 @@ export function createRestServer(options: RestServerOptions): RestServer {
     queueDepthThreshold: config.broker.queueDepthThreshold,
     retry: config.retry,
   };
-  const context = { broker, access, settings, logger, metrics, warning };
+  const context = { broker, access, settings, logger, metrics, countRequest, warning };
   const app = buildRestApp({ ...context, closing: closing.signal });
   limitIntake(app);
   app.server.maxConnections = CONNECTIONS_MAX;

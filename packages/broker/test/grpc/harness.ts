@@ -3,6 +3,7 @@ import * as grpc from "@grpc/grpc-js";
 import { loadSync, type MessageTypeDefinition } from "@grpc/proto-loader";
 import { expect, onTestFinished } from "vitest";
 import { createGrpcServer, type GrpcServer } from "../../src/grpc/server.ts";
+import type { CountRequest } from "../../src/observe/api-figures.ts";
 import type { Access } from "../../src/operations/access.ts";
 import { protoPath } from "../../src/proto-path.ts";
 import { FakeBroker } from "../operations/fake-broker.ts";
@@ -49,7 +50,9 @@ export class Harness {
     this.client = clientOf(port);
   }
 
-  static async open(options: { readonly access?: Access } = {}): Promise<Harness> {
+  static async open(
+    options: { readonly access?: Access; readonly countRequest?: CountRequest } = {},
+  ): Promise<Harness> {
     const broker = new FakeBroker();
     broker.raise(3);
     const logged: string[] = [];

@@ -125,13 +125,13 @@ test("a reader that takes nothing is not read for, and holds up nobody", async (
   let readUpTo = 0;
   const feed = h.broker.feed.bind(h.broker);
   h.broker.feed = () => {
-    const { oldest, newest } = feed();
+    const { oldest, newest, tally } = feed();
     const read: FeedReader["read"] = (...given) => {
       const page = feed().read(...given);
       if (page.kind === "events") readUpTo = page.next.index;
       return page;
     };
-    return { oldest, newest, read };
+    return { oldest, newest, tally, read };
   };
   stream.pause();
   for (let n = 0; n < count / EVENTS_PER_MESSAGE; n++) {

@@ -42,6 +42,7 @@ describe("the figures", () => {
     const broker = new FakeBroker();
     for (let i = 0; i < 3; i++) await submitTask(broker, { type: "mail" }, SETTINGS);
     broker.lease("mail");
+    broker.now += 60_000;
     const follower = { id: "n2", address: "b:1", role: "follower", healthy: true } as const;
     broker.state = {
       members: [{ ...follower, matchIndex: 3, lag: 4, version: "", supports: undefined }],
@@ -75,8 +76,25 @@ describe("the figures", () => {
       tq_state_divergence_total: 1,
       'tq_raft_member_lag{member="n2"}': 4,
       tq_tasks_pending: 2,
+      tq_retry_tasks: 0,
+      tq_tasks_in_dlq: 0,
       tq_workers_connected: 1,
+      tq_active_workers: 1,
       'tq_queue_depth{queue="default"}': 3,
+      'tq_queue_oldest_pending_age_seconds{queue="default"}': 60,
+      'tq_pending_tasks{priority="low"}': 0,
+      'tq_pending_tasks{priority="normal"}': 2,
+      'tq_pending_tasks{priority="high"}': 0,
+      'tq_pending_tasks{priority="critical"}': 0,
+      'tq_tasks_total{status="submitted"}': 3,
+      'tq_tasks_total{status="started"}': 1,
+      'tq_tasks_total{status="completed"}': 0,
+      'tq_tasks_total{status="failed"}': 0,
+      'tq_tasks_total{status="dead"}': 0,
+      'tq_tasks_total{status="cancelled"}': 0,
+      'tq_tasks_total{status="expired"}': 0,
+      tq_leases_lapsed_total: 0,
+      'tq_task_submissions_total{priority="normal",type="mail"}': 3,
     });
   });
 
@@ -105,13 +123,14 @@ describe("the figures", () => {
     const metrics = metricsOf(broker);
     const ofCluster = async () =>
       Object.keys(await scrape(metrics)).filter((name) => {
-        return /^tq_(tasks|workers|queue|raft_member)/.test(name);
+        return /^tq_(task|workers|queue|raft_member|active|pending|retry|leases)/.test(name);
       });
-    expect(await ofCluster()).toHaveLength(4);
+    const ofLeader = await ofCluster();
+    expect(ofLeader).toHaveLength(21);
     broker.state = { role: "follower", leader: { id: "n2", address: "b:1" } };
     expect(await ofCluster()).toEqual([]);
     broker.state = {};
-    expect(await ofCluster()).toHaveLength(4);
+    expect(await ofCluster()).toEqual(ofLeader);
   });
 
   test("a learner is one, and a member that has left has no lag", async () => {

@@ -1,6 +1,7 @@
 /** The REST application in front of a fake broker, without a socket. */
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { parseTaskId } from "task-queue-protocol";
+import type { CountRequest } from "../../src/observe/api-figures.ts";
 import type { Metrics } from "../../src/observe/metrics.ts";
 import { type Access, OPEN_ACCESS } from "../../src/operations/access.ts";
 import { PLAIN_BACKOFF } from "../../src/queue/index.ts";
@@ -38,6 +39,7 @@ export class Harness {
     options: {
       readonly access?: Access;
       readonly metrics?: Metrics;
+      readonly countRequest?: CountRequest;
       readonly warning?: () => string | undefined;
     } = {},
   ) {

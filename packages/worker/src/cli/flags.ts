@@ -25,6 +25,7 @@ export interface WorkerFlags {
   readonly healthPort: number;
   /** The port was asked for, so that another one will not do. */
   readonly healthPortGiven: boolean;
+  readonly metricsPort: number;
   readonly graceSecs: number;
   readonly logLevel: string;
   readonly execAllow: ReadonlyMap<string, string>;
@@ -79,8 +80,9 @@ export const FLAGS = {
   },
   labels: { describe: "Labels of this worker: key=value,...", fallback: "" },
   name: { describe: "Name of this worker in lists", fallback: "", env: ["WORKER_ID"] },
-  "health-host": { describe: "Address of the health page", fallback: "127.0.0.1" },
+  "health-host": { describe: "Address of the health page and the metrics", fallback: "127.0.0.1" },
   "health-port": { describe: "Port of the health page; 0 = none", fallback: "8081" },
+  "metrics-port": { describe: "Port of the metrics for Prometheus; 0 = none", fallback: "0" },
   "grace-secs": {
     describe: "How long running tasks may go on after SIGTERM",
     fallback: "25",
@@ -152,6 +154,7 @@ export function parseFlags(
     healthHost: read("health-host", text),
     healthPort: read("health-port", whole(0, 65_535)),
     healthPortGiven: lookUp("health-port", argv, env).given,
+    metricsPort: read("metrics-port", whole(0, 65_535)),
     graceSecs: read("grace-secs", numberFrom(0, 86_400)),
     logLevel: read("log-level", logLevel),
     execAllow: read("exec-allow", programs),

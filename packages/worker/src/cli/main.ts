@@ -11,6 +11,7 @@ import { EXIT, StartError } from "./exit-status.ts";
 import { parseFlags, type WorkerFlags } from "./flags.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
 import { loadHandlers, pickHandlers } from "./load-handlers.ts";
+import { type MetricsServer, RunTimes, serveMetrics } from "./metrics.ts";
 
 /** Ends the process when the worker has ended, or when it cannot begin. */
 export async function main(): Promise<void> {
@@ -38,6 +39,7 @@ async function work(flags: WorkerFlags): Promise<void> {
   });
   const worker = await makeWorker(flags, logger);
   const health = await makeHealth(flags, worker, logger);
+  const metrics = await makeMetrics(flags, worker, logger);
   const started = worker.start();
   const { brokerAddr, concurrency, prefetch } = flags;
   logger.info({ brokers: brokerAddr, concurrency, prefetch }, "looking for the leader");
@@ -46,6 +48,7 @@ async function work(flags: WorkerFlags): Promise<void> {
   // The same stop as the signal's, whose report shall be in the log before the process ends.
   await worker.stop();
   await health?.close();
+  await metrics?.close();
 }
 
 async function makeWorker(flags: WorkerFlags, logger: Logger): Promise<Worker> {
@@ -96,4 +99,18 @@ async function makeHealth(
     logger.warn(fields, "the health page's port is in use; took a free one");
   }
   return health;
+}
+
+async function makeMetrics(
+  flags: WorkerFlags,
+  worker: Worker,
+  logger: Logger,
+): Promise<MetricsServer | undefined> {
+  const { healthHost: host, metricsPort: port, concurrency: poolSize } = flags;
+  if (port === 0) return undefined;
+  const runs = new RunTimes();
+  worker.use(runs.middleware);
+  const metrics = await serveMetrics({ host, port, poolSize, runs, status: () => worker.status });
+  logger.info({ host, port: metrics.port }, "metrics");
+  return metrics;
 }

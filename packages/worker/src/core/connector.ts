@@ -45,6 +45,8 @@ export class Connector {
   #attempt = 0;
   #link: Link | undefined;
   #timer: Timer | undefined;
+  /** Attempts that failed and links that broke, but for those that led to another broker. */
+  errors = 0;
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -112,6 +114,7 @@ export class Connector {
     if (this.#link === undefined) return;
     this.#link = undefined;
     this.#attempt++;
+    if (hint === undefined) this.errors++;
     this.#options.unlinked(why);
     this.#again(hint);
   }
@@ -127,6 +130,7 @@ export class Connector {
         this.#options.logger.warn(fields, `not connected: ${why}; trying on`);
       }
       this.#failures++;
+      this.errors++;
     }
     this.#again(refusal?.hint);
   }

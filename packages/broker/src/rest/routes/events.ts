@@ -22,6 +22,7 @@ import {
   readEvents,
 } from "../../operations/events.ts";
 import type { FeedFilter, FeedPosition } from "../../queue/index.ts";
+import { answered } from "../answered.ts";
 import type { RestContext } from "../context.ts";
 import {
   EVENT_KEEP_ALIVE_MS,
@@ -41,7 +42,8 @@ interface Stream {
   readonly over: AbortSignal;
 }
 
-export function eventRoutes(app: FastifyInstance, { broker, closing, logger }: RestContext): void {
+export function eventRoutes(app: FastifyInstance, context: RestContext): void {
+  const { broker, closing, countRequest, logger } = context;
   app.get(
     "/events",
     { exposeHeadRoute: false, config: { verb: "events" } },
@@ -59,6 +61,8 @@ export function eventRoutes(app: FastifyInstance, { broker, closing, logger }: R
       closing.addEventListener("abort", end);
       reply.raw.once("close", end);
       begin(broker, request, reply);
+      // The framework has no word of the end of an answer that it does not write itself.
+      reply.raw.once("close", () => countRequest?.(answered(request, reply)));
       // A stream that breaks off is its reader's business, who comes again; `close` follows.
       reply.raw.on("error", (error) => logger.info({ err: error }, "an event stream broke off"));
       try {
