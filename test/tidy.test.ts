@@ -88,6 +88,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "@grpc/",
     "packages/broker/src/config/config.ts",
     "packages/broker/src/observe/",
+    "packages/broker/src/operations/address-group.ts",
     "packages/broker/src/transport/security.ts",
   ],
   "packages/broker/src/snapshots/": [

@@ -3,6 +3,7 @@
  * key of it is checked. Right keys that are known are none of its business: a stranger who guesses
  * from behind the same router holds up nobody who is known.
  */
+import { groupOf } from "../operations/address-group.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { ADDRESSES_MAX, DELAY_MS, DELAY_MS_MAX, FAILURES_FREE, FAILURES_MS } from "./limits.ts";
 
@@ -37,20 +38,4 @@ export class Failures {
     const isOld = record === undefined || this.#now() - record.at > FAILURES_MS;
     return isOld ? { count: 0, at: 0 } : record;
   }
-}
-
-/**
- * An IPv4 address, or the first half of an IPv6 address: whoever has one of the latter has all that
- * begin like it.
- */
-export function groupOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped !== null) return mapped[1]!;
-  if (!address.includes(":")) return address;
-  const [head = "", tail] = address.replace(/%.*$/, "").split("::");
-  const front = head === "" ? [] : head.split(":");
-  const back = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? 0 : 8 - front.length - back.length;
-  const all = [...front, ...new Array<string>(Math.max(0, zeros)).fill("0"), ...back];
-  return all.slice(0, 4).join(":");
 }

@@ -35,8 +35,10 @@ export class KeyThread {
   #start(): Worker {
     const worker = new Worker(SCRIPT, { execArgv: [] });
     worker.on("message", (isRight: boolean) => this.#answer?.(isRight));
+    // Once of each: when the end of one that has failed is told, another may have been asked.
     const gone = (error: Error): void => {
-      if (this.#worker === worker) this.#worker = undefined;
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
       this.#fail?.(error);
     };
     worker.on("error", gone);

@@ -136,6 +136,8 @@ function guarded(
       access.identify(keyOf(metadata), addressOf(call.getPeer())).then(enter).catch(refuse);
     },
     onReceiveMessage: (message, pass) => {
+      // What was too much to be decoded.
+      if (message instanceof TqError) return refuse(message);
       if (!method.requestStream || verb === undefined) return pass(message);
       unanswered.admit(message as SubmitStreamRequest, () => pass(message));
     },

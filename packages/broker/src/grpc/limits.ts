@@ -4,7 +4,7 @@
  * for ever. So all of it is given.
  */
 import type { ServerOptions } from "@grpc/grpc-js";
-import { ATOMIC_BYTES_MAX } from "../operations/limits.ts";
+import { ATOMIC_BYTES_MAX, BATCH_TASKS_MAX } from "../operations/limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -13,12 +13,18 @@ const MIB = 1024 * KIB;
 const TASK_OVERHEAD_BYTES = 128 * KIB;
 
 export const CONNECTIONS_MAX = 1000;
+/** One address leaves room for others, even if it is a load balancer's. */
+export const CONNECTIONS_PER_ADDRESS_MAX = 750;
 /** Calls of one connection at a time; further ones wait at the client. */
 const CALLS_PER_CONNECTION_MAX = 100;
 /** Of one connection: messages on their way in at a time; further calls wait. */
 export const INCOMING_PER_CONNECTION_MAX = 8;
 /** Of one connection: calls that stream messages in; of more: `overloaded`. */
 export const STREAMS_PER_CONNECTION_MAX = 8;
+/** Fields of one message, those of messages inside it included; of more: `too_large`. */
+export const PARTS_MAX = 262_144;
+/** Messages in one message, not counting those inside of them; of more: `too_large`. */
+export const REPEATED_MAX = 10 * BATCH_TASKS_MAX;
 /** MiB that the HTTP/2 layer may hold for one connection; beyond, new calls on it are refused. */
 const SESSION_MIB_MAX = 16;
 

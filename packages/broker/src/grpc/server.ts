@@ -4,7 +4,7 @@
  * their bytes are read, and gives plain errors for a port that cannot be had.
  */
 import { setMaxListeners } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import type { CountRequest } from "../observe/api-figures.ts";
 import { Throttle } from "../observe/throttle.ts";
@@ -14,10 +14,11 @@ import { unaryCalls } from "./calls.ts";
 import type { GrpcConfig, GrpcContext, GrpcLogger } from "./context.ts";
 import { gate } from "./gate.ts";
 import { addHealth } from "./health.ts";
-import { CLOSE_GRACE_MS, CONNECTIONS_MAX, FIRST_BYTES_MS, serverOptions } from "./limits.ts";
+import { CLOSE_GRACE_MS, serverOptions } from "./limits.ts";
 import { meter } from "./meter.ts";
 import { reflection } from "./reflection.ts";
 import { TASK_QUEUE } from "./service.ts";
+import { Sockets } from "./sockets.ts";
 import { submitStream } from "./submit-stream.ts";
 import { watchTasks } from "./watch.ts";
 
@@ -28,6 +29,8 @@ export interface GrpcServerOptions {
   readonly access?: Access;
   /** See `GrpcContext`. */
   readonly countRequest?: CountRequest | undefined;
+  /** Default: the bound of that name. */
+  readonly connectionsPerAddressMax?: number;
   /** Sees to it that connections are encrypted before they get here. */
   readonly guard?: ((server: Server) => void) | undefined;
 }
@@ -56,17 +59,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const health = addHealth(server, broker);
   reflection().addToServer(server);
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-  const sockets = new Set<Socket>();
+  const sockets = new Sockets(options.connectionsPerAddressMax);
   const throttle = new Throttle();
   const listener = createServer({ noDelay: true }, (socket) => {
-    if (sockets.size < CONNECTIONS_MAX) {
-      keep(socket, sockets);
+    const address = socket.remoteAddress;
+    if (sockets.admit(socket)) {
       injector.injectConnection(socket);
       return;
     }
-    socket.destroy();
-    if (!throttle.allows("connections")) return;
-    logger.warn({ connections: sockets.size }, "gRPC: too many connections; one was closed");
+    if (!throttle.allows(`connections ${address}`)) return;
+    const fields = { address, connections: sockets.size };
+    logger.warn(fields, "gRPC: too many connections; one was closed");
   });
   options.guard?.(listener);
   return {
@@ -76,9 +79,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       closing.abort();
       if (!listener.listening) return server.forceShutdown();
       const closed = new Promise((resolve) => listener.close(resolve));
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
-      }, CLOSE_GRACE_MS);
+      const cut = setTimeout(() => sockets.cut(), CLOSE_GRACE_MS);
       injector.drain(CLOSE_GRACE_MS);
       await closed;
       clearTimeout(cut);
@@ -93,20 +94,6 @@ function implementation(context: GrpcContext): grpc.UntypedServiceImplementation
     SubmitStream: submitStream(context) as grpc.UntypedHandleCall,
     WatchTasks: watchTasks(context) as grpc.UntypedHandleCall,
   };
-}
-
-/** Remembered until it closes, which it does at once if it says nothing. */
-function keep(socket: Socket, sockets: Set<Socket>): void {
-  sockets.add(socket);
-  const timer = setTimeout(() => {
-    if (socket.bytesRead === 0) socket.destroy();
-  }, FIRST_BYTES_MS);
-  // A reset needs no line: the calls of the connection see that it has gone.
-  socket.on("error", () => {});
-  socket.once("close", () => {
-    clearTimeout(timer);
-    sockets.delete(socket);
-  });
 }
 
 async function listen(listener: Server, host: string, port: number): Promise<{ port: number }> {

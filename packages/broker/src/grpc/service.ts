@@ -6,6 +6,7 @@
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { protoPath } from "../proto-path.ts";
+import { withBounds } from "./bounded-decoding.ts";
 
 export const SERVICE_NAME = "taskqueue.v1.TaskQueue";
 
@@ -125,8 +126,9 @@ export const DEFINITIONS: PackageDefinition = loadSync(protoPath("taskqueue.prot
   arrays: true,
 });
 
-export const TASK_QUEUE: ServiceDefinition = withSizes(
-  DEFINITIONS[SERVICE_NAME] as ServiceDefinition,
+export const TASK_QUEUE: ServiceDefinition = withBounds(
+  withSizes(DEFINITIONS[SERVICE_NAME] as ServiceDefinition),
+  DEFINITIONS,
 );
 
 /** What waits for an answer is counted in bytes, and a decoded message no longer tells them. */

@@ -24,6 +24,7 @@ import {
   TIMEOUT_CHECK_MS,
   taskBodyBytesMax,
 } from "./limits.ts";
+import { closeLostResponses } from "./lost-responses.ts";
 import { PREFIX } from "./prefix.ts";
 import { chooseRequestId, REQUEST_ID } from "./request-id.ts";
 import { APPLIED_INDEX } from "./request-parts.ts";
@@ -69,6 +70,7 @@ export function buildRestApp(context: RestContext): FastifyInstance {
       );
     },
   });
+  closeLostResponses(app.server);
   const known = new KnownRoutes(app);
   const described = new ApiRoutes(app, PREFIX);
   acceptJson(app);

@@ -35,6 +35,8 @@ export function limitIntake(app: FastifyInstance, limits: IntakeLimits = LIMITS)
   let bodyBytes = 0;
   app.addHook("onRequest", async (request, reply) => {
     if (isProbe(request)) return;
+    // It would never be told to have ended: that was before, while its key was looked at.
+    if (reply.raw.destroyed) throw new TqError("invalid_request", "its caller has gone");
     const announced = bodyBytesOf(request);
     if (requests >= limits.requests) throw overloaded(`${requests} requests are under way`);
     // A body that is too large by itself is refused as that, and not as too much for now.

@@ -7,6 +7,8 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { TqError } from "task-queue-protocol";
 import { exactPayloads } from "../operations/exact-json.ts";
 import { jsonErrorOffset, lineAndColumn } from "./json-error-offset.ts";
+import { hasMoreParts } from "./json-parts.ts";
+import { BODY_PARTS_MAX } from "./limits.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -20,6 +22,7 @@ export function acceptJson(app: FastifyInstance): void {
     if (encoding !== "identity") {
       return done(refused(`Content-Encoding: ${encoding} is not understood; send the body plain`));
     }
+    if (hasMoreParts(body as Buffer, BODY_PARTS_MAX)) return done(tooManyParts());
     const text = decode(body as Buffer);
     if (text === undefined) return done(refused("the body is not UTF-8"));
     void parse(request as FastifyRequest, text, (error, value) => {
@@ -47,6 +50,11 @@ function whyNot(text: string): string {
     const what = offset === text.length ? "it ends too early, at" : "mistake at";
     return `the body is not JSON: ${what} ${place}`;
   }
+}
+
+function tooManyParts(): TqError {
+  const message = `the body has more than ${BODY_PARTS_MAX} objects, lists and members; send less`;
+  return new TqError("too_large", message);
 }
 
 function refused(message: string): TqError {

@@ -49,8 +49,10 @@ export const LINES_STALL_MS_MAX = 30_000;
 
 /** Body of one task beyond its payload: metadata, tags, and the JSON around them. */
 const TASK_OVERHEAD_BYTES = 128 * 1024;
-/** Parsing holds up everything else: some 8 ms for each MiB. */
+/** Parsing holds up everything else: some 8 ms for each MiB, with no more parts than these. */
 const BATCH_BODY_BYTES_MAX = 8 * 1024 * 1024;
+/** Objects, lists and members of one body: 250 for each task of a batch. */
+export const BODY_PARTS_MAX = 250_000;
 
 /** How long a close waits for requests in hand before it cuts their connections. */
 export const CLOSE_GRACE_MS = 5_000;

@@ -7,6 +7,7 @@
 import type { Server, Socket } from "node:net";
 import { createServer, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { Throttle } from "../observe/throttle.ts";
+import { groupOf } from "../operations/address-group.ts";
 import { handshakeTrouble } from "./handshake-trouble.ts";
 import {
   BURST_MS,
@@ -20,7 +21,7 @@ import {
 } from "./limits.ts";
 import type { TlsLogger, TlsMaterial } from "./material.ts";
 import { Pace } from "./pace.ts";
-import { isTls, plainAnswer, plainWords } from "./plain-text.ts";
+import { isTls, isWholeHello, plainAnswer, plainWords } from "./plain-text.ts";
 
 export interface GuardOptions {
   /** For the log: "the worker port". */
@@ -47,9 +48,13 @@ interface Entrant {
   readonly door: Door;
   readonly socket: Socket;
   readonly address: string;
+  /** Of addresses that share their places. */
+  readonly group: string;
   readonly peer: string;
   readonly sinceMs: number;
-  /** Whether the first bytes of its hello are here. */
+  /** What has come of its hello. */
+  hello: Buffer;
+  /** Whether that is all of it. */
   spoke: boolean;
 }
 
@@ -57,10 +62,10 @@ export class Gate {
   readonly #log: TlsLogger;
   readonly #throttle = new Throttle();
   readonly #pace = new Pace({ share: LOOP_SHARE_MAX, burstMs: BURST_MS });
-  /** In order of arrival, in all and by address. */
+  /** In order of arrival, in all and by group. */
   readonly #entrants = new Set<Entrant>();
-  readonly #byAddress = new Map<string, Set<Entrant>>();
-  /** Those whose turn will come; the first address is the next. */
+  readonly #groups = new Map<string, Set<Entrant>>();
+  /** Those whose turn will come; the first group is the next. */
   readonly #waiting = new Map<string, Entrant[]>();
   readonly #sweep: NodeJS.Timeout;
   #turn: NodeJS.Timeout | undefined;
@@ -121,28 +126,49 @@ export class Gate {
       socket.destroy();
       return;
     }
-    const same = this.#byAddress.get(address) ?? new Set();
+    const group = groupOf(address);
+    const same = this.#groups.get(group) ?? new Set();
     const isRoom =
       (same.size < HANDSHAKES_PER_ADDRESS_MAX || this.#endSilent(same)) &&
-      (this.#entrants.size < HANDSHAKES_MAX || this.#endSilent(this.#entrants));
+      (this.#entrants.size < HANDSHAKES_MAX || this.#endOneFor(same.size));
     if (!isRoom) {
       this.#refuse(door, socket, address);
       return;
     }
-    const sinceMs = performance.now();
-    const entrant = { door, socket, address, peer: peerOf(socket), sinceMs, spoke: false };
+    const [peer, sinceMs] = [peerOf(socket), performance.now()];
+    const hello = Buffer.alloc(0);
+    const entrant = { door, socket, address, group, peer, sinceMs, hello, spoke: false };
     this.#entrants.add(entrant);
-    // Under its address again: the last of it may just have been ended.
-    this.#byAddress.set(address, same.add(entrant));
+    // Under its group again: the last of it may just have been ended.
+    this.#groups.set(group, same.add(entrant));
     door.entrants.set(entrant.peer, entrant);
     socket.once("close", () => {
       door.left = entrant;
       this.#forget(entrant);
     });
-    socket.once("readable", () => this.#hear(entrant));
+    const hear = (): void => {
+      if (this.#hear(entrant)) socket.off("readable", hear);
+    };
+    socket.on("readable", hear);
   }
 
-  /** The oldest that has said nothing makes room for a newcomer. */
+  /**
+   * Makes room for one of a group of this size: at the cost of the silent, else of the largest
+   * group, so that whoever comes from few addresses cannot keep out whoever comes from others.
+   */
+  #endOneFor(size: number): boolean {
+    if (this.#endSilent(this.#entrants)) return true;
+    let largest: Set<Entrant> | undefined;
+    for (const group of this.#groups.values()) {
+      if (group.size > (largest?.size ?? size + 1)) largest = group;
+    }
+    if (largest === undefined) return false;
+    const [oldest] = largest;
+    this.#end(oldest!);
+    return true;
+  }
+
+  /** The oldest that has not said its hello makes room for a newcomer. */
   #endSilent(entrants: Iterable<Entrant>): boolean {
     for (const entrant of entrants) {
       if (entrant.spoke) continue;
@@ -162,25 +188,28 @@ export class Gate {
     );
   }
 
-  /** Looks at what came first, and leaves it there for the handshake. */
-  #hear(entrant: Entrant): void {
-    const { door, socket, address } = entrant;
-    const first: Buffer | null = socket.read();
-    if (first === null) {
+  /** Looks at what came first, and leaves it there for the handshake. True: it is all here. */
+  #hear(entrant: Entrant): boolean {
+    const { door, socket, address, group } = entrant;
+    const bytes: Buffer | null = socket.read();
+    if (bytes === null) {
       socket.destroy();
-      return;
+      return true;
     }
-    if (!isTls(first)) {
-      this.#turnAway(entrant, first);
-      return;
+    entrant.hello = Buffer.concat([entrant.hello, bytes]);
+    if (!isTls(entrant.hello)) {
+      this.#turnAway(entrant, entrant.hello);
+      return true;
     }
-    socket.unshift(first);
+    if (!isWholeHello(entrant.hello)) return false;
+    socket.unshift(entrant.hello);
     entrant.spoke = true;
-    const same = this.#waiting.get(address);
-    if (same === undefined) this.#waiting.set(address, [entrant]);
+    const same = this.#waiting.get(group);
+    if (same === undefined) this.#waiting.set(group, [entrant]);
     else same.push(entrant);
     if (this.#turn === undefined) this.#takeTurns();
     this.#log.debug({ address }, `a TLS handshake with ${door.name} begins`);
+    return true;
   }
 
   #turnAway(entrant: Entrant, first: Buffer): void {
@@ -202,12 +231,14 @@ export class Gate {
         this.#turn = setTimeout(() => this.#takeTurns(), Math.ceil(waitMs));
         return;
       }
-      const { door, socket, address } = next;
-      const others = this.#waiting.get(address)!.slice(1);
-      this.#waiting.delete(address);
-      if (others.length > 0) this.#waiting.set(address, others);
+      const { door, socket, group } = next;
+      const others = this.#waiting.get(group)!.slice(1);
+      this.#waiting.delete(group);
+      if (others.length > 0) this.#waiting.set(group, others);
       const { isRsa } = door.material.current;
       this.#pace.begin(now, isRsa ? RSA_HANDSHAKE_MS : EC_HANDSHAKE_MS);
+      // As on a listener of Node's own with TLS: who ends before the handshake is done is gone.
+      socket.allowHalfOpen = false;
       door.tls.emit("connection", socket);
     }
   }
@@ -240,14 +271,14 @@ export class Gate {
 
   #forget(entrant: Entrant): void {
     if (!this.#entrants.delete(entrant)) return;
-    const { door, address, peer } = entrant;
+    const { door, group, peer } = entrant;
     door.entrants.delete(peer);
-    const same = this.#byAddress.get(address);
+    const same = this.#groups.get(group);
     same?.delete(entrant);
-    if (same?.size === 0) this.#byAddress.delete(address);
-    const waiting = this.#waiting.get(address)?.filter((each) => each !== entrant);
-    if (waiting?.length === 0) this.#waiting.delete(address);
-    else if (waiting !== undefined) this.#waiting.set(address, waiting);
+    if (same?.size === 0) this.#groups.delete(group);
+    const waiting = this.#waiting.get(group)?.filter((each) => each !== entrant);
+    if (waiting?.length === 0) this.#waiting.delete(group);
+    else if (waiting !== undefined) this.#waiting.set(group, waiting);
   }
 }
 

@@ -4,10 +4,23 @@
  */
 
 const TLS_HANDSHAKE = 0x16;
+/** RFC 8446, section 5.1: type, version, length; and the most that may follow. */
+const RECORD_HEAD_BYTES = 5;
+const RECORD_BYTES_MAX = 16_384;
 const HTTP = /^[A-Z]{3,7} /;
 
 export function isTls(first: Uint8Array): boolean {
   return first[0] === TLS_HANDSHAKE;
+}
+
+/**
+ * Whether the first record is whole, in which clients put all of their hello. One that claims to be
+ * longer than a record can be will not get better by waiting.
+ */
+export function isWholeHello(bytes: Uint8Array): boolean {
+  if (bytes.length < RECORD_HEAD_BYTES) return false;
+  const length = bytes[3]! * 256 + bytes[4]!;
+  return bytes.length >= RECORD_HEAD_BYTES + Math.min(length, RECORD_BYTES_MAX);
 }
 
 /** For the log. */

@@ -22,12 +22,13 @@ import {
   VERSION_MIN,
 } from "task-queue-protocol";
 import type { Caller } from "../operations/access.ts";
+import { shown } from "../operations/invalid.ts";
 import { assert } from "../queue/index.ts";
 import { handleCall } from "./calls.ts";
 import { handleNotes } from "./notes.ts";
 import { Outbound } from "./outbound.ts";
 import type { Peer, PortContext } from "./port.ts";
-import { asTqError, errorMessage } from "./refusal.ts";
+import { asTqError, errorMessage, formatRange } from "./refusal.ts";
 import { handleReport } from "./reports.ts";
 import { recognise } from "./stranger.ts";
 import { handleSubmit } from "./submits.ts";
@@ -91,6 +92,10 @@ export class Connection implements Peer {
 
   get unsentBytes(): number {
     return this.#outbound.unsentBytes;
+  }
+
+  get isStranger(): boolean {
+    return this.#caller === undefined && !this.#ended;
   }
 
   /** Is nothing unanswered and nothing unsent? */
@@ -160,7 +165,8 @@ export class Connection implements Peer {
 
   #receive(chunk: Buffer): void {
     if (this.#ended) return;
-    const stranger = this.#isFirstChunk(chunk) ? recognise(chunk) : undefined;
+    const isFirst = this.#hello === undefined && !this.#reader.incomplete && chunk.length >= 4;
+    const stranger = isFirst ? recognise(chunk) : undefined;
     this.#receivedAt = performance.now();
     if (stranger !== undefined) {
       this.#warn(`${stranger.what} came to the worker port`);
@@ -170,10 +176,6 @@ export class Connection implements Peer {
     }
     this.#reader.push(chunk);
     this.#readOn();
-  }
-
-  #isFirstChunk(chunk: Buffer): boolean {
-    return this.#hello === undefined && !this.#reader.incomplete && chunk.length >= 4;
   }
 
   #readOn(): void {
@@ -387,13 +389,9 @@ export class Connection implements Peer {
 
   #warn(why: string): void {
     const { logger, throttle } = this.#port;
-    const peer = this.#hello === undefined ? "" : ` (${this.#hello.name})`;
+    const peer = this.#hello === undefined ? "" : ` (${shown(this.#hello.name)})`;
     // One line for a stranger, however often it comes; by its address without the port.
     if (!throttle.allows(`${this.address.replace(/:\d+$/, "")} ${why}`)) return;
     logger.warn({ peer: this.address }, `closed ${this.address}${peer}: ${why}`);
   }
-}
-
-function formatRange(min: number, max: number): string {
-  return min === max ? `version ${min}` : `versions ${min} to ${max}`;
 }

@@ -33,3 +33,8 @@ export function asTqError(error: unknown): TqError {
   }
   return new TqError("internal", "the broker failed to answer; its log says why", { cause: error });
 }
+
+/** Of versions of the protocol, for a refusal. */
+export function formatRange(min: number, max: number): string {
+  return min === max ? `version ${min}` : `versions ${min} to ${max}`;
+}

@@ -117,7 +117,7 @@ class Port implements WorkerServer {
 
   #accept(socket: Socket): void {
     const { maxConnections, logger } = this.#options;
-    if (this.#connections.size >= maxConnections) {
+    if (this.#connections.size >= maxConnections && !this.#endStranger()) {
       const why = `${maxConnections} connections are open (broker.max_connections)`;
       if (this.#context.throttle.allows("full")) {
         logger.warn({ peer: socket.remoteAddress }, `refused a connection: ${why}`);
@@ -130,6 +130,16 @@ class Port implements WorkerServer {
       if (this.#connections.size === 0) this.#onEmpty?.();
     });
     this.#connections.add(connection);
+  }
+
+  /** Whoever has not said yet who it is gives way: silence must not keep out those who work. */
+  #endStranger(): boolean {
+    for (const connection of this.#connections) {
+      if (!connection.isStranger) continue;
+      connection.destroy();
+      return true;
+    }
+    return false;
   }
 
   #check(): void {

@@ -1,6 +1,6 @@
 /** Whose wrong keys count together. */
 import { expect, test } from "vitest";
-import { groupOf } from "../../src/auth/failures.ts";
+import { groupOf } from "../../src/operations/address-group.ts";
 
 test.each([
   ["10.0.0.1", "10.0.0.1"],

@@ -46,6 +46,17 @@ test("a closed thread refuses, and leaves nobody waiting", async () => {
   await expect(keys.compare("key", hash)).rejects.toThrow("ended");
 });
 
+test("after a thread has failed, nobody gets what is another's answer", async () => {
+  const keys = thread();
+  const hash = bcrypt.hashSync("key", COST);
+  const broken = undefined as unknown as string;
+  await expect(keys.compare("key", broken)).rejects.toThrow(TypeError);
+  // Before the thread that failed has told that it ends.
+  expect(await keys.compare("key", hash)).toBe(true);
+  expect(await keys.compare("other", hash)).toBe(false);
+  expect(await keys.compare("key", hash)).toBe(true);
+});
+
 for (const flags of [
   ["-niBC", "10"],
   ["-nbBC", "5"],

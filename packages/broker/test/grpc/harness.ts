@@ -35,6 +35,12 @@ export interface Ended {
 
 export type Metadata = Readonly<Record<string, string>>;
 
+interface Options {
+  readonly access?: Access;
+  readonly connectionsPerAddressMax?: number;
+  readonly countRequest?: CountRequest;
+}
+
 export class Harness {
   readonly broker = new FakeBroker();
   readonly logged: string[] = [];
@@ -50,9 +56,7 @@ export class Harness {
     this.client = clientOf(port);
   }
 
-  static async open(
-    options: { readonly access?: Access; readonly countRequest?: CountRequest } = {},
-  ): Promise<Harness> {
+  static async open(options: Options = {}): Promise<Harness> {
     const broker = new FakeBroker();
     broker.raise(3);
     const logged: string[] = [];

@@ -154,7 +154,9 @@ describe("messages", () => {
 
   test("bytes that are no message are refused", async () => {
     const h = await Harness.open();
-    expect((await sendRaw(h.port, "SubmitTask", Buffer.from([0xff, 0xff]))).code).toBe("INTERNAL");
+    expect((await sendRaw(h.port, "SubmitTask", Buffer.from([0xff, 0xff]))).code).toBe(
+      "INVALID_ARGUMENT",
+    );
     expect((await sendRaw(h.port, "NoSuchCall", Buffer.alloc(0))).code).toBe("UNIMPLEMENTED");
   });
 });
@@ -310,3 +312,34 @@ function sendRaw(port: number, name: string, bytes: Buffer) {
     call.on("status", (status) => resolve(endOf(status)));
   });
 }
+
+test("one address leaves room for others, and has its own again when it leaves", async () => {
+  const h = await Harness.open({ connectionsPerAddressMax: 2 });
+  const dial = (localAddress: string) => {
+    const socket = connectTcp({ port: h.port, host: "127.0.0.1", localAddress });
+    const seen = { socket, settings: false, ended: false };
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      seen.settings = true;
+    });
+    socket.once("close", () => {
+      seen.ended = true;
+    });
+    onTestFinished(() => void socket.destroy());
+    return seen;
+  };
+  const crowd = [dial("127.0.0.2"), dial("127.0.0.2")];
+  for (const one of crowd) await expect.poll(() => one.settings).toBe(true);
+  const late = dial("127.0.0.2");
+  await expect.poll(() => late.ended).toBe(true);
+  expect(late.settings).toBe(false);
+  expect((await h.call("ListQueues")).code).toBe("OK");
+  crowd[0]!.socket.destroy();
+  await expect
+    .poll(async () => {
+      const next = dial("127.0.0.2");
+      await expect.poll(() => next.settings || next.ended).toBe(true);
+      return next.settings;
+    })
+    .toBe(true);
+});

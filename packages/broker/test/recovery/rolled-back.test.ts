@@ -37,6 +37,7 @@ test("peers remember starts beyond their own restart, and the dialler hears why 
     starts,
   });
   stops.push(
+    () => starts.close(),
     () => two.server.close(),
     () => keeper.close(),
   );

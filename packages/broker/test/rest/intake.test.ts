@@ -50,6 +50,10 @@ function post(path: string, length: number): string {
   return `POST ${path} HTTP/1.1\r\nHost: x\r\n${type}\r\nContent-Length: ${length}\r\n\r\n`;
 }
 
+function connections(): Promise<number> {
+  return new Promise((resolve) => h.app.server.getConnections((_error, count) => resolve(count)));
+}
+
 function get(path: string) {
   return fetch(`http://127.0.0.1:${port}${path}`);
 }
@@ -103,6 +107,41 @@ describe("requests under way", () => {
       })
       .toBe("HTTP/1.1 201 Created");
     expect(h.broker.commands.length).toBe(1);
+  });
+
+  test("callers that go while their key is looked at do not count for ever", async () => {
+    const looking: (() => void)[] = [];
+    h.app.addHook("onRequest", async ({ headers }) => {
+      if ("x-slow" in headers) await new Promise<void>((resolve) => looking.push(resolve));
+    });
+    let refused = 0;
+    h.app.addHook("onError", async () => {
+      refused++;
+    });
+    limitIntake(h.app, { ...PLENTY, requests: 2 });
+    await listen();
+    const slow = "GET /queues HTTP/1.1\r\nHost: x\r\nX-Slow: 1\r\n\r\n";
+    const gone = open(slow.repeat(3));
+    await expect.poll(() => looking.length).toBe(3);
+    gone.socket.destroy();
+    await expect.poll(connections).toBe(0);
+    for (const found of looking) found();
+    await expect.poll(() => refused).toBe(3);
+    expect((await get("/queues")).status).toBe(200);
+  });
+
+  test("requests one behind the other all end with their connection", async () => {
+    limitIntake(h.app, { ...PLENTY, requests: 3 });
+    await listen();
+    const { id } = (await h.post("/tasks", { type: "t" })).body;
+    const wait = `GET /tasks/${id}?wait=45s HTTP/1.1\r\nHost: x\r\n\r\n`;
+    for (const round of [1, 2, 3]) {
+      const gone = open(wait.repeat(3));
+      await expect.poll(() => h.broker.waiting).toBe(3 * round);
+      expect((await get("/queues")).status).toBe(429);
+      gone.socket.destroy();
+      await expect.poll(async () => (await get("/queues")).status).toBe(200);
+    }
   });
 
   test("a body that is larger than any may be is told so", async () => {

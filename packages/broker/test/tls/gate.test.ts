@@ -10,7 +10,11 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "n
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { Authority } from "../../../../test/certificates.ts";
 import { Gate } from "../../src/tls/gate.ts";
-import { HANDSHAKES_PER_ADDRESS_MAX } from "../../src/tls/limits.ts";
+import {
+  HANDSHAKE_MS_MAX,
+  HANDSHAKES_MAX,
+  HANDSHAKES_PER_ADDRESS_MAX,
+} from "../../src/tls/limits.ts";
 import { TlsMaterial } from "../../src/tls/material.ts";
 import { Pace } from "../../src/tls/pace.ts";
 import { listening, TlsJournal, until } from "./journal.ts";
@@ -62,6 +66,26 @@ async function heard(socket: Socket): Promise<string> {
   let text = "";
   for await (const chunk of socket) text += chunk;
   return text;
+}
+
+/** One that says this, and nothing after it. */
+function begin(port: number, bytes: Uint8Array, localAddress = "127.0.0.1"): Socket {
+  const socket = connect({ port, host: "127.0.0.1", localAddress });
+  socket.on("error", () => {});
+  socket.write(bytes);
+  closers.push(() => socket.destroy());
+  return socket;
+}
+
+/** What a client says first. */
+async function helloBytes(): Promise<Buffer> {
+  const listener = createServer();
+  closers.push(() => listener.close());
+  secure(await listening(listener)).on("error", () => {});
+  const [socket] = (await once(listener, "connection")) as [Socket];
+  closers.push(() => socket.destroy());
+  const [bytes] = (await once(socket, "data")) as [Buffer];
+  return bytes;
 }
 
 /** The code of the error that the client gets, whenever it comes; "" if there is none. */
@@ -193,16 +217,31 @@ describe("half-open connections", () => {
     expect(await heard(secure(port))).toBe("hello 127.0.0.1");
   });
 
+  test("a hello that never ends keeps nobody out", async () => {
+    const { port, gate } = await door();
+    const head = Buffer.of(0x16, 3, 1, 2, 0, 1);
+    for (let i = 0; i < HANDSHAKES_PER_ADDRESS_MAX; i++) begin(port, head);
+    await until(() => gate.size === HANDSHAKES_PER_ADDRESS_MAX);
+    expect(await heard(secure(port))).toBe("hello 127.0.0.1");
+  });
+
+  test("those of a few addresses keep nobody else out", async () => {
+    const { port, gate, log } = await door();
+    const hello = await helloBytes();
+    const addresses = HANDSHAKES_MAX / HANDSHAKES_PER_ADDRESS_MAX;
+    for (let i = 0; i < HANDSHAKES_MAX; i++) {
+      begin(port, hello, `127.0.0.${2 + (i % addresses)}`);
+    }
+    const begins = () => log.lines.filter((line) => BEGINS.test(line)).length;
+    await until(() => begins() === HANDSHAKES_MAX);
+    expect(gate.size).toBe(HANDSHAKES_MAX);
+    expect(await heard(secure(port))).toBe("hello 127.0.0.1");
+  });
+
   test("who has begun is not pushed out: newcomers of that address are refused", async () => {
     const { port, gate, log } = await door();
-    const begun = Array.from({ length: HANDSHAKES_PER_ADDRESS_MAX }, () => {
-      const socket = connect({ port, host: "127.0.0.1" });
-      socket.on("error", () => {});
-      // The head of a hello that never ends.
-      socket.write(Buffer.of(0x16, 3, 1, 2, 0, 1));
-      closers.push(() => socket.destroy());
-      return socket;
-    });
+    const hello = await helloBytes();
+    const begun = Array.from({ length: HANDSHAKES_PER_ADDRESS_MAX }, () => begin(port, hello));
     const begins = () => log.lines.filter((line) => BEGINS.test(line));
     await until(() => begins().length === begun.length);
     const late = secure(port);
@@ -211,6 +250,18 @@ describe("half-open connections", () => {
     for (const socket of begun) socket.destroy();
     await until(() => gate.size === 0);
     expect(await heard(secure(port))).toBe("hello 127.0.0.1");
+  });
+
+  test("who leaves in the middle is gone before the deadline, also before HTTP", async () => {
+    const { gate, material, log } = await door();
+    const server = createHttpServer();
+    gate.guard(server, { name: "the REST port", material });
+    const port = await listening(server);
+    closers.push(() => server.close());
+    const begun = begin(port, await helloBytes());
+    await log.said("a TLS handshake with the REST port begins");
+    begun.resume().end();
+    await expect.poll(() => gate.size, { timeout: HANDSHAKE_MS_MAX / 2 }).toBe(0);
   });
 
   test("a listener that closes does not wait for them", async () => {

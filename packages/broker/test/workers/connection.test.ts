@@ -3,8 +3,9 @@
  * notices.
  */
 import { createServer } from "node:net";
-import { formatTaskId } from "task-queue-protocol";
+import { formatTaskId, type Hello, TqError } from "task-queue-protocol";
 import { describe, expect, test } from "vitest";
+import type { Access } from "../../src/operations/access.ts";
 import { createWorkerServer } from "../../src/workers/server.ts";
 import { FakeCluster } from "./fake-cluster.ts";
 import { openOne, RETRY, someTask, until } from "./harness.ts";
@@ -75,6 +76,22 @@ describe("handshake", () => {
     expect(lines[0]?.text).toContain("an HTTP request came to the worker port");
   });
 
+  test("what a stranger calls itself takes no more than its place in a line", async () => {
+    const access: Access = {
+      identify: async () => {
+        throw new TqError("unauthenticated", "no");
+      },
+    };
+    const { port, lines } = await openOne({ access });
+    const peer = await RawPeer.dial(port);
+    const name = `x\n\x1b[31m${"y".repeat(60_000)}`;
+    peer.send(1, { ...(hello("client") as Hello), name });
+    await peer.closed;
+    expect(lines).toHaveLength(1);
+    expect(lines[0]!.text).toContain('("x\\n\\u001b[31my');
+    expect(lines[0]!.text.length).toBeLessThan(1_000);
+  });
+
   test("a TLS handshake is named in the log", async () => {
     const { port, lines } = await openOne();
     const peer = await RawPeer.dial(port);
@@ -97,7 +114,19 @@ describe("handshake", () => {
   test("a connection on which nothing comes is cut off", async () => {
     const { port, lines } = await openOne({ limits: { silenceMs: 20 } });
     await (await RawPeer.greet(port)).closed;
-    expect(lines[0]?.text).toContain("(raw): silent for 20 ms");
+    expect(lines[0]?.text).toContain('("raw"): silent for 20 ms');
+  });
+
+  test("those who say nothing give way to whoever comes", async () => {
+    const { port } = await openOne({ maxConnections: 2 });
+    const silent = [await RawPeer.dial(port), await RawPeer.dial(port)];
+    const first = await RawPeer.greet(port);
+    await silent[0]!.closed;
+    const second = await RawPeer.greet(port);
+    await silent[1]!.closed;
+    const third = await RawPeer.dial(port);
+    expect(await third.take("error")).toMatchObject({ code: "overloaded" });
+    expect([first.isClosed, second.isClosed]).toEqual([false, false]);
   });
 
   test("one connection too many is told so, and the others live on", async () => {
