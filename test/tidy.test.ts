@@ -83,6 +83,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "packages/broker/src/observe/",
     "packages/broker/src/operations/",
   ],
+  "packages/broker/src/audit/": [
+    "task-queue-protocol",
+    "node:",
+    "packages/broker/src/backup/restore-note.ts",
+    "packages/broker/src/config/config.ts",
+    "packages/broker/src/exit-status.ts",
+    "packages/broker/src/observe/",
+    "packages/broker/src/operations/",
+    "packages/broker/src/storage/durable-file.ts",
+  ],
   "packages/broker/src/tls/": [
     "node:",
     "@grpc/",

@@ -9,6 +9,7 @@ import { StandardOutput } from "./output/standard-output.ts";
 /** What the verbs ask of the cluster. */
 export type AdminClient = Pick<
   Client,
+  | "audit"
   | "cancel"
   | "close"
   | "cluster"

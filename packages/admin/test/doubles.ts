@@ -1,4 +1,5 @@
 /** A terminal without a screen and a cluster without brokers, for the verbs to speak to. */
+
 import type {
   ClusterJson,
   EventJson,
@@ -9,6 +10,7 @@ import type {
   TaskJson,
 } from "task-queue-client";
 import { Jobs, type Members, QueueHandle, TaskHandle, TaskList, TqError } from "task-queue-client";
+import type { AuditPageJson } from "task-queue-protocol";
 import type { AdminClient, ConnectOptions, Io } from "../src/index.ts";
 import { run } from "../src/index.ts";
 
@@ -120,6 +122,12 @@ export class FakeClient implements AdminClient {
     yield* this.pieces;
     if (this.broken !== undefined) throw this.broken;
   }.bind(this);
+  /** The pages of the audit log; the last one stays. */
+  pages: AuditPageJson[] = [];
+  audit: AdminClient["audit"] = (params) => {
+    const page = this.pages.length > 1 ? this.pages.shift()! : this.pages[0]!;
+    return this.#answer(page, "audit", params);
+  };
   stats = () => this.#answer({ node_id: "node1", tasks: { pending: 2 } }, "stats");
   queues = () => {
     const counts = { pending: 3, running: 1, dead: 9 };

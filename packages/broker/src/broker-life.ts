@@ -3,7 +3,9 @@
  * the replica, opens the doors; and all of that backwards on the way out. The composition root:
  * nothing else in this package knows both an edge and the runtime.
  */
+import { noteStart, openAudit, processDeed } from "./audit/open.ts";
 import { restoreFirst } from "./backup/restore.ts";
+import { readRestoreNote } from "./backup/restore-note.ts";
 import { BackupSchedule } from "./backup/schedule.ts";
 import { bootReplica } from "./boot.ts";
 import { type ClusterSeat, memberOf, takeSeat } from "./cluster-bus.ts";
@@ -20,6 +22,7 @@ import { StorageMeter } from "./observe/storage-figures.ts";
 import { Throttle } from "./observe/throttle.ts";
 import { openData, rosterOf } from "./open-data.ts";
 import type { Access } from "./operations/access.ts";
+import type { Audit } from "./operations/audit.ts";
 import type { Bus, BusListener, Roster } from "./ports.ts";
 import { finishRecovery } from "./recovery/finish.ts";
 import { openPeerStarts, type StoredPeerStarts } from "./recovery/peer-starts.ts";
@@ -38,6 +41,7 @@ import { TlsFileError } from "./tls/read-material.ts";
 import { type CallRejoin, rejoinCaller } from "./transport/rejoin-call.ts";
 
 export interface BrokerLife {
+  readonly audit: Audit;
   /** Hands over, lets work under way finish, closes everything, keeps everything. */
   stop(): Promise<void>;
   /** Closes everything, and hands nothing over. */
@@ -99,11 +103,15 @@ async function start(
   const tls = openTls(options);
   opened.push(tls);
   const security = tls.bus;
+  const restored = await readRestoreNote(config.persistence.dataDir);
   await restoreFirst({ config, log, memberAs: (incarnation) => memberOf(config, incarnation) });
   const finish = { config, log, signal, security, acceptRestored, wallMs: Date.now };
   const rejoin = await finishRecovery(finish);
   const data = await openData(config, log, { acceptRestored });
   opened.push(data);
+  const audit = await openAudit(options);
+  opened.push(audit);
+  await noteStart(audit, options, restored);
   signal.throwIfAborted();
   const roster = rosterOf(data);
   const seat = await takeSeat(config, data, roster, log, signal, security);
@@ -146,13 +154,15 @@ async function start(
   if (schedule !== undefined) opened.push(schedule);
   const backup = schedule && (() => schedule.figures);
   const figures = { logEntries, storage, retention: () => retention, backup };
-  const doors = { config, version, log, broker, runtime, disk, tls, access: options.access };
-  opened.push(...(await openDoors({ ...doors, ...figures })));
+  const doors = { config, version, log, broker, runtime, disk, tls, audit };
+  opened.push(...(await openDoors({ ...doors, access: options.access, ...figures })));
   const call = rejoinCaller({ security });
   if (rejoin !== undefined) opened.push(promote(options, seat, runtime, rejoin, call));
   return {
+    audit,
     stop: async () => {
       draining = true;
+      await audit.action(processDeed("stop"));
       // The doors stay open: what came before the signal, or comes now, the successor answers.
       const led = replica.leads;
       const done = await handOver(runtime);

@@ -15,6 +15,7 @@ import {
 import { startMetricsServer } from "./observe/metrics-server.ts";
 import type { StorageMeter } from "./observe/storage-figures.ts";
 import { type Access, OPEN_ACCESS } from "./operations/access.ts";
+import { type Audit, auditedAccess } from "./operations/audit.ts";
 import type { Broker } from "./operations/broker.ts";
 import { createRestServer } from "./rest/server.ts";
 import type { Runtime } from "./runtime.ts";
@@ -32,6 +33,8 @@ export interface DoorsOptions {
   readonly broker: Broker;
   /** Whom the doors let in. */
   readonly access: Access;
+  /** Told of administrative actions and of refusals. */
+  readonly audit: Audit;
   readonly runtime: Runtime;
   /** Entries of the log on disk. */
   readonly logEntries: () => number;
@@ -50,12 +53,13 @@ export interface DoorsOptions {
  * Resolves when all are open, in the order of opening; else none is. Rejects with `StartupError`.
  */
 export async function openDoors(options: DoorsOptions): Promise<Door[]> {
-  const { config, access, log, broker, tls } = options;
+  const { config, audit, log, broker, tls } = options;
   const metrics = metricsOf(options);
   const workers = workerServer(options);
   const rest = createRestServer({
     broker,
-    access,
+    access: auditedAccess(options.access, audit, "rest"),
+    audit,
     config,
     logger: log,
     metrics,
@@ -112,7 +116,8 @@ async function openMetrics(options: DoorsOptions, metrics: Metrics): Promise<Doo
   const { config, log, tls } = options;
   const guard = (server: Server) => tls.guard(server, "metrics");
   const { host, prometheusPort: port, requireAuth } = config.monitoring;
-  const access = requireAuth ? options.access : OPEN_ACCESS;
+  const closed = auditedAccess(options.access, options.audit, "metrics");
+  const access = requireAuth ? closed : OPEN_ACCESS;
   try {
     return [await startMetricsServer({ metrics, access, host, port, logger: log, guard })];
   } catch (error) {
@@ -124,9 +129,11 @@ async function openMetrics(options: DoorsOptions, metrics: Metrics): Promise<Doo
 
 /** Likewise. */
 async function openGrpc(options: DoorsOptions, { countRequest }: BrokerMetrics) {
-  const { config, access, log, broker, tls } = options;
+  const { config, access: whom, audit, log, broker, tls } = options;
+  const access = auditedAccess(whom, audit, "grpc");
   const guard = (server: Server) => tls.guard(server, "grpc");
-  const server = createGrpcServer({ broker, access, config, logger: log, guard, countRequest });
+  const given = { broker, access, audit, config, logger: log };
+  const server = createGrpcServer({ ...given, guard, countRequest });
   try {
     const { port } = await server.listen();
     return { server, port };
@@ -138,10 +145,11 @@ async function openGrpc(options: DoorsOptions, { countRequest }: BrokerMetrics) 
   }
 }
 
-function workerServer({ config, access, version, log, broker, tls }: DoorsOptions) {
+function workerServer({ config, access, audit, version, log, broker, tls }: DoorsOptions) {
   return createWorkerServer({
     broker,
-    access,
+    access: auditedAccess(access, audit, "worker"),
+    audit,
     host: config.broker.host,
     port: config.broker.port,
     version,

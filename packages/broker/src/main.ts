@@ -6,6 +6,7 @@ import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { EXIT } from "./exit-status.ts";
 import { createLogger, type NodeLogger } from "./observe/logger.ts";
+import type { Deed } from "./operations/audit.ts";
 import { reloader } from "./reload.ts";
 import { StorageDamage, StorageFault, StorageStopped } from "./storage/storage-error.ts";
 
@@ -28,7 +29,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.on("uncaughtException", (error) => die(log, "unexpected error", error));
   const life = new Life(log);
   const sources = { argv, env: process.env, version };
-  const reload = reloader(config, sources, log, (keys) => life.replaceKeys(keys));
+  const reload = reloader(config, sources, log, {
+    replaceKeys: (keys) => life.replaceKeys(keys),
+    noted: (deed) => life.noteReload(deed),
+  });
   process.on("SIGHUP", () => {
     log.reopen();
     log.info({}, "log file reopened");
@@ -86,6 +90,10 @@ class Life {
   replaceKeys(keys: readonly ApiKey[]): void {
     this.#keys = keys;
     this.#broker?.replaceKeys(keys);
+  }
+
+  noteReload(deed: Partial<Deed>): void {
+    this.#broker?.noteReload(deed);
   }
 
   async began(broker: BrokerProcess): Promise<void> {

@@ -12,17 +12,25 @@ import type { NodeLogger } from "./observe/logger.ts";
 
 const AT_ONCE = new Set(["monitoring.log_level", "auth.api_keys"]);
 
+/** Whom a reload concerns. */
+export interface Reloaded {
+  replaceKeys(keys: readonly ApiKey[]): void;
+  /** Told of each, for the audit log. */
+  noted?(deed: { readonly outcome?: string; readonly detail?: string | undefined }): void;
+}
+
 /** To be called at each signal. `started`: what the broker runs with. */
 export function reloader(
   started: Config,
   sources: ConfigSources,
   log: NodeLogger,
-  replaceKeys: (keys: readonly ApiKey[]) => void,
+  { replaceKeys, noted = () => {} }: Reloaded,
 ): () => void {
   let level: LogLevel = started.monitoring.logLevel;
   return () => {
     const next = loadedOrRefused(sources, log);
-    if (next === undefined) return;
+    if (next === undefined) return noted({ outcome: "invalid_request" });
+    noted({ detail: changedKeys(started, next) });
     const later = differing(started.said, next.said).filter((key) => !AT_ONCE.has(key));
     if (later.length > 0) log.warn({ keys: later }, "changed settings wait for the next start");
     // Whoever turns keys off for the next start may have taken them out of the file already.
@@ -46,6 +54,12 @@ function loadedOrRefused(sources: ConfigSources, log: NodeLogger): Config | unde
     log.error({ problems }, "the settings have become wrong; nothing of them is in force");
     return undefined;
   }
+}
+
+/** What is otherwise than at the start, by name; a value may be a secret. */
+function changedKeys(started: Config, next: Config): string | undefined {
+  const keys = differing(started.said, next.said);
+  return keys.length === 0 ? undefined : `changed: ${keys.join(" ")}`;
 }
 
 function differing(a: ReadonlyMap<string, Said>, b: ReadonlyMap<string, Said>): string[] {

@@ -29,8 +29,10 @@ function running(yaml: string) {
   const sources = { argv: ["--config", file], env: {} };
   const recorded = recorder();
   const keys: string[][] = [];
-  const reload = reloader(loadConfig(sources), sources, recorded.log, (given) => {
-    keys.push(given.map(({ name }) => name));
+  const noted: object[] = [];
+  const reload = reloader(loadConfig(sources), sources, recorded.log, {
+    replaceKeys: (given) => void keys.push(given.map(({ name }) => name)),
+    noted: (deed) => void noted.push(deed),
   });
   const change = (next: string): string[] => {
     writeFileSync(file, next);
@@ -38,7 +40,7 @@ function running(yaml: string) {
     reload();
     return [...recorded.lines];
   };
-  return { ...recorded, change, folder, keys };
+  return { ...recorded, change, folder, keys, noted };
 }
 
 test("the log level takes effect at once, and is said once", () => {
@@ -64,6 +66,18 @@ test("keys take effect at once, unless they are about to be turned off", () => {
   expect(change(withKeys("a", "b"))).toEqual([]);
   expect(change("")).toEqual(["warn changed settings wait for the next start"]);
   expect(keys).toEqual([["a", "b"]]);
+});
+
+test("each is told for the audit log, with names and without values", () => {
+  const { change, noted } = running("broker:\n  port: 7000\n");
+  change("broker:\n  port: 7001\nmonitoring:\n  log_level: debug\n");
+  change("brokr: {}\n");
+  change("broker:\n  port: 7000\n");
+  expect(noted).toEqual([
+    { detail: "changed: broker.port monitoring.log_level" },
+    { outcome: "invalid_request" },
+    { detail: undefined },
+  ]);
 });
 
 test("whatever else has changed is named, and waits", () => {

@@ -5,6 +5,8 @@
  * as an event.
  */
 import {
+  type AuditPageJson,
+  type AuditParams,
   type Calls,
   type CallVerb,
   type ClusterJson,
@@ -29,7 +31,7 @@ import {
   type TlsOptions,
 } from "./connection/index.ts";
 import { deadLetters } from "./dead-letters.ts";
-import { timeoutError } from "./errors.ts";
+import { closedError, timeoutError } from "./errors.ts";
 import { type EventFilter, type FollowOptions, follow } from "./follow.ts";
 import { Jobs } from "./jobs.ts";
 import { Leaderless } from "./leaderless.ts";
@@ -337,6 +339,10 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     return downloadSnapshot((params) => this.#call("snapshot", params), options);
   }
 
+  audit(params: AuditParams = {}): Promise<AuditPageJson> {
+    return this.#call("audit", params);
+  }
+
   cluster(): Promise<ClusterJson> {
     return this.#call("cluster", {});
   }
@@ -390,8 +396,4 @@ function checkTlsOptions(tls: TlsOptions): void {
   } catch (cause) {
     throw new TqError("invalid_request", (cause as Error).message, { field: "tls", cause });
   }
-}
-
-function closedError(): TqError {
-  return new TqError("invalid_request", "the client is closed");
 }

@@ -1,5 +1,5 @@
 /** What a caller may have to catch besides `TqError`: a task that ended other than completed. */
-import type { TaskJson, TaskStateName } from "task-queue-protocol";
+import { type TaskJson, type TaskStateName, TqError } from "task-queue-protocol";
 
 /** Thrown by `result()`: the task is dead, cancelled or expired. */
 export class TaskFailed extends Error {
@@ -20,4 +20,8 @@ export class TaskFailed extends Error {
 /** The platform's own shape for "the time was up", as `AbortSignal.timeout` throws it. */
 export function timeoutError(message: string): DOMException {
   return new DOMException(message, "TimeoutError");
+}
+
+export function closedError(): TqError {
+  return new TqError("invalid_request", "the client is closed");
 }

@@ -2,6 +2,7 @@
  * The verbs of `call`: for each the JSON it takes and the JSON it answers with. Names and shapes
  * are those of the REST interface.
  */
+import type { AuditPageJson, AuditParams } from "./audit-line.ts";
 import type {
   ConfigureQueueParams,
   DeleteQueueParams,
@@ -352,6 +353,7 @@ export interface Calls {
   workers: { params: ReadParams; answer: { workers: WorkerJson[] } };
   stats: { params: ReadParams; answer: StatsJson };
   snapshot: { params: SnapshotParams; answer: SnapshotJson };
+  audit: { params: AuditParams; answer: AuditPageJson };
   cluster: { params: Record<string, never>; answer: ClusterJson };
   add_member: { params: AddMemberParams; answer: ClusterJson };
   promote_member: { params: MemberParams; answer: ClusterJson };
@@ -386,6 +388,7 @@ export const CALL_VERBS = [
   "workers",
   "stats",
   "snapshot",
+  "audit",
   "cluster",
   "add_member",
   "promote_member",

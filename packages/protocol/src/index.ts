@@ -2,6 +2,7 @@
  * The public names of tq's worker protocol: messages, their codec, the error catalogue, JSON
  * shapes.
  */
+export * from "./audit-line.ts";
 export { ByteReader } from "./byte-reader.ts";
 export { ByteWriter } from "./byte-writer.ts";
 export * from "./calls.ts";

@@ -1,5 +1,6 @@
 /** Every verb, in the order of the help. */
 import type { Command, CommandGroup } from "../command.ts";
+import { audit } from "./audit/audit.ts";
 import { cancel } from "./cancel.ts";
 import { clusterStatus } from "./cluster-status.ts";
 import { completion } from "./completion.ts";
@@ -54,6 +55,7 @@ export const COMMANDS: readonly Command[] = [
   graph,
   logs,
   events,
+  audit,
   submit,
   cancel,
   retry,

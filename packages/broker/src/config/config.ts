@@ -90,6 +90,15 @@ export interface Config {
         readonly keyFile: string | undefined;
       }
     | undefined;
+  /** undefined: no audit log is kept. */
+  readonly audit:
+    | {
+        /** Absolute. */
+        readonly file: string;
+        readonly maxBytes: number;
+        readonly keep: number;
+      }
+    | undefined;
   readonly retry: RetryPolicy;
   /** By task type; what one leaves open is as `retry` says. */
   readonly retryOfTypes: ReadonlyMap<string, Partial<RetryPolicy>>;

@@ -4,7 +4,7 @@
  * is one of them, because starting without it would be worse than not starting.
  */
 import { hostname } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { BUS_PORT_OFFSET } from "../ports.ts";
 import { PLAIN_BACKOFF } from "../queue/index.ts";
 import { formatHostPort, isWildcard, parseHostPort } from "./address.ts";
@@ -20,6 +20,7 @@ import { readEnvironment } from "./read-environment.ts";
 import { readConfigFile } from "./read-file.ts";
 import { KEYS, type Settings } from "./schema.ts";
 
+const AUDIT_FILE = "audit.log";
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 export interface ConfigSources {
@@ -117,6 +118,7 @@ function toConfig(
     },
     retryOfTypes: retry.types,
     backup: backupOf(settings),
+    audit: auditOf(settings),
     notices: [...withoutEffect(said), ...warnings(settings, open), ...alwaysSynced(settings)],
     isOpenToOthers: open.length > 0,
     said,
@@ -142,6 +144,12 @@ function backupOf({ backup }: Settings): Config["backup"] {
   const { directory, interval, keep, key_file: keyFile } = backup;
   if (directory === undefined) return undefined;
   return { directory: resolve(directory), intervalMs: interval, keep, keyFile };
+}
+
+function auditOf({ audit, persistence }: Settings): Config["audit"] {
+  const { enabled, file, max_size: maxBytes, keep } = audit;
+  if (!enabled) return undefined;
+  return { file: resolve(file ?? join(persistence.data_dir, AUDIT_FILE)), maxBytes, keep };
 }
 
 /** A wildcard address cannot be dialled: the machine's name is the best guess at one that can. */

@@ -314,6 +314,30 @@ export const SCHEMA = {
         "base64. Keep a copy elsewhere: without it they are worth nothing.",
     ),
   },
+  audit: {
+    enabled: key(
+      flag(),
+      true,
+      "Whether administrative actions and refusals are written down, with who asked for them.",
+    ),
+    file: derived(
+      path,
+      "Where; default: audit.log in data_dir. Files that are full are beside it, with the number " +
+        "of their first line behind the name.",
+    ),
+    max_size: key(
+      size({ min: 64 * 1024, max: 1024 * MIB }),
+      64 * MIB,
+      "A file that would grow beyond this is put aside. Too low: many files, and keep of them " +
+        "reach back not far. Too high: files that are unwieldy to copy.",
+    ),
+    keep: key(
+      integer({ min: 1, max: 10_000 }),
+      10,
+      "How many that were put aside are kept. Too low: what happened is gone before somebody " +
+        "asks. Too high: the disk fills.",
+    ),
+  },
 } satisfies Record<string, Record<string, AnyKey>>;
 
 /** A key of any kind, for code that walks the table. */

@@ -1,5 +1,6 @@
 /** The calls with one answer. Each translates and nothing else; the operations do the rest. */
 import * as grpc from "@grpc/grpc-js";
+import { audited, NO_AUDIT, type Request } from "../operations/audit.ts";
 import { clusterStatus } from "../operations/cluster.ts";
 import { listTasks } from "../operations/list.ts";
 import { parseListQuery } from "../operations/list-query.ts";
@@ -21,7 +22,7 @@ import {
 } from "../operations/tasks.ts";
 import { listWorkers } from "../operations/workers.ts";
 import type { GrpcContext } from "./context.ts";
-import { APPLIED_INDEX, type MethodName } from "./gate.ts";
+import { APPLIED_INDEX, addressOf, type MethodName, visitOf } from "./gate.ts";
 import type {
   CancelTaskRequest,
   GetTaskRequest,
@@ -92,14 +93,15 @@ export function unaryCalls(context: GrpcContext): Record<UnaryName, grpc.Untyped
 }
 
 function unary<Q>(
-  { closing, logger }: GrpcContext,
+  { closing, logger, audit = NO_AUDIT }: GrpcContext,
   run: (request: Q, surroundings: Surroundings) => Promise<Answer<object>>,
 ): grpc.handleUnaryCall<Q, object> {
   return (call, callback) => {
     const answer = async (signal: AbortSignal): Promise<void> => {
       try {
         const minIndex = minIndexOf(call.metadata);
-        const { value, index } = await run(call.request, { minIndex, signal });
+        const act = () => run(call.request, { minIndex, signal });
+        const { value, index } = await audited(audit, askedBy(call), act);
         const trailers = new grpc.Metadata();
         trailers.set(APPLIED_INDEX, String(index));
         callback(null, value, trailers);
@@ -109,6 +111,12 @@ function unary<Q>(
     };
     void whileOpen(call, closing, answer);
   };
+}
+
+function askedBy<Q>(call: grpc.ServerUnaryCall<Q, object>): Request {
+  const { caller, verb } = visitOf(call);
+  const params = call.request;
+  return { caller, from: addressOf(call.getPeer()), door: "grpc", verb: verb!, params };
 }
 
 function as<T>(toMessage: (value: T) => object, { value, index }: Answer<T>): Answer<object> {

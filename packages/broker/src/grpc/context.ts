@@ -1,6 +1,7 @@
 /** What every call needs, and the settings that the gRPC edge reads. */
 import type { CountRequest } from "../observe/api-figures.ts";
 import type { Access } from "../operations/access.ts";
+import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import type { RetryPolicy } from "../queue/index.ts";
@@ -21,6 +22,8 @@ export interface GrpcLogger {
 export interface GrpcContext {
   readonly broker: Broker;
   readonly access: Access;
+  /** Told of administrative actions; nobody is without it. */
+  readonly audit?: Audit | undefined;
   readonly settings: SubmitSettings;
   readonly logger: GrpcLogger;
   /** Hears of each call that has ended. */

@@ -44,6 +44,9 @@ const WRITES: ReadonlySet<Verb> = new Set(["submit", "submit_all", "cancel", "re
 export interface Visit {
   /** Throws `TqError` when the caller may not, or no longer, do what the call is for. */
   demand(): void;
+  readonly caller: Caller;
+  /** Of which service of ours, undefined for others'. */
+  readonly verb: Verb | undefined;
   readonly unanswered: Unanswered;
 }
 
@@ -127,7 +130,7 @@ function guarded(
       const enter = (caller: Caller): void => {
         const demand = () => verb !== undefined && caller.demand(verb);
         demand();
-        visits.set(metadata, { demand, unanswered });
+        visits.set(metadata, { demand, caller, verb, unanswered });
         isAdmitted = true;
         pass(metadata);
       };
@@ -203,6 +206,6 @@ function keyOf(metadata: grpc.Metadata): string | undefined {
 }
 
 /** Without the port. */
-function addressOf(peer: string): string {
+export function addressOf(peer: string): string {
   return peer.replace(/:\d+$/, "");
 }

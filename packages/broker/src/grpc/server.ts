@@ -9,6 +9,7 @@ import * as grpc from "@grpc/grpc-js";
 import type { CountRequest } from "../observe/api-figures.ts";
 import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
+import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
 import { unaryCalls } from "./calls.ts";
 import type { GrpcConfig, GrpcContext, GrpcLogger } from "./context.ts";
@@ -29,6 +30,8 @@ export interface GrpcServerOptions {
   readonly access?: Access;
   /** See `GrpcContext`. */
   readonly countRequest?: CountRequest | undefined;
+  /** See `GrpcContext`. */
+  readonly audit?: Audit | undefined;
   /** Default: the bound of that name. */
   readonly connectionsPerAddressMax?: number;
   /** Sees to it that connections are encrypted before they get here. */
@@ -49,7 +52,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   setMaxListeners(0, closing.signal);
   const { maxPayloadBytes, queueDepthThreshold } = config.broker;
   const settings = { maxPayloadBytes, queueDepthThreshold, retry: config.retry };
-  const given = { broker, access, settings, logger, countRequest };
+  const given = { broker, access, audit: options.audit, settings, logger, countRequest };
   const context = { ...given, closing: closing.signal };
   const server = new grpc.Server({
     ...serverOptions(maxPayloadBytes),

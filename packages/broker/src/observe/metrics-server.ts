@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ERRORS, TqError } from "task-queue-protocol";
-import { type Access, keyOfHeaders, OPEN_ACCESS } from "../operations/access.ts";
+import { type Access, identifyByHeaders, OPEN_ACCESS } from "../operations/access.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface MetricsServerOptions {
@@ -76,7 +76,7 @@ async function answer(
   }
   try {
     const { headers, socket } = request;
-    const caller = await access.identify(keyOfHeaders(headers), socket.remoteAddress ?? "");
+    const caller = await identifyByHeaders(access, headers, socket.remoteAddress ?? "");
     caller.demand("metrics");
     const text = await metrics.render();
     response.setHeader("content-type", metrics.contentType);

@@ -17,6 +17,8 @@ export interface Access {
    * keys came from there; `overloaded` when too many keys wait to be checked.
    */
   identify(key: string | undefined, address: string): Promise<Caller>;
+  /** Told of a refusal that needed no look at a key. */
+  refused?(error: unknown, address: string): void;
 }
 
 /** Who is not asked for a key may do everything. */
@@ -41,8 +43,24 @@ export interface KeyHeaders {
   readonly "x-api-key"?: string | readonly string[] | undefined;
 }
 
+/** `identify` by the key in the headers of a request of HTTP. */
+export async function identifyByHeaders(
+  access: Access,
+  headers: KeyHeaders,
+  address: string,
+): Promise<Caller> {
+  let key: string | undefined;
+  try {
+    key = keyOfHeaders(headers);
+  } catch (error) {
+    access.refused?.(error, address);
+    throw error;
+  }
+  return access.identify(key, address);
+}
+
 /** Throws `unauthenticated` when there is an `Authorization` of another kind. */
-export function keyOfHeaders(headers: KeyHeaders): string | undefined {
+function keyOfHeaders(headers: KeyHeaders): string | undefined {
   const { authorization, "x-api-key": plain } = headers;
   if (authorization === undefined) return plain === undefined ? undefined : utf8(String(plain));
   const key = /^Bearer +([^ ].*)$/i.exec(authorization)?.[1];

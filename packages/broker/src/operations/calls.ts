@@ -4,6 +4,7 @@
  */
 import { CALL_VERBS, type Calls, type CallVerb, TqError } from "task-queue-protocol";
 import type { Caller } from "./access.ts";
+import { type Audit, audited, NO_AUDIT } from "./audit.ts";
 import type { Broker } from "./broker.ts";
 import { clusterStatus } from "./cluster.ts";
 import { ERROR_GROUP_PARAMETERS, listErrorGroups } from "./error-groups.ts";
@@ -43,6 +44,9 @@ import { listWorkers } from "./workers.ts";
 /** What belongs to a call besides its verb and parameters. */
 export interface CallContext {
   readonly caller: Caller;
+  /** The caller's address without its port, for the audit log. */
+  readonly from?: string | undefined;
+  readonly audit?: Audit | undefined;
   /** The read sees at least everything up to this log index. */
   readonly minIndex: number;
   /** This node's settings for submits. */
@@ -162,6 +166,15 @@ const VERBS: Answering = {
     params.refuseUnknown(["id", "offset", "consistency"]);
     return readSnapshot(broker, params, readOptions(params, minIndex));
   },
+  async audit(broker, params, { audit = NO_AUDIT }) {
+    params.refuseUnknown(["position", "since"]);
+    const [position, since] = [params.string("position"), params.number("since")];
+    const value = await audit.read({
+      ...(position !== undefined && { position }),
+      ...(since !== undefined && { since }),
+    });
+    return { value, index: broker.status().applied };
+  },
   async cluster(broker, params) {
     params.refuseUnknown([]);
     return clusterStatus(broker);
@@ -201,8 +214,14 @@ export async function answerCall(
     throw new TqError("invalid_request", message);
   }
   const fields = Fields.of(params ?? {}, "params");
-  context.caller.demand(known === "start_job" ? verbOfJob(fields) : known);
-  return VERBS[known](broker, fields, context);
+  const { caller, from = "", audit = NO_AUDIT } = context;
+  const asked = known === "start_job" ? verbOfJob(fields) : known;
+  caller.demand(asked);
+  const request = { caller, from, door: "worker", verb: asked, params } as const;
+  const act = (): Promise<Answer<Calls[CallVerb]["answer"]>> => {
+    return VERBS[known](broker, fields, context);
+  };
+  return audited(audit, request, act);
 }
 
 function readRequestId(params: Fields): Uint8Array | undefined {

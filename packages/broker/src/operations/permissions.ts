@@ -54,4 +54,5 @@ export const PERMISSION_OF: Readonly<Record<Verb, Permission>> = {
   transfer_leadership: "admin",
   raise_version: "admin",
   snapshot: "admin",
+  audit: "admin",
 };

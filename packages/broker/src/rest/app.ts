@@ -9,6 +9,7 @@ import Fastify, {
 } from "fastify";
 import { OPEN_ACCESS } from "../operations/access.ts";
 import { answered } from "./answered.ts";
+import { auditRequests } from "./audit.ts";
 import { authenticate } from "./authenticate.ts";
 import type { RestContext } from "./context.ts";
 import { answerBrokenRequest, answerError, whichRequest } from "./errors.ts";
@@ -75,6 +76,7 @@ export function buildRestApp(context: RestContext): FastifyInstance {
   const described = new ApiRoutes(app, PREFIX);
   acceptJson(app);
   app.setReplySerializer(toJsonText);
+  if (context.audit !== undefined) auditRequests(app, context.audit);
   addCommonHeaders(app, context);
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof WrongMethod) reply.header("allow", error.allow);

@@ -4,7 +4,7 @@
  * that none is open by oversight.
  */
 import type { FastifyInstance, FastifyRequest, RouteOptions } from "fastify";
-import { type Access, type Caller, keyOfHeaders } from "../operations/access.ts";
+import { type Access, type Caller, identifyByHeaders } from "../operations/access.ts";
 import type { Verb } from "../operations/permissions.ts";
 
 /** What a route is about: verbs, all of which must be permitted; or anybody may ask. */
@@ -20,6 +20,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Whoever has shown a valid key, or anybody where none is asked for. */
     caller: Caller | undefined;
+    /** What the request is about, once it was found that the caller may do it. */
+    permitted: readonly Verb[] | undefined;
   }
 }
 
@@ -32,20 +34,25 @@ export function authenticate(app: FastifyInstance, access: Access): void {
     if (mute !== undefined) throw new Error(`the route ${mute.url} names no verb in its config`);
   });
   app.decorateRequest("caller", undefined);
+  app.decorateRequest("permitted", undefined);
   app.addHook("onRequest", async (request) => {
     const { verb } = request.routeOptions.config;
     if (verb === "anybody") return;
-    const caller = await access.identify(keyOfHeaders(request.headers), addressOf(request));
-    request.caller = caller;
-    if (typeof verb !== "function") for (const each of [verb!].flat()) caller.demand(each);
+    request.caller = await identifyByHeaders(access, request.headers, addressOf(request));
+    if (typeof verb !== "function") permit(request, [verb!].flat());
   });
   app.addHook("preHandler", async (request) => {
     const { verb } = request.routeOptions.config;
-    if (typeof verb === "function") request.caller!.demand(verb(request));
+    if (typeof verb === "function") permit(request, [verb(request)]);
   });
 }
 
+function permit(request: FastifyRequest, verbs: readonly Verb[]): void {
+  for (const each of verbs) request.caller!.demand(each);
+  request.permitted = verbs;
+}
+
 /** Of the connection: what a header says of who is behind it anybody can say. */
-function addressOf({ socket }: FastifyRequest): string {
+export function addressOf({ socket }: FastifyRequest): string {
   return socket.remoteAddress ?? "";
 }

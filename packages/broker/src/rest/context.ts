@@ -2,6 +2,7 @@
 import type { CountRequest } from "../observe/api-figures.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Access } from "../operations/access.ts";
+import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import type { RetryPolicy } from "../queue/index.ts";
@@ -23,6 +24,8 @@ export interface RestLogger {
 export interface RestContext {
   readonly broker: Broker;
   readonly access: Access;
+  /** Told of administrative actions; nobody is without it. */
+  readonly audit?: Audit | undefined;
   readonly settings: SubmitSettings;
   readonly logger: RestLogger;
   /** Without it there is no `/metrics`. */

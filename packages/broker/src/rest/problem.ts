@@ -58,6 +58,7 @@ export function sendProblem(
   error: TqError,
   extensions: Readonly<Record<string, unknown>> = {},
 ): FastifyReply {
+  request.refusedWith = error.code;
   const problem = { ...problemOf(error, request.url), request_id: request.id, ...extensions };
   if (problem.status === 401) reply.header("www-authenticate", "Bearer");
   const retryAfter = retryAfterSeconds(error, problem.status);

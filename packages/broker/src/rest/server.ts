@@ -6,6 +6,7 @@ import type { CountRequest } from "../observe/api-figures.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
+import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
 import { buildRestApp } from "./app.ts";
 import { Connections } from "./connections.ts";
@@ -19,6 +20,8 @@ export interface RestServerOptions {
   readonly broker: Broker;
   /** Default: open to all. */
   readonly access?: Access | undefined;
+  /** See `RestContext`. */
+  readonly audit?: Audit | undefined;
   readonly config: RestConfig;
   readonly logger: RestLogger;
   /** Without it there is no `/metrics`. */
@@ -49,7 +52,8 @@ export function createRestServer(options: RestServerOptions): RestServer {
     queueDepthThreshold: config.broker.queueDepthThreshold,
     retry: config.retry,
   };
-  const context = { broker, access, settings, logger, metrics, countRequest, warning };
+  const given = { broker, access, audit: options.audit, settings, logger };
+  const context = { ...given, metrics, countRequest, warning };
   const app = buildRestApp({ ...context, closing: closing.signal });
   limitIntake(app);
   app.server.maxConnections = CONNECTIONS_MAX;

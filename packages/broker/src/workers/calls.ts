@@ -25,11 +25,12 @@ export function handleCall(
 }
 
 async function answer(
-  { broker, submit }: PortContext,
+  { broker, submit, audit }: PortContext,
   peer: Peer,
   { verb, minIndex, body }: Call,
 ): Promise<Answer> {
-  const context = { caller: peer.caller, minIndex, submit, signal: peer.waits };
+  const from = peer.address.replace(/:\d+$/, "");
+  const context = { caller: peer.caller, from, audit, minIndex, submit, signal: peer.waits };
   const { value, index } = await answerCall(broker, verb, parse(body), context);
   const json = utf8.encode(JSON.stringify(value));
   const max = maxAnswerBytes(submit.maxPayloadBytes) - 1024;

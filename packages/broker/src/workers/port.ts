@@ -2,6 +2,7 @@
 import type { SentMessage } from "task-queue-protocol";
 import type { Throttle } from "../observe/throttle.ts";
 import type { Access, Caller } from "../operations/access.ts";
+import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import type { WorkerPortLimits } from "./limits.ts";
@@ -18,6 +19,8 @@ export interface PortLogger {
 export interface PortContext {
   readonly broker: Broker;
   readonly access: Access;
+  /** Told of administrative calls; nobody is without it. */
+  readonly audit: Audit | undefined;
   readonly logger: PortLogger;
   /** For lines about strangers. */
   readonly throttle: Throttle;

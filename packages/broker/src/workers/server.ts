@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { ByteWriter, encodeMessage, TqError } from "task-queue-protocol";
 import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
+import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import { Connection } from "./connection.ts";
@@ -17,6 +18,8 @@ export interface WorkerServerOptions {
   readonly broker: Broker;
   /** Default: open to all. */
   readonly access?: Access | undefined;
+  /** See `PortContext`. */
+  readonly audit?: Audit | undefined;
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
@@ -61,6 +64,7 @@ class Port implements WorkerServer {
     this.#context = {
       broker,
       access,
+      audit: options.audit,
       logger,
       version,
       submit,

@@ -48,6 +48,7 @@ describe("without any source", () => {
     expect(loadConfig({ argv: [], env: {} })).toEqual({
       file: undefined,
       acceptRestoredData: false,
+      audit: { file: resolve("data/audit.log"), keep: 10, maxBytes: 64 * 1024 ** 2 },
       checkOnly: false,
       broker: {
         host: "127.0.0.1",
@@ -229,7 +230,7 @@ describe("what is wrong with a file is told with file, line, key and what is all
     [
       "\nbrokr:\n  port: 1\n",
       'config.yaml:3: brokr.port: there is no section "brokr"; sections are broker, persistence, ' +
-        'raft, api, auth, security, monitoring, worker, retry, backup. Did you mean "broker.port"?',
+        'raft, api, auth, security, monitoring, worker, retry, backup, audit. Did you mean "broker.port"?',
     ],
     [
       "broker:\n  port: abc\n",
@@ -279,7 +280,7 @@ describe("what is wrong with a file is told with file, line, key and what is all
     ...["brokr:\n", "brokr: {}\n", "brokr: 1\n"].map((yaml) => [
       yaml,
       'config.yaml:1: brokr: there is no section "brokr"; sections are broker, persistence, ' +
-        "raft, api, auth, security, monitoring, worker, retry, backup.",
+        "raft, api, auth, security, monitoring, worker, retry, backup, audit.",
     ]),
     ["broker: 6379\n", 'config.yaml:1: broker: keys are expected below "broker:"'],
     ["- a\n", 'config.yaml:1: sections are expected, such as "broker:"'],

@@ -5,6 +5,7 @@ import { expect, onTestFinished } from "vitest";
 import { createGrpcServer, type GrpcServer } from "../../src/grpc/server.ts";
 import type { CountRequest } from "../../src/observe/api-figures.ts";
 import type { Access } from "../../src/operations/access.ts";
+import type { Audit } from "../../src/operations/audit.ts";
 import { protoPath } from "../../src/proto-path.ts";
 import { FakeBroker } from "../operations/fake-broker.ts";
 import { SETTINGS } from "../rest/harness.ts";
@@ -37,6 +38,7 @@ export type Metadata = Readonly<Record<string, string>>;
 
 interface Options {
   readonly access?: Access;
+  readonly audit?: Audit;
   readonly connectionsPerAddressMax?: number;
   readonly countRequest?: CountRequest;
 }

@@ -4,6 +4,7 @@ import { parseTaskId } from "task-queue-protocol";
 import type { CountRequest } from "../../src/observe/api-figures.ts";
 import type { Metrics } from "../../src/observe/metrics.ts";
 import { type Access, OPEN_ACCESS } from "../../src/operations/access.ts";
+import type { Audit } from "../../src/operations/audit.ts";
 import { PLAIN_BACKOFF } from "../../src/queue/index.ts";
 import { buildRestApp } from "../../src/rest/app.ts";
 import { FakeBroker } from "../operations/fake-broker.ts";
@@ -38,6 +39,7 @@ export class Harness {
   constructor(
     options: {
       readonly access?: Access;
+      readonly audit?: Audit;
       readonly metrics?: Metrics;
       readonly countRequest?: CountRequest;
       readonly warning?: () => string | undefined;

@@ -3,6 +3,7 @@ import { type SubmitTask, TASK_STATE_NAMES } from "task-queue-protocol";
 import { uuidv7obj } from "uuidv7";
 import { onTestFinished } from "vitest";
 import type { Access } from "../../src/operations/access.ts";
+import type { Audit } from "../../src/operations/audit.ts";
 import { PLAIN_BACKOFF } from "../../src/queue/index.ts";
 import type { WorkerPortLimits } from "../../src/workers/limits.ts";
 import { createWorkerServer, type WorkerServer } from "../../src/workers/server.ts";
@@ -22,6 +23,7 @@ export interface TestPort {
 
 export interface PortOptions {
   readonly access?: Access;
+  readonly audit?: Audit;
   readonly limits?: Partial<WorkerPortLimits>;
   readonly maxConnections?: number;
   readonly maxPayloadBytes?: number;
@@ -43,6 +45,7 @@ export async function openPort(node: FakeNode, options: PortOptions = {}): Promi
   const server = createWorkerServer({
     broker: node,
     access: options.access,
+    audit: options.audit,
     host: "127.0.0.1",
     port: options.port ?? 0,
     version: "9.9.9",

@@ -1,0 +1,191 @@
+/**
+ * The audit log of this node: takes what the doors tell it, and writes it in that order, a batch at
+ * a time, away from the paths of tasks. An action's line is in the file before its answer leaves.
+ * Where the file cannot be written the broker goes on: the lines are counted, its own log says so,
+ * and the first line that can be written again tells how many are missing.
+ */
+import { type AuditPageJson, type AuditParams, AUDIT_TORN as TORN } from "task-queue-protocol";
+import { Throttle } from "../observe/throttle.ts";
+import type { Audit, Deed } from "../operations/audit.ts";
+import { type Content, follow, type Link } from "./chain.ts";
+import { AuditFile } from "./file.ts";
+import { PENDING_MAX, REFUSALS_MS, RETRY_MS, SYNC_MS } from "./limits.ts";
+import { readPage } from "./pages.ts";
+import { type Counted, Refusals } from "./refusals.ts";
+
+export interface AuditLogOptions {
+  readonly node: string;
+  /** Absolute. */
+  readonly path: string;
+  /** A file that would become larger is put aside. */
+  readonly maxBytes: number;
+  /** Files put aside that are kept. */
+  readonly keep: number;
+  readonly log: { error(fields: object, text: string): void };
+  /** Milliseconds since 1970. */
+  readonly wallMs: () => number;
+}
+
+interface Pending {
+  readonly content: Omit<Content, "node">;
+  readonly done: () => void;
+}
+
+export class AuditLog implements Audit {
+  readonly #options: AuditLogOptions;
+  readonly #throttle = new Throttle();
+  readonly #refusals = new Refusals();
+  #pending: Pending[] = [];
+  #file: AuditFile | undefined;
+  /** A file that was opened and not yet written to: how it ends is to be seen to. */
+  #found: AuditFile | undefined;
+  #last: Link;
+  #writing: Promise<void> | undefined;
+  #counting: NodeJS.Timeout | undefined;
+  #syncing: NodeJS.Timeout | undefined;
+  /** Until when nothing is tried, by the clock of the process. */
+  #brokenUntil = 0;
+  #lost = 0;
+  #isClosed = false;
+
+  private constructor(options: AuditLogOptions, file: AuditFile) {
+    this.#options = options;
+    this.#file = file;
+    this.#last = file.last;
+    this.#found = file;
+  }
+
+  /** Throws what the file system throws. */
+  static async open(options: AuditLogOptions): Promise<AuditLog> {
+    return new AuditLog(options, await AuditFile.open(options));
+  }
+
+  async action(deed: Deed): Promise<void> {
+    // Whoever acts waits; there are no more of them than the doors let in.
+    while (this.#pending.length >= PENDING_MAX) await this.#writing;
+    await this.#put(deed);
+  }
+
+  refusal(deed: Deed): void {
+    if (this.#isClosed) return;
+    this.#refusals.add(deed);
+    this.#counting ??= setTimeout(() => this.#count(), REFUSALS_MS).unref();
+  }
+
+  read(params: AuditParams): Promise<AuditPageJson> {
+    const { path, node } = this.#options;
+    return readPage(path, node, params);
+  }
+
+  /** When all that it was told is on the disk. */
+  async close(): Promise<void> {
+    this.#count();
+    this.#isClosed = true;
+    clearTimeout(this.#syncing);
+    await this.#writing;
+    await this.#file?.sync().catch((error) => this.#failed(error));
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #count(): void {
+    clearTimeout(this.#counting);
+    this.#counting = undefined;
+    const room = Math.max(0, PENDING_MAX - this.#pending.length);
+    if (!this.#refusals.isEmpty) for (const each of this.#refusals.take(room)) void this.#put(each);
+  }
+
+  #put(what: Deed | Counted): Promise<void> {
+    const { deed, count } = "deed" in what ? what : { deed: what, count: undefined };
+    const time = new Date(this.#options.wallMs()).toISOString();
+    return new Promise((done) => {
+      if (this.#isClosed) return done();
+      this.#pending.push({ content: { ...deed, time, count }, done });
+      this.#writing ??= this.#writeAll().finally(() => {
+        this.#writing = undefined;
+      });
+    });
+  }
+
+  async #writeAll(): Promise<void> {
+    // What is told in the same turn is one write.
+    await Promise.resolve();
+    while (this.#pending.length > 0) {
+      const batch = this.#pending;
+      this.#pending = [];
+      try {
+        await this.#write(batch);
+      } catch (error) {
+        this.#lost += batch.length;
+        this.#failed(error);
+      }
+      for (const { done } of batch) done();
+    }
+  }
+
+  async #write(batch: readonly Pending[]): Promise<void> {
+    const file = await this.#writable();
+    const missing = this.#lost;
+    const first = this.#last.seq + 1;
+    let last = this.#last;
+    let text = this.#found?.isOpen === true ? "\n" : "";
+    for (const content of [...this.#remarks(), ...batch.map((each) => each.content)]) {
+      const line = follow(last, { ...content, node: this.#options.node });
+      text += `${line.text}\n`;
+      last = line.at;
+    }
+    // How a file ends that was found is said in that file.
+    if (this.#found === undefined && this.#isFull(file, text)) this.#file = await file.rotate();
+    await this.#file!.append(text, first);
+    this.#found = undefined;
+    this.#last = last;
+    this.#lost -= missing;
+    this.#syncing ??= setTimeout(() => this.#sync(), SYNC_MS).unref();
+  }
+
+  #isFull(file: AuditFile, text: string): boolean {
+    return file.first > 0 && file.bytes + Buffer.byteLength(text) > this.#options.maxBytes;
+  }
+
+  /** The file; after trouble it is opened anew, and goes on behind its last whole line. */
+  async #writable(): Promise<AuditFile> {
+    if (this.#file !== undefined) return this.#file;
+    if (performance.now() < this.#brokenUntil) throw new Error("it could not be written just now");
+    const file = await AuditFile.open(this.#options);
+    this.#file = file;
+    this.#found = file;
+    this.#last = file.last;
+    return file;
+  }
+
+  /** What is to be said of the log itself before anything else. */
+  #remarks(): Pending["content"][] {
+    const time = new Date(this.#options.wallMs()).toISOString();
+    const own = { time, who: "", from: "", door: "process", outcome: "noted" };
+    const torn = this.#found?.torn;
+    const remarks: Pending["content"][] = [];
+    if (torn !== undefined) {
+      remarks.push({ ...own, verb: TORN, target: `${torn.bytes} bytes, SHA-256 ${torn.hash}` });
+    }
+    if (this.#lost > 0) {
+      remarks.push({ ...own, verb: "lost", target: `${this.#lost} lines`, count: this.#lost });
+    }
+    return remarks;
+  }
+
+  #sync(): void {
+    this.#syncing = undefined;
+    this.#file?.sync().catch((error) => this.#failed(error));
+  }
+
+  #failed(error: unknown): void {
+    const file = this.#file;
+    this.#file = undefined;
+    void file?.close().catch(() => undefined);
+    this.#brokenUntil = performance.now() + RETRY_MS;
+    if (!this.#throttle.allows("failed")) return;
+    const { message } = error as Error;
+    const { path } = this.#options;
+    this.#options.log.error({ err: error, path }, `the audit log cannot be written: ${message}`);
+  }
+}

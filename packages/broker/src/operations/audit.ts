@@ -1,0 +1,170 @@
+/**
+ * What the doors tell the audit log: who did which administrative action and what came of it, and
+ * who was refused. Submits, reads and what workers do are none of its business. Nothing of what a
+ * caller sends gets in but names and ids of what it is about, numbers and switches.
+ */
+import { type AuditPageJson, type AuditParams, TqError } from "task-queue-protocol";
+import { type Access, type Caller, OPEN_ACCESS } from "./access.ts";
+import { PERMISSION_OF, type Permission, type Verb } from "./permissions.ts";
+import type { Answer } from "./read-options.ts";
+
+export type AuditDoor = "rest" | "grpc" | "worker" | "metrics" | "process";
+
+export interface Deed {
+  /** See `AuditEntry`, as for all of these. */
+  readonly who: string;
+  readonly from: string;
+  readonly door: AuditDoor;
+  readonly verb: string;
+  readonly target: string;
+  readonly detail?: string | undefined;
+  readonly outcome: string;
+  readonly index?: number | undefined;
+}
+
+export interface Audit {
+  /** Resolves when the line is written, or cannot be; never rejects. */
+  action(deed: Deed): Promise<void>;
+  /** One of many perhaps: these are counted, and written once a second. */
+  refusal(deed: Deed): void;
+  /** Throws `TqError` where no log is kept. */
+  read(params: AuditParams): Promise<AuditPageJson>;
+}
+
+/** Where `audit.enabled` is false. */
+export const NO_AUDIT: Audit = {
+  action: async () => undefined,
+  refusal() {},
+  read: async () => {
+    throw new TqError("state_conflict", "this broker keeps no audit log: audit.enabled is false");
+  },
+};
+
+/** An action before its outcome is known. */
+export interface Request {
+  readonly caller: Caller;
+  readonly from: string;
+  readonly door: AuditDoor;
+  readonly verb: Verb;
+  /** As they came. */
+  readonly params: unknown;
+}
+
+const AUDITED: ReadonlySet<Permission> = new Set(["admin", "admin:dlq", "cancel_tasks"]);
+const REFUSALS: ReadonlySet<string> = new Set([
+  "unauthenticated",
+  "permission_denied",
+  "rate_limited",
+]);
+/** Parameters that name what an action is about. */
+const TARGETS = ["id", "name", "peer", "to"] as const;
+const MEMBER_VERBS: ReadonlySet<string> = new Set(["promote_member", "remove_member"]);
+/** Of a task, a job or a backup. Whatever else somebody takes for an id may be anything. */
+const ID = /^[0-9a-f-]{32,36}$/i;
+const PARAMETER = /^[a-z_]{1,32}$/;
+const DETAIL_LENGTH_MAX = 200;
+
+/** Of what is asked for piece by piece, the first piece is the action. */
+export function isAudited(verb: Verb, params: unknown): boolean {
+  if (!AUDITED.has(PERMISSION_OF[verb])) return false;
+  const { offset, position } = fieldsOf(params);
+  if (verb === "snapshot") return offset === undefined || offset === 0;
+  return verb !== "audit" || position === undefined;
+}
+
+/** Does it, and answers when the log has a line of it. */
+export async function audited<T>(
+  audit: Audit,
+  request: Request,
+  act: () => Promise<Answer<T>>,
+): Promise<Answer<T>> {
+  if (!isAudited(request.verb, request.params)) return act();
+  try {
+    const answer = await act();
+    await audit.action(deedOf(request, "ok", answer));
+    return answer;
+  } catch (error) {
+    await audit.action(deedOf(request, error instanceof TqError ? error.code : "internal"));
+    throw error;
+  }
+}
+
+function deedOf(request: Request, outcome: string, answer?: Answer<unknown>): Deed {
+  const { caller, from, door, verb, params } = request;
+  const target = targetOf(verb, params) ?? targetOf(verb, answer?.value) ?? "";
+  const index = answer?.index;
+  return { who: caller.name, from, door, verb, target, detail: detailOf(params), outcome, index };
+}
+
+/** The name or id in it; undefined: there is none. */
+export function targetOf(verb: string, params: unknown): string | undefined {
+  const fields = fieldsOf(params);
+  const name = TARGETS.find((each) => typeof fields[each] === "string");
+  if (name === undefined) return undefined;
+  const text = String(fields[name]);
+  return name !== "id" || ID.test(text) || MEMBER_VERBS.has(verb) ? text : undefined;
+}
+
+/** `paused=true settings.weight`: what could hold a secret is not repeated, only its name. */
+export function detailOf(params: unknown): string | undefined {
+  const { settings, ...fields } = fieldsOf(params);
+  const plain = Object.entries(fields).filter(([name, value]) => {
+    return PARAMETER.test(name) && (typeof value === "number" || typeof value === "boolean");
+  });
+  const set = Object.keys(fieldsOf(settings)).filter((name) => PARAMETER.test(name));
+  const text = [
+    ...plain.map(([name, value]) => `${name}=${value}`),
+    ...set.map((name) => `settings.${name}`),
+  ].join(" ");
+  return text === "" ? undefined : text.slice(0, DETAIL_LENGTH_MAX);
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? (value as Record<string, unknown>) : {};
+}
+
+/** The same access, of which every refusal is noted. */
+export function auditedAccess(access: Access, audit: Audit, door: AuditDoor): Access {
+  // It refuses nobody, and the doors know it by what it is.
+  if (access === OPEN_ACCESS || audit === NO_AUDIT) return access;
+  const note = (error: unknown, from: string, who: string, verb: string): void => {
+    if (!(error instanceof TqError && REFUSALS.has(error.code))) return;
+    audit.refusal({ who, from, door, verb, target: "", outcome: error.code });
+  };
+  return {
+    async identify(key, address) {
+      try {
+        const caller = await access.identify(key, address);
+        return new NotedCaller(caller, (error, verb) => note(error, address, caller.name, verb));
+      } catch (error) {
+        note(error, address, "", "");
+        throw error;
+      }
+    },
+    refused: (error, address) => note(error, address, "", ""),
+  };
+}
+
+class NotedCaller implements Caller {
+  readonly #caller: Caller;
+  readonly #onRefused: (error: unknown, verb: Verb) => void;
+
+  constructor(caller: Caller, onRefused: (error: unknown, verb: Verb) => void) {
+    this.#caller = caller;
+    this.#onRefused = onRefused;
+  }
+
+  get name(): string {
+    return this.#caller.name;
+  }
+
+  demand(verb: Verb): void {
+    try {
+      this.#caller.demand(verb);
+    } catch (error) {
+      this.#onRefused(error, verb);
+      throw error;
+    }
+  }
+}
