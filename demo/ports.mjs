@@ -24,6 +24,12 @@ export function choosePorts(env = process.env) {
   return ports;
 }
 
+/** The same environment for the programs: some of them read variables of these names too. */
+export function withoutPorts(env = process.env) {
+  const variables = RANGES.map(({ variable }) => variable);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !variables.includes(name)));
+}
+
 /** Throws an error that names every port in use and the variable that moves it. */
 export async function demandFree(ports) {
   const wanted = RANGES.flatMap(({ key, variable, what }) =>

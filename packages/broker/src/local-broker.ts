@@ -270,7 +270,8 @@ export class LocalBroker implements Broker {
       return;
     }
     const heard = (applied: number | undefined): void => {
-      if (applied !== undefined) this.#runtime.input(act);
+      const isBeingFounded = this.#queue.version < this.#runtime.replica.clusterVersion;
+      if (applied !== undefined && !isBeingFounded) this.#runtime.input(act);
       else done({ kind: "refused", code: "no_leader", message: NOT_CONFIRMED });
     };
     this.#runtime.input((replica) => replica.read(heard, true, 0));

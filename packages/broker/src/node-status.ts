@@ -58,6 +58,8 @@ function reasonNotReady(
   const { raft, queue, leads } = replica;
   if (isReceivingSnapshot) return "receiving a snapshot";
   if (raft.leader === undefined) return "no leader is known";
+  // The founding members are in the log as soon as there is a leader, with the version they chose.
+  if (queue.version < replica.clusterVersion) return "the cluster is being founded";
   const known = Math.max(raft.commit, leader.appliedBy(raft.leader));
   const missed = leads ? 0 : (leader.firstHeard ?? known + 1) - queue.applied;
   const behind = known - queue.applied;

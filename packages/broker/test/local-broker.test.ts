@@ -71,3 +71,13 @@ test("are refused where it knows that nobody has raised it; the others wait for 
   follower.turn();
   expect(follower.forwarded).toBe(1);
 });
+
+test("are certainly not done while the cluster is being founded", () => {
+  const cluster = new Cluster(1);
+  const [only] = cluster.nodes as [TestNode];
+  cluster.elect();
+  Object.defineProperty(only.replica, "clusterVersion", { value: 3 });
+  const outcomes = ask(only, LATER);
+  cluster.elapse(1_000);
+  expect(outcomes).toMatchObject([{ kind: "refused", code: "no_leader" }]);
+});

@@ -20,6 +20,15 @@ function replicaOf(raft: object, applied: number, leads = false): NodeReplica {
   } as unknown as NodeReplica;
 }
 
+test("a node is not ready while its cluster is being founded", () => {
+  const withVersion = (version: number) => {
+    const queue = { applied: 3, effectHash: "00", version };
+    const founding = { ...replicaOf({}, 3, true), clusterVersion: 3, queue };
+    return reason(founding as unknown as NodeReplica, hearing(3));
+  };
+  expect([withVersion(1), withVersion(3)]).toEqual(["the cluster is being founded", ""]);
+});
+
 function heartbeat(from: string, applied: number): Envelope {
   const message = { type: "heartbeat", from, to: "b", term: 3, commit: 0, round: 1 } as const;
   return {
