@@ -87,7 +87,10 @@ describe("a backup", () => {
     const oldData = third.dataDir;
     emptied(first, ["--restore", file]).start();
     await waitFor("the new cluster", () => first.isReady());
-    const { tasks } = await first.stats();
+    const tasks = await waitFor("the end of the old cluster's workers", async () => {
+      const stats = await first.stats();
+      return stats.tasks["running"] === 0 && stats.tasks;
+    });
     const { running = 0, pending = 0 } = verified.tasks;
     expect([running, pending]).toEqual([1, expect.any(Number)]);
     expect(tasks).toMatchObject({ ...verified.tasks, running: 0, pending: pending + 1 });
