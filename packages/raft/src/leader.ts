@@ -180,10 +180,15 @@ function replicate(core: Core, to: NodeId, progress: Progress): void {
  */
 function tellCommit(core: Core, office: Office): void {
   const { commitDelayMs } = core.options;
-  const isDue = commitDelayMs === 0 || core.now >= office.commitDeadline;
+  // A leader that was removed leaves at the end of this turn, and tells nobody afterwards.
+  const isLeaving = !core.isVoter && !core.isChangingMembership;
+  const isDue = isLeaving || commitDelayMs === 0 || core.now >= office.commitDeadline;
   let isLeft = false;
   for (const [peer, progress] of office.progress) {
-    if (progress.commitSent >= core.commit) continue;
+    if (progress.commitSent >= core.commit) {
+      progress.commitAwaited = false;
+      continue;
+    }
     if (progress.state !== "replicate" || progress.paused) continue;
     if (isDue || progress.commitAwaited) sendEmpty(core, peer, progress);
     else isLeft = true;

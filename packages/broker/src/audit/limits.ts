@@ -2,6 +2,8 @@
 
 /** Lines that wait to be written; refusals beyond it are only counted, actions wait. */
 export const PENDING_MAX = 1_000;
+/** So long an action waits for its line; then it is answered, and the line comes when it can. */
+export const ACTION_MS_MAX = 5_000;
 /** How long refusals are counted before they become lines. */
 export const REFUSALS_MS = 1_000;
 /** Lines about refusals in that time; what is beyond it is one line with their number. */

@@ -2,14 +2,20 @@
  * The audit log of this node: takes what the doors tell it, and writes it in that order, a batch at
  * a time, away from the paths of tasks. An action's line is in the file before its answer leaves.
  * Where the file cannot be written the broker goes on: the lines are counted, its own log says so,
- * and the first line that can be written again tells how many are missing.
+ * and the first line that can be written again tells how many are missing. A disk that hangs holds
+ * up one action for a few seconds, and no other until it answers.
  */
-import { type AuditPageJson, type AuditParams, AUDIT_TORN as TORN } from "task-queue-protocol";
+import {
+  type AuditPageJson,
+  type AuditParams,
+  AUDIT_TORN as TORN,
+  TqError,
+} from "task-queue-protocol";
 import { Throttle } from "../observe/throttle.ts";
 import type { Audit, Deed } from "../operations/audit.ts";
 import { type Content, follow, type Link } from "./chain.ts";
 import { AuditFile } from "./file.ts";
-import { PENDING_MAX, REFUSALS_MS, RETRY_MS, SYNC_MS } from "./limits.ts";
+import { ACTION_MS_MAX, PENDING_MAX, REFUSALS_MS, RETRY_MS, SYNC_MS } from "./limits.ts";
 import { readPage } from "./pages.ts";
 import { type Counted, Refusals } from "./refusals.ts";
 
@@ -46,6 +52,8 @@ export class AuditLog implements Audit {
   /** Until when nothing is tried, by the clock of the process. */
   #brokenUntil = 0;
   #lost = 0;
+  /** Somebody has waited for a write in vain, and it has not ended since. */
+  #hangs = false;
   #isClosed = false;
 
   private constructor(options: AuditLogOptions, file: AuditFile) {
@@ -62,8 +70,14 @@ export class AuditLog implements Audit {
 
   async action(deed: Deed): Promise<void> {
     // Whoever acts waits; there are no more of them than the doors let in.
-    while (this.#pending.length >= PENDING_MAX) await this.#writing;
-    await this.#put(deed);
+    while (this.#pending.length >= PENDING_MAX) {
+      if (this.#hangs) {
+        this.#lost++;
+        return;
+      }
+      await this.#patiently(this.#writing);
+    }
+    await this.#patiently(this.#put(deed));
   }
 
   refusal(deed: Deed): void {
@@ -72,27 +86,50 @@ export class AuditLog implements Audit {
     this.#counting ??= setTimeout(() => this.#count(), REFUSALS_MS).unref();
   }
 
-  read(params: AuditParams): Promise<AuditPageJson> {
+  async read(params: AuditParams): Promise<AuditPageJson> {
+    if (this.#hangs) throw new TqError("overloaded", "the disk of the audit log does not answer");
     const { path, node } = this.#options;
     return readPage(path, node, params);
   }
 
-  /** When all that it was told is on the disk. */
+  /** When all that it was told is on the disk, or a disk that hangs has had another chance. */
   async close(): Promise<void> {
     this.#count();
     this.#isClosed = true;
+    this.#hangs = false;
     clearTimeout(this.#syncing);
-    await this.#writing;
+    await this.#patiently(this.#writing);
+    await this.#patiently(this.#end());
+  }
+
+  async #end(): Promise<void> {
     await this.#file?.sync().catch((error) => this.#failed(error));
     await this.#file?.close();
     this.#file = undefined;
   }
 
+  /** Resolves when `work` has ended, and after a time in any case; at once while the disk hangs. */
+  async #patiently(work: Promise<void> | undefined): Promise<void> {
+    if (this.#hangs || work === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#hangs = true;
+        resolve();
+      }, ACTION_MS_MAX);
+    });
+    await Promise.race([work, late]);
+    clearTimeout(timer);
+  }
+
   #count(): void {
     clearTimeout(this.#counting);
     this.#counting = undefined;
-    const room = Math.max(0, PENDING_MAX - this.#pending.length);
-    if (!this.#refusals.isEmpty) for (const each of this.#refusals.take(room)) void this.#put(each);
+    if (this.#refusals.isEmpty) return;
+    const room = PENDING_MAX - this.#pending.length;
+    // They go on being counted until there is room for a line.
+    if (room > 0) for (const each of this.#refusals.take(room)) void this.#put(each);
+    else if (!this.#isClosed) this.#counting = setTimeout(() => this.#count(), REFUSALS_MS).unref();
   }
 
   #put(what: Deed | Counted): Promise<void> {
@@ -119,6 +156,7 @@ export class AuditLog implements Audit {
         this.#lost += batch.length;
         this.#failed(error);
       }
+      this.#hangs = false;
       for (const { done } of batch) done();
     }
   }

@@ -1,5 +1,5 @@
 /**
- * Refusals of one second: one line for each address and code, with their number. A flood from many
+ * Refusals of one second: one line for all that are alike, with their number. A flood from many
  * addresses must not push what matters out of the files that are kept, so there are only so many.
  */
 import type { Deed } from "../operations/audit.ts";
@@ -19,7 +19,8 @@ export class Refusals {
   }
 
   add(deed: Deed): void {
-    const key = `${deed.from} ${deed.outcome}`;
+    const { from, door, who, verb, outcome } = deed;
+    const key = [from, door, who, verb, outcome].join(" ");
     const line = this.#lines.get(key);
     if (line !== undefined) line.count++;
     else if (this.#lines.size < REFUSAL_LINES_MAX) this.#lines.set(key, { deed, count: 1 });

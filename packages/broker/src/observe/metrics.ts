@@ -1,7 +1,8 @@
 /**
  * The figures of one broker for Prometheus, read when somebody scrapes and not before. What
  * concerns the whole cluster is exported by the leader alone, so that a sum over all brokers is
- * right; it comes from the replicated state, so that the next leader goes on with the same figures.
+ * right; it comes from the replicated state, or from counting what was applied to it, so that the
+ * next leader goes on with the same figures if it has run for as long.
  */
 import { collectDefaultMetrics, type Gauge, Registry } from "prom-client";
 import type { Broker, NodeStatus } from "../operations/broker.ts";

@@ -61,6 +61,8 @@ const TARGETS = ["id", "name", "peer", "to"] as const;
 const MEMBER_VERBS: ReadonlySet<string> = new Set(["promote_member", "remove_member"]);
 /** Of a task, a job or a backup. Whatever else somebody takes for an id may be anything. */
 const ID = /^[0-9a-f-]{32,36}$/i;
+/** A position in the middle of a file, where a page has ended; at its front one begins anew. */
+const CONTINUED = /^\d+\.0*[1-9]\d*$/;
 const PARAMETER = /^[a-z_]{1,32}$/;
 const DETAIL_LENGTH_MAX = 200;
 
@@ -68,8 +70,9 @@ const DETAIL_LENGTH_MAX = 200;
 export function isAudited(verb: Verb, params: unknown): boolean {
   if (!AUDITED.has(PERMISSION_OF[verb])) return false;
   const { offset, position } = fieldsOf(params);
-  if (verb === "snapshot") return offset === undefined || offset === 0;
-  return verb !== "audit" || position === undefined;
+  // Parameters that are null count as absent where they are read, too.
+  if (verb === "snapshot") return offset === undefined || offset === null || offset === 0;
+  return verb !== "audit" || !CONTINUED.test(String(position ?? ""));
 }
 
 /** Does it, and answers when the log has a line of it. */

@@ -156,7 +156,11 @@ describe("the worker port", () => {
     await call("raise_version", { to: 2 });
     await call("snapshot", { id: "0".repeat(32), offset: 5 });
     await call("stats", {});
-    await call("audit", { position: "1.0" });
+    await call("audit", { position: "1.64" });
+    // Null is as good as nothing, and a front of a file is as good as a beginning.
+    await call("snapshot", { id: "0".repeat(32), offset: null });
+    await call("audit", { position: null });
+    await call("audit", { position: "0.0" });
     const seen = notes.actions.map(({ verb, target, detail }) => [verb, target, detail]);
     expect(seen).toEqual([
       ["cancel", ID, undefined],
@@ -165,6 +169,9 @@ describe("the worker port", () => {
       ["configure_queue", "q", "paused=true"],
       ["cancel_many", expect.stringMatching(/^[0-9a-f-]{36}$|^$/), undefined],
       ["raise_version", "", "to=2"],
+      ["snapshot", "0".repeat(32), undefined],
+      ["audit", "", undefined],
+      ["audit", "", undefined],
     ]);
     expect(JSON.stringify(notes.actions)).not.toContain("canary");
     expect(notes.actions[0]).toMatchObject({ who: "admin", from: "127.0.0.1", door: "worker" });

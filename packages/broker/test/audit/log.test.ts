@@ -7,7 +7,7 @@ import type { AuditJson } from "task-queue-protocol";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { AuditCheck, type Checked } from "../../../admin/src/audit-check.ts";
 import { AuditFile } from "../../src/audit/file.ts";
-import { PENDING_MAX, REFUSAL_LINES_MAX, RETRY_MS } from "../../src/audit/limits.ts";
+import { ACTION_MS_MAX, PENDING_MAX, REFUSAL_LINES_MAX, RETRY_MS } from "../../src/audit/limits.ts";
 import { AuditLog } from "../../src/audit/log.ts";
 import type { Deed } from "../../src/operations/audit.ts";
 
@@ -329,4 +329,41 @@ test("a log without lines is read as one", async () => {
   await log.action(deed("x"));
   expect((await log.read({ position: page.position })).lines).toHaveLength(1);
   await log.close();
+});
+
+test("a disk that hangs holds up one action for a while, and none after it", async () => {
+  const place = await Place.make();
+  const log = await place.open();
+  const append = AuditFile.prototype.append;
+  let answer = (): void => undefined;
+  const hanging = vi.spyOn(AuditFile.prototype, "append").mockImplementation(async function (
+    this: AuditFile,
+    ...given
+  ) {
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return append.apply(this, given);
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let isDone = false;
+  const first = log.action(deed("first")).then(() => {
+    isDone = true;
+  });
+  await vi.advanceTimersByTimeAsync(ACTION_MS_MAX - 1);
+  expect(isDone).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  await first;
+  await log.action(deed("second"));
+  await expect(log.read({})).rejects.toThrow("does not answer");
+  for (let n = 0; n < PENDING_MAX + 5; n++) await log.action(deed("more"));
+  hanging.mockRestore();
+  answer();
+  vi.useRealTimers();
+  await log.close();
+  const targets = place.lines.map(({ target }) => target);
+  expect(targets.slice(0, 3)).toEqual(["first", "6 lines", "second"]);
+  expect(targets).toHaveLength(PENDING_MAX + 2);
 });
