@@ -9,7 +9,8 @@ Measures tq against other systems on the same work, in turns, on this machine.
 
   --against A,B      rivals: rabbitmq, nats, bullmq, none (default: rabbitmq,nats; with --single: bullmq)
   --single           one broker instead of three
-  --workload A,B     end-to-end, rate, backlog, reads, rest, failover, snapshot or all (default: all)
+  --workload A,B     end-to-end, rate, backlog, reads, rest, proxied, grpc, failover,
+                     snapshot or all (default: all)
   --rounds N         measurements of each system (default: 5 of end-to-end and rate, 2 of the rest)
   --p N              submits outstanding (default 128)
   --c N              handlers at once, in all worker processes (default 128)
