@@ -3,6 +3,7 @@
  * listener itself and hands accepted sockets to the library: that bounds connections before any of
  * their bytes are read, and gives plain errors for a port that cannot be had.
  */
+
 import { setMaxListeners } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import * as grpc from "@grpc/grpc-js";
@@ -11,6 +12,7 @@ import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
 import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
+import { listenError } from "../operations/listen-error.ts";
 import { unaryCalls } from "./calls.ts";
 import type { GrpcConfig, GrpcContext, GrpcLogger } from "./context.ts";
 import { gate } from "./gate.ts";
@@ -99,27 +101,17 @@ function implementation(context: GrpcContext): grpc.UntypedServiceImplementation
   };
 }
 
+const LISTENING = {
+  door: "gRPC",
+  hostSetting: "api.host",
+  portSetting: "api.grpc_port",
+  or: "--grpc-port, TQ_API__GRPC_PORT",
+};
+
 async function listen(listener: Server, host: string, port: number): Promise<{ port: number }> {
   await new Promise<void>((resolve, reject) => {
-    listener.once("error", (cause) => reject(new Error(whyNot(cause, host, port), { cause })));
+    listener.once("error", (cause) => reject(listenError(cause, { ...LISTENING, host, port })));
     listener.listen(port, host, resolve);
   });
   return { port: (listener.address() as AddressInfo).port };
-}
-
-function whyNot(error: NodeJS.ErrnoException, host: string, port: number): string {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return (
-        `gRPC: port ${port} on ${host} is in use; end what listens there, ` +
-        "or set api.grpc_port (--grpc-port, TQ_API__GRPC_PORT)"
-      );
-    case "EACCES":
-      return `gRPC: no permission to listen on port ${port}; set api.grpc_port to one above 1023`;
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return `gRPC: ${host} is no address of this machine; set api.host`;
-    default:
-      return `gRPC: cannot listen on ${host}:${port}: ${error.message}`;
-  }
 }

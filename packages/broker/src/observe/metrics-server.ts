@@ -2,10 +2,12 @@
  * The listener that Prometheus scrapes: `GET /metrics` and nothing else. A port of its own, so that
  * the figures can be had while the doors for work are shut, or are open to others.
  */
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ERRORS, TqError } from "task-queue-protocol";
 import { type Access, identifyByHeaders, OPEN_ACCESS } from "../operations/access.ts";
+import { listenError } from "../operations/listen-error.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface MetricsServerOptions {
@@ -106,10 +108,17 @@ function send(response: ServerResponse, status: number, body: string): void {
   response.end(body);
 }
 
+const LISTENING = {
+  door: "metrics",
+  hostSetting: "monitoring.host",
+  portSetting: "monitoring.prometheus_port",
+  or: "TQ_MONITORING__PROMETHEUS_PORT",
+};
+
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
-      reject(new Error(whyNot(error, host, port), { cause: error }));
+      reject(listenError(error, { ...LISTENING, host, port }));
     };
     server.once("error", onError);
     server.listen({ host, port }, () => {
@@ -117,24 +126,4 @@ function listen(server: Server, host: string, port: number): Promise<void> {
       resolve();
     });
   });
-}
-
-function whyNot(error: NodeJS.ErrnoException, host: string, port: number): string {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return (
-        `metrics: port ${port} on ${host} is in use; end what listens there, ` +
-        "or set monitoring.prometheus_port (TQ_MONITORING__PROMETHEUS_PORT)"
-      );
-    case "EACCES":
-      return (
-        `metrics: no permission to listen on port ${port}; ` +
-        "set monitoring.prometheus_port to one above 1023"
-      );
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return `metrics: ${host} is no address of this machine; set monitoring.host`;
-    default:
-      return `metrics: cannot listen on ${host}:${port}: ${error.message}`;
-  }
 }

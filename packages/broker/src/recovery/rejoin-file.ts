@@ -2,18 +2,14 @@
  * The file `rejoin` in the data directory: this node has lost what it had promised, and is on its
  * way back as a new incarnation. It is written before the first question to anybody, and as long
  * as it says `asking`, the stores of the former incarnation are not opened for consensus, however
- * sound they may look at the next start. Checksummed, and replaced as a whole.
- *
- *     tq rejoin 1
- *     <JSON in one line>
- *     <CRC-32 of the lines above>
+ * sound they may look at the next start.
  */
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import type { Formation } from "../ports.ts";
-import { syncDirectory, writeDurably } from "../storage/durable-file.ts";
-import { StorageDamage, StorageFault } from "../storage/storage-error.ts";
+import { syncDirectory } from "../storage/durable-file.ts";
+import { readNote, writeNote } from "../storage/note-file.ts";
+import { StorageFault } from "../storage/storage-error.ts";
 
 export const REJOIN_FILE = "rejoin";
 
@@ -53,31 +49,15 @@ export interface Rejoin {
   readonly formation?: Formation;
 }
 
-const HEADER = "tq rejoin 1\n";
-const PATTERN = /^(tq rejoin 1\n(.*)\n)([0-9a-f]{8})\n$/;
+const NOTE = { file: REJOIN_FILE, word: "rejoin" };
 
 /** undefined: there is none. Throws `StorageDamage` or `StorageFault`. */
 export async function readRejoin(dataDir: string): Promise<Rejoin | undefined> {
-  const where = join(dataDir, REJOIN_FILE);
-  const content = await readFile(where, "utf8").catch((error: NodeJS.ErrnoException) => {
-    // A directory that cannot be is told by whoever is to make it.
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw new StorageFault("data directory", `reading ${where}`, error);
-  });
-  if (content === undefined) return undefined;
-  const [, lines = "", json = "", checksum] = PATTERN.exec(content) ?? [];
-  if (checksum !== checksumOf(lines)) {
-    throw new StorageDamage("data directory", { what: "the file fails its checksum", where });
-  }
-  return JSON.parse(json) as Rejoin;
+  return (await readNote(dataDir, NOTE)) as Rejoin | undefined;
 }
 
-export async function writeRejoin(dataDir: string, rejoin: Rejoin): Promise<void> {
-  const where = join(dataDir, REJOIN_FILE);
-  const lines = `${HEADER}${JSON.stringify(rejoin)}\n`;
-  await writeDurably(where, `${lines}${checksumOf(lines)}\n`).catch((error) => {
-    throw new StorageFault("data directory", `writing ${where}`, error);
-  });
+export function writeRejoin(dataDir: string, rejoin: Rejoin): Promise<void> {
+  return writeNote(dataDir, NOTE, rejoin);
 }
 
 /** It is over. */
@@ -89,8 +69,4 @@ export async function removeRejoin(dataDir: string): Promise<void> {
   } catch (error) {
     throw new StorageFault("data directory", `removing ${where}`, error);
   }
-}
-
-function checksumOf(lines: string): string {
-  return crc32(lines).toString(16).padStart(8, "0");
 }

@@ -1,4 +1,5 @@
 /** The REST listener: opens its port, and closes without cutting off requests in hand. */
+
 import { setMaxListeners } from "node:events";
 import type { AddressInfo, Server, Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
@@ -8,6 +9,7 @@ import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
 import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
+import { listenError } from "../operations/listen-error.ts";
 import { buildRestApp } from "./app.ts";
 import { Connections } from "./connections.ts";
 import type { RestConfig, RestLogger } from "./context.ts";
@@ -84,30 +86,20 @@ function sayWhoSpeaksTls(server: Server, logger: RestLogger): void {
   );
 }
 
+const LISTENING = {
+  door: "REST",
+  hostSetting: "api.host",
+  portSetting: "api.rest_port",
+  or: "--rest-port, TQ_API__REST_PORT",
+};
+
 async function listen(app: FastifyInstance, host: string, port: number): Promise<{ port: number }> {
   try {
     await app.listen({ host, port });
   } catch (cause) {
-    throw new Error(whyNot(cause as NodeJS.ErrnoException, host, port), { cause });
+    throw listenError(cause as NodeJS.ErrnoException, { ...LISTENING, host, port });
   }
   return { port: (app.server.address() as AddressInfo).port };
-}
-
-function whyNot(error: NodeJS.ErrnoException, host: string, port: number): string {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return (
-        `REST: port ${port} on ${host} is in use; end what listens there, ` +
-        "or set api.rest_port (--rest-port, TQ_API__REST_PORT)"
-      );
-    case "EACCES":
-      return `REST: no permission to listen on port ${port}; set api.rest_port to one above 1023`;
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return `REST: ${host} is no address of this machine; set api.host`;
-    default:
-      return `REST: cannot listen on ${host}:${port}: ${error.message}`;
-  }
 }
 
 async function close(app: FastifyInstance, connections: Connections): Promise<void> {
