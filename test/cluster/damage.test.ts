@@ -11,7 +11,7 @@ import { Traffic } from "./traffic.ts";
 
 const PER_SECOND = 100;
 
-/** What may come of it: the random ones can hit bytes that nobody needs any more. */
+/** What may come of it: at the end of a file, bytes that nobody needs or that others have. */
 const CELLS: readonly (readonly [FileKind, DamageKind, readonly Verdict["kind"][]])[] = [
   ["log/*.log", "one bit flipped", ["recovered"]],
   ["log/*.log", "cut to half", ["recovered"]],
@@ -19,6 +19,8 @@ const CELLS: readonly (readonly [FileKind, DamageKind, readonly Verdict["kind"][
   ["log/*.log", "torn by 10 bytes", ["recovered", "harmless"]],
   ["log/CURRENT", "deleted", ["recovered"]],
   ["state/*.log", "a page zeroed", ["recovered"]],
+  // Zeros are where a log of LevelDB ends; the node's own log has what the state lacks then.
+  ["state/*.log", "the last page zeroed", ["recovered", "harmless"]],
   ["state/MANIFEST", "cut to half", ["recovered"]],
   ["state.pointer", "emptied", ["recovered"]],
   ["identity", "one bit flipped", ["harmless"]],

@@ -51,7 +51,7 @@ export const DAMAGES = {
   "one bit flipped": (path) => {
     const { size } = statSync(path);
     if (size === 0) return undefined;
-    const at = randomInt(size);
+    const at = randomInt(beforeLastPage(size));
     const bit = randomInt(8);
     const byte = (readFileSync(path)[at] as number) ^ (1 << bit);
     overwrite(path, Buffer.from([byte]), at);
@@ -60,9 +60,11 @@ export const DAMAGES = {
   "a page zeroed": (path) => {
     const { size } = statSync(path);
     if (size === 0) return undefined;
-    const at = PAGE_BYTES * randomInt(Math.ceil(size / PAGE_BYTES));
-    overwrite(path, Buffer.alloc(Math.min(PAGE_BYTES, size - at)), at);
-    return `from byte ${at} of ${size}`;
+    return zeroPage(path, PAGE_BYTES * randomInt(Math.ceil(beforeLastPage(size) / PAGE_BYTES)));
+  },
+  "the last page zeroed": (path) => {
+    const { size } = statSync(path);
+    return size === 0 ? undefined : zeroPage(path, size - lastPage(size));
   },
   "torn by 10 bytes": (path) => cut(path, Math.max(0, statSync(path).size - 10)),
   "cut to half": (path) => cut(path, Math.floor(statSync(path).size / 2)),
@@ -82,6 +84,22 @@ export const DAMAGES = {
 export type DamageKind = keyof typeof DAMAGES;
 
 const PAGE_BYTES = 4096;
+
+function zeroPage(path: string, at: number): string {
+  const { size } = statSync(path);
+  overwrite(path, Buffer.alloc(Math.min(PAGE_BYTES, size - at)), at);
+  return `from byte ${at} of ${size}`;
+}
+
+/** Bytes of a file that may be shorter than a page. */
+function lastPage(size: number): number {
+  return size % PAGE_BYTES || PAGE_BYTES;
+}
+
+/** Bytes whose damage is one: a killed node itself may leave any last page half written. */
+function beforeLastPage(size: number): number {
+  return size > PAGE_BYTES ? size - lastPage(size) : size;
+}
 
 function overwrite(path: string, bytes: Uint8Array, at: number): void {
   const file = openSync(path, "r+");
