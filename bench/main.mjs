@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureInstalled } from "./install.mjs";
 import { parseOptions, USAGE, UsageError } from "./options.mjs";
+import { inheritSize } from "./payload.mjs";
 
 ensureInstalled();
 // These need the libraries that may just have been installed.
@@ -20,6 +21,7 @@ const { formatLeftOut, formatMachine, formatResult, formatSummary, warnings } = 
 const { summarize } = await import("./summary.mjs");
 
 const options = optionsOrExit();
+inheritSize(options.size);
 for (const [signal, status] of /** @type {const} */ ([
   ["SIGINT", 130],
   ["SIGTERM", 143],

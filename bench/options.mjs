@@ -2,6 +2,7 @@
 import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN } from "./payload.mjs";
 
 export const USAGE = `usage: npm run bench -- [options]
 
@@ -15,6 +16,7 @@ Measures tq against other systems on the same work, in turns, on this machine.
   --p N              submits outstanding (default 128)
   --c N              handlers at once, in all worker processes (default 128)
   --workers N        worker processes (default 1)
+  --size N           bytes of each payload (default 200)
   --rate N           submits a second, rate (default 500)
   --tasks N          tasks that are stored, backlog and snapshot (default 1000000)
   --times N          how often the leader is killed in a round, failover (default 10)
@@ -36,6 +38,7 @@ const OPTIONS = /** @type {const} */ ({
   p: { type: "string", default: "128" },
   c: { type: "string", default: "128" },
   workers: { type: "string", default: "1" },
+  size: { type: "string", default: "200" },
   rate: { type: "string", default: "500" },
   tasks: { type: "string" },
   times: { type: "string" },
@@ -67,9 +70,10 @@ export function parseOptions(args, { rivals, rivalNames, workloadNames }) {
   const values = parse(args);
   const usual = values.quick ? QUICK : NORMAL;
   const number = (
-    /** @type {keyof typeof NORMAL | "p" | "c" | "rate" | "workers"} */ name,
+    /** @type {keyof typeof NORMAL | "p" | "c" | "size" | "rate" | "workers"} */ name,
     max = 1e6,
-  ) => positive(name, values[name] ?? usual[/** @type {keyof typeof NORMAL} */ (name)], max);
+    min = 1,
+  ) => whole(name, values[name] ?? usual[/** @type {keyof typeof NORMAL} */ (name)], { min, max });
   const chosen = values.against?.split(",") ?? rivals[values.single ? "single" : "cluster"];
   const wanted = values.workload
     .split(",")
@@ -83,10 +87,11 @@ export function parseOptions(args, { rivals, rivalNames, workloadNames }) {
       .filter((name) => name !== "none"),
     workloads: workloadNames.filter(isWanted),
     /** Undefined: as many as the workload is worth. */
-    rounds: rounds === undefined ? undefined : positive("rounds", rounds, 1e6),
+    rounds: rounds === undefined ? undefined : whole("rounds", rounds, { min: 1, max: 1e6 }),
     p: number("p"),
     c: number("c", CONCURRENCY_MAX),
     workers: number("workers", WORKERS_MAX),
+    size: number("size", PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN),
     rate: number("rate"),
     tasks: number("tasks", TASKS_MAX),
     times: number("times"),
@@ -107,14 +112,14 @@ function parse(/** @type {string[]} */ args) {
   }
 }
 
-function positive(
+function whole(
   /** @type {string} */ name,
   /** @type {string} */ text,
-  /** @type {number} */ max,
+  /** @type {{ min: number, max: number }} */ { min, max },
 ) {
   const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new UsageError(`--${name} must be a whole number from 1 to ${max}, not ${text}`);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new UsageError(`--${name} must be a whole number from ${min} to ${max}, not ${text}`);
 }
 
 function oneOf(

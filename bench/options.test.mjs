@@ -52,6 +52,8 @@ test("what cannot be is refused by name", () => {
     ["--workers", "101"],
     ["--tasks", "many"],
     ["--p", "-1"],
+    ["--size", "10"],
+    ["--size", "1000000"],
     ["--no-such-flag"],
     ["--node", "/no/such/node"],
   ]) {

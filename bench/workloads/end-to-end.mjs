@@ -7,8 +7,8 @@
 export const endToEnd = {
   name: "end-to-end",
   rounds: 5,
-  describe: (/** @type {Parameters_} */ { p, c, workers }) =>
-    `${p} submits outstanding, ${c} handlers at once, worker processes: ${workers}`,
+  describe: (/** @type {Parameters_} */ { p, c, workers, size }) =>
+    `${p} submits outstanding, ${c} handlers at once, ${size} bytes each, worker processes: ${workers}`,
   leftOut: () => undefined,
   measure,
   figures: () => [
@@ -26,6 +26,7 @@ export const endToEnd = {
  *   p: number,
  *   c: number,
  *   workers: number,
+ *   size: number,
  *   seconds: number,
  *   warmSeconds: number,
  * }} Parameters_
