@@ -11,10 +11,18 @@ import { test } from "vitest";
 
 /**
  * `strace`: may inject errors into system calls. `mount`: root, and loop-mounted ext4 images. `jq`:
- * with the shell, xargs and curl, as in the guides. `htpasswd`: Apache's, with bcrypt.
- * `python3-grpcio`: with Debian's own Python.
+ * with the shell, xargs and curl, as in the guides. `htpasswd`: Apache's, with bcrypt. `openssl`:
+ * with curl. `python3-grpcio`: with Debian's own Python, and so is `python3`.
  */
-export type Tool = "strace" | "mount" | "jq" | "haproxy" | "htpasswd" | "python3-grpcio";
+export type Tool =
+  | "strace"
+  | "mount"
+  | "jq"
+  | "haproxy"
+  | "htpasswd"
+  | "openssl"
+  | "python3"
+  | "python3-grpcio";
 
 /** Vitest's `test`, or its skipping variant. */
 export function needs(tool: Tool): typeof test | typeof test.skip {
@@ -39,12 +47,16 @@ function missing(tool: Tool): string | undefined {
   return answers.get(tool);
 }
 
+const PYTHON = "/usr/bin/python3";
+
 const TRIES: Readonly<Record<Tool, () => string | undefined>> = {
   strace: tryStrace,
   mount: tryMount,
   haproxy: () => failure("haproxy", ["-v"]),
   htpasswd: () => failure("htpasswd", ["-nbBC", "4", "", "key"]),
-  "python3-grpcio": () => failure("/usr/bin/python3", ["-c", "import grpc"]),
+  openssl: () => failure("openssl", ["version"]) ?? failure("curl", ["--version"]),
+  python3: () => failure(PYTHON, ["--version"]),
+  "python3-grpcio": () => failure(PYTHON, ["-c", "import grpc"]),
   jq: () => failure("jq", ["--version"]) ?? failure("curl", ["--version"]),
 };
 

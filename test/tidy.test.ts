@@ -97,6 +97,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "node:",
     "@grpc/",
     "packages/broker/src/config/config.ts",
+    "packages/broker/src/config/file-secrecy.ts",
     "packages/broker/src/observe/",
     "packages/broker/src/operations/address-group.ts",
     "packages/broker/src/transport/security.ts",

@@ -47,7 +47,8 @@ class Lives implements BrokerProcess {
   constructor(options: BrokerProcessOptions) {
     this.#options = options;
     const { auth } = options.config;
-    if (auth.enabled) this.#keys = new KeyAccess({ keys: auth.keys, log: options.log });
+    const { enabled, keys, signing } = auth;
+    if (enabled) this.#keys = new KeyAccess({ keys, signing, log: options.log });
     this.#mayAccept = options.acceptRestored ?? false;
   }
 

@@ -93,7 +93,7 @@ function warningOf({ disk, runtime }: DoorsOptions): string | undefined {
 }
 
 function metricsOf(options: DoorsOptions): BrokerMetrics {
-  const { config, broker, runtime, version, disk, tls } = options;
+  const { config, access, broker, runtime, version, disk, tls } = options;
   const { logEntries, storage, retention, backup } = options;
   return createMetrics({
     isOpenToOthers: config.isOpenToOthers,
@@ -107,6 +107,7 @@ function metricsOf(options: DoorsOptions): BrokerMetrics {
     storage,
     diskSpace: () => disk?.space(),
     certificates: () => tls.certificates,
+    rateLimited: () => access.rateLimited ?? new Map(),
     version,
   });
 }

@@ -110,7 +110,11 @@ export class Caller {
       if (!resend) throw refusal;
       doubtful ||= refusal.code === "outcome_unknown";
       last = refusal;
-      await delay(resendDelayMs(tries), signal);
+      const waitMs = resendDelayMs(tries, refusal.code);
+      const untilEnd = until - performance.now();
+      await delay(Math.min(waitMs, untilEnd), signal);
+      // A timer may be early, and a try that cannot be answered in time only raises doubts.
+      if (waitMs >= untilEnd && !signal.aborted) throw outOfTime(verb, deadlineMs, doubtful, last);
     }
   }
 

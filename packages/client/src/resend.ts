@@ -9,6 +9,7 @@ const AGAIN: ReadonlySet<string> = new Set<ErrorCode>([
   "no_leader",
   "outcome_unknown",
   "overloaded",
+  "rate_limited",
 ]);
 
 export function mayResend(code: string): boolean {
@@ -17,12 +18,15 @@ export function mayResend(code: string): boolean {
 
 const DELAY_MS_FIRST = 40;
 const DELAY_MS_MAX = 250;
+/** Of a key that has asked for too much: its tokens come at the rate of the key, not sooner. */
+const LIMITED_DELAY_MS_MAX = 2_000;
 
 /**
  * Wait before try number `tries` + 1: growing, at random, so that a crowd does not march in step.
  */
-export function resendDelayMs(tries: number): number {
-  const ceiling = Math.min(DELAY_MS_MAX, DELAY_MS_FIRST * 2 ** Math.min(tries - 1, 8));
+export function resendDelayMs(tries: number, code?: string): number {
+  const max = code === "rate_limited" ? LIMITED_DELAY_MS_MAX : DELAY_MS_MAX;
+  const ceiling = Math.min(max, DELAY_MS_FIRST * 2 ** Math.min(tries - 1, 8));
   return ceiling * (0.5 + Math.random() / 2);
 }
 
@@ -44,6 +48,8 @@ export function outOfTime(
     const message = `${what}: no answer within ${deadlineMs} ms${why}; ${advice}`;
     return new TqError("outcome_unknown", message, { cause: last });
   }
+  // There were brokers, and they said why not.
+  if (last instanceof TqError && last.code === "rate_limited") return last;
   return new TqError(
     "no_leader",
     `${what}: no broker took it within ${deadlineMs} ms${why}; nothing was done`,

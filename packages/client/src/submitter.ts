@@ -227,7 +227,7 @@ export class Submitter {
     // Refused for want of room, it was not taken now; whether it was before, nobody has said.
     const isUnsure = result.code === "disk_full" && submission.doubtful;
     const again = mayResend(result.code) || isUnsure;
-    if (again) this.#requeue(submission, resendDelayMs(submission.tries), error);
+    if (again) this.#requeue(submission, resendDelayMs(submission.tries, result.code), error);
     else this.#reject(submission, error);
   }
 

@@ -3,7 +3,9 @@
  */
 import { uuidv7 } from "uuidv7";
 import { describe, expect, test } from "vitest";
+import { RateLimited } from "../../broker/src/operations/access.ts";
 import { defineTasks, TqError, task } from "../src/index.ts";
+import { outOfTime } from "../src/resend.ts";
 import {
   client,
   FakeCluster,
@@ -260,6 +262,29 @@ describe("resending", () => {
     const tq = client({ servers: `127.0.0.1:${port}` });
     await tq.submit("t", 1);
     expect(node.commands).toHaveLength(4);
+  });
+
+  test("a rate is not the caller's business while there is time", async () => {
+    const tries = { count: 0 };
+    const spend = () => {
+      if (tries.count++ < 2) throw new RateLimited("wait 10 ms", 10);
+    };
+    const access = { identify: async () => ({ name: "k", demand() {}, spend }) };
+    const { port, node } = await openOne({ access });
+    const tq = client({ servers: `127.0.0.1:${port}` });
+    await tq.submit("t", 1);
+    expect([tries.count, node.commands.length]).toEqual([3, 1]);
+    tries.count = 0;
+    await tq.stats();
+    expect(tries.count).toBe(3);
+  });
+
+  test("a rate that outlasts the deadline is told as that, unless there is doubt", () => {
+    const last = new TqError("rate_limited", "wait 10 ms");
+    expect(outOfTime("stats", 100, false, last)).toBe(last);
+    expect(outOfTime("stats", 100, true, last)).toMatchObject({ code: "outcome_unknown" });
+    const overloaded = new TqError("overloaded", "x");
+    expect(outOfTime("stats", 100, false, overloaded)).toMatchObject({ code: "no_leader" });
   });
 
   test("a full queue is the caller's business at once", async () => {

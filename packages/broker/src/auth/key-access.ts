@@ -8,22 +8,29 @@ import { createHmac, randomBytes } from "node:crypto";
 import { KEY_BYTES_MAX, TqError } from "task-queue-protocol";
 import type { ApiKey } from "../config/api-keys.ts";
 import { Throttle } from "../observe/throttle.ts";
-import { type Access, type Caller, RateLimited } from "../operations/access.ts";
+import { type Access, type Caller, RateLimited, type SignedRequest } from "../operations/access.ts";
 import { groupOf } from "../operations/address-group.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { Failures } from "./failures.ts";
 import { KeyCaller } from "./key-caller.ts";
 import { KeyChecks } from "./key-checks.ts";
+import { KeyRates } from "./key-rates.ts";
 import { KeyThread } from "./key-thread.ts";
-import { FRESH_MS, WRONG_MAX, WRONG_MS } from "./limits.ts";
+import { FRESH_MS, SIGNING_WINDOW_MS, WRONG_MAX, WRONG_MS } from "./limits.ts";
+import { Signatures } from "./signatures.ts";
 
 export interface KeyAccessOptions {
   readonly keys: readonly ApiKey[];
   readonly log: { warn(fields: object, message: string): void };
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number;
+  /** Milliseconds of the wall clock, by which signatures are dated. */
+  readonly wallNow?: () => number;
   readonly thread?: Pick<KeyThread, "compare" | "close">;
+  readonly signing?: { readonly required: boolean; readonly windowMs: number };
 }
+
+const UNSIGNED = { required: false, windowMs: SIGNING_WINDOW_MS };
 
 interface Known {
   readonly hash: string;
@@ -33,12 +40,16 @@ interface Known {
 export class KeyAccess implements Access {
   /** By the hashes of their keys. */
   #callers: ReadonlyMap<string, KeyCaller> = new Map();
+  #byName: ReadonlyMap<string, KeyCaller> = new Map();
+  readonly isSigningRequired: boolean;
+  readonly #signatures: Signatures;
   readonly #checks: KeyChecks;
   readonly #thread: Pick<KeyThread, "close">;
   readonly #now: () => number;
   readonly #log: KeyAccessOptions["log"];
   readonly #throttle: Throttle;
   readonly #failures: Failures;
+  readonly #rates: KeyRates;
   /** Of this process alone, so that what it remembers is of use nowhere else. */
   readonly #secret = randomBytes(32);
   /** By their digests; at most one for each key that there is, and none of others. */
@@ -47,7 +58,11 @@ export class KeyAccess implements Access {
   #wrong = new BoundedMap<string, number>(WRONG_MAX);
   readonly #underWay = new Map<string, Promise<Caller>>();
 
-  constructor({ keys, log, now = () => performance.now(), thread }: KeyAccessOptions) {
+  constructor(options: KeyAccessOptions) {
+    const { keys, log, thread, now = () => performance.now(), wallNow = Date.now } = options;
+    const { required, windowMs } = options.signing ?? UNSIGNED;
+    this.isSigningRequired = required;
+    this.#signatures = new Signatures({ keys, windowMs, now: wallNow });
     const comparing = thread ?? new KeyThread();
     this.#checks = new KeyChecks(comparing);
     this.#thread = comparing;
@@ -55,7 +70,12 @@ export class KeyAccess implements Access {
     this.#log = log;
     this.#throttle = new Throttle(now);
     this.#failures = new Failures(now);
+    this.#rates = new KeyRates(now);
     this.replace(keys);
+  }
+
+  get rateLimited(): ReadonlyMap<string, number> {
+    return this.#rates.limited;
   }
 
   /** From now on these keys are the ones, for open connections too. */
@@ -63,11 +83,13 @@ export class KeyAccess implements Access {
     const before = this.#callers;
     this.#callers = new Map(
       keys.map((key) => {
-        const caller = before.get(key.hash) ?? new KeyCaller(key);
+        const caller = before.get(key.hash) ?? new KeyCaller(key, this.#rates);
         caller.change(key);
         return [key.hash, caller];
       }),
     );
+    this.#byName = new Map([...this.#callers.values()].map((caller) => [caller.name, caller]));
+    this.#signatures.replace(keys);
     for (const [hash, caller] of before) if (!this.#callers.has(hash)) caller.withdraw();
     for (const [digest, { hash }] of this.#known) {
       if (!this.#callers.has(hash)) this.#known.delete(digest);
@@ -92,6 +114,17 @@ export class KeyAccess implements Access {
     });
     this.#underWay.set(digest, checking);
     return checking;
+  }
+
+  identifySigned(request: SignedRequest, address: string): Caller {
+    try {
+      this.#signatures.check(request);
+    } catch (error) {
+      const what = "a signed request was refused";
+      if (this.#throttle.allows(`${address} signed`)) this.#log.warn({ peer: address }, what);
+      throw error;
+    }
+    return this.#byName.get(request.key)!;
   }
 
   close(): Promise<void> {

@@ -6,13 +6,18 @@ import { TqError } from "task-queue-protocol";
 import type { ApiKey } from "../config/api-keys.ts";
 import type { Caller } from "../operations/access.ts";
 import { PERMISSION_OF, type Verb } from "../operations/permissions.ts";
+import type { KeyRates } from "./key-rates.ts";
+
+type Holder = Pick<ApiKey, "name" | "permissions" | "rate">;
 
 export class KeyCaller implements Caller {
-  #key: Pick<ApiKey, "name" | "permissions">;
+  #key: Holder;
   #isWithdrawn = false;
+  readonly #rates: KeyRates;
 
-  constructor(key: Pick<ApiKey, "name" | "permissions">) {
+  constructor(key: Holder, rates: KeyRates) {
     this.#key = key;
+    this.#rates = rates;
   }
 
   get name(): string {
@@ -33,8 +38,13 @@ export class KeyCaller implements Caller {
     throw new TqError("permission_denied", text);
   }
 
-  /** The same key has another name or other permissions. */
-  change(key: Pick<ApiKey, "name" | "permissions">): void {
+  spend(count: number, paid = 0): void {
+    const { name, rate } = this.#key;
+    if (rate !== undefined) this.#rates.spend(name, rate, count - paid, paid);
+  }
+
+  /** The same key has another name, rate or other permissions. */
+  change(key: Holder): void {
     this.#key = key;
   }
 

@@ -20,3 +20,19 @@ export const DELAY_MS_MAX = 60_000;
 export const FAILURES_MS = 600_000;
 /** Addresses that are remembered; the one whose last wrong key is oldest is forgotten. */
 export const ADDRESSES_MAX = 10_000;
+
+/** Keys whose rates are kept; the one that came first is forgotten, and begins with its burst. */
+export const BUCKETS_MAX = 10_000;
+/** Names of keys that stand in a metric by themselves; refusals of others are counted together. */
+export const LIMITED_NAMES_MAX = 64;
+export const OTHER_NAMES = "(other)";
+
+/**
+ * Nonces of signed requests; of more: `overloaded`. With a window of 300 s that is some 3,000
+ * signed requests a second, and 32 MiB at most.
+ */
+export const NONCES_MAX = 1_000_000;
+/** They are forgotten by generations, of which a window has so many. */
+export const NONCE_GENERATIONS = 8;
+/** How far the clocks of signer and broker may be apart, where nothing is said. */
+export const SIGNING_WINDOW_MS = 300_000;

@@ -2,10 +2,12 @@
  * The setting of API keys: a list in YAML, or the same as JSON in a variable. Only hashes stand
  * there, and they are shown nowhere again: neither in messages nor in the log.
  */
+import type { KeyObject } from "node:crypto";
 import { API_KEYS_MAX } from "../operations/limits.ts";
 import { didYouMean } from "../operations/nearest.ts";
 import { PERMISSIONS, type Permission } from "../operations/permissions.ts";
 import { type Kind, NotAllowed } from "./kinds.ts";
+import { readRate } from "./rate.ts";
 
 export interface ApiKey {
   /** For the log and for refusals; `key-2` for the second one if it has no other. */
@@ -13,6 +15,12 @@ export interface ApiKey {
   /** As bcrypt writes it. */
   readonly hash: string;
   readonly permissions: readonly Permission[];
+  /** Read when all settings are together. */
+  readonly signingSecretFile?: string | undefined;
+  /** Whoever has it may sign requests with it. */
+  readonly signingSecret?: KeyObject | undefined;
+  /** Undefined: as much as it likes. */
+  readonly rate?: { readonly perSecond: number; readonly burst: number } | undefined;
 }
 
 /** One check of a key may cost as much as all hashes together: a cost of 12 takes 0.2 s. */
@@ -21,8 +29,17 @@ const COST_MAX = 12;
 const COST_MIN_SAFE = 10;
 const HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
-const FIELDS = ["name", "key_hash", "permissions"];
-const ALLOWED = `a list of up to ${API_KEYS_MAX} keys, each with key_hash, permissions and a name`;
+const FIELDS = [
+  "name",
+  "key_hash",
+  "permissions",
+  "rate_per_second",
+  "burst",
+  "signing_secret_file",
+];
+const ALLOWED =
+  `a list of up to ${API_KEYS_MAX} keys, each with key_hash, permissions and a name, and with ` +
+  "rate_per_second and burst if it is to be limited, and signing_secret_file if it may sign";
 
 export function apiKeys(): Kind<readonly ApiKey[]> {
   return {
@@ -66,7 +83,8 @@ function readKey(item: unknown, at: number): ApiKey {
     const guess = didYouMean(stray, FIELDS);
     throw new NotAllowed(`${where}: there is no ${stray}, but ${FIELDS.join(", ")}.${guess}`);
   }
-  const { name = `key-${at + 1}`, key_hash, permissions } = item as Record<string, unknown>;
+  const fields = item as Record<string, unknown>;
+  const { name = `key-${at + 1}`, key_hash, permissions } = fields;
   if (typeof name !== "string" || !NAME.test(name)) {
     throw new NotAllowed(`${where}.name: 1 to 64 of A-Z a-z 0-9 . _ -`);
   }
@@ -74,6 +92,8 @@ function readKey(item: unknown, at: number): ApiKey {
     name,
     hash: readHash(key_hash, `${where}.key_hash`),
     permissions: readPermissions(permissions, `${where}.permissions`),
+    signingSecretFile: readPath(fields["signing_secret_file"], `${where}.signing_secret_file`),
+    rate: readRate(fields["rate_per_second"], fields["burst"], where),
   };
 }
 
@@ -85,6 +105,11 @@ function readHash(value: unknown, where: string): string {
   const cost = costOf(value);
   if (cost >= 4 && cost <= COST_MAX) return value;
   throw new NotAllowed(`${where}: its cost is ${cost}; from 4 to ${COST_MAX} are allowed`);
+}
+
+function readPath(value: unknown, where: string): string | undefined {
+  if (value === undefined || (typeof value === "string" && /\S/.test(value))) return value;
+  throw new NotAllowed(`${where}: the path of a file`);
 }
 
 function readPermissions(value: unknown, where: string): readonly Permission[] {

@@ -49,6 +49,11 @@ function checkSecurity(settings: Settings, collector: Collector): void {
     const text = "there are no keys to ask for while auth.enabled is false";
     complain(collector, "monitoring.require_auth", text);
   }
+  const mayNobodySign = auth.api_keys.every((each) => each.signingSecretFile === undefined);
+  if (auth.signing_required && (!auth.enabled || mayNobodySign)) {
+    const lack = auth.enabled ? "no key of auth.api_keys has a" : "auth.enabled is false; set a";
+    complain(collector, "auth.signing_required", `nobody could sign: ${lack} signing_secret_file`);
+  }
   if (!security.require) return;
   for (const { name, key, host, lacks } of openListeners(settings)) {
     const text = `${name} would listen on ${host} without ${lacks}, and security.require is true`;

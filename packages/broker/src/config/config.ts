@@ -61,6 +61,8 @@ export interface Config {
     /** Does every door ask for a key? */
     readonly enabled: boolean;
     readonly keys: readonly ApiKey[];
+    /** Of requests to REST. */
+    readonly signing: { readonly required: boolean; readonly windowMs: number };
   };
   /** Some listener can be reached from other machines, and lacks keys or TLS. */
   readonly isOpenToOthers: boolean;

@@ -19,6 +19,7 @@ import { type OpenListener, openListeners } from "./open-listeners.ts";
 import { readEnvironment } from "./read-environment.ts";
 import { readConfigFile } from "./read-file.ts";
 import { KEYS, type Settings } from "./schema.ts";
+import { withSigningSecrets } from "./signing-secrets.ts";
 
 const AUDIT_FILE = "audit.log";
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -43,8 +44,14 @@ export function loadConfig({ argv, env, version = "0.0.0" }: ConfigSources): Con
   readFlags(flags, collector);
   const settings = collector.settings();
   checkTogether(settings, collector);
+  const { enabled, api_keys: apiKeys } = settings.auth;
+  const keys = enabled ? withSigningSecrets(apiKeys, collector) : apiKeys;
   if (collector.problems.length > 0) throw new ConfigError(collector.problems);
-  return toConfig(settings, flags, collector.said);
+  return toConfig(
+    { ...settings, auth: { ...settings.auth, api_keys: keys } },
+    flags,
+    collector.said,
+  );
 }
 
 function toConfig(
@@ -52,7 +59,7 @@ function toConfig(
   { config: file, acceptRestoredData, checkOnly, restore, restoreKeyFile }: Flags,
   said: ReadonlyMap<string, Said>,
 ): Config {
-  const { broker, persistence, raft, api, auth, monitoring, worker, retry } = settings;
+  const { broker, persistence, raft, api, monitoring, worker, retry } = settings;
   const apiHost = api.host ?? broker.host;
   const open = openListeners(settings);
   return {
@@ -92,7 +99,7 @@ function toConfig(
       grpcPort: api.grpc_port,
       tls: api.enable_tls ? tlsFiles("api", api) : undefined,
     },
-    auth: { enabled: auth.enabled, keys: auth.api_keys },
+    auth: authOf(settings),
     monitoring: {
       host: monitoring.host ?? broker.host,
       prometheusPort: monitoring.prometheus_port,
@@ -138,6 +145,11 @@ function tlsFiles(section: TlsFiles["section"], paths: TlsPaths): TlsFiles | und
 function busTlsFiles(raft: Settings["raft"]): BusTlsFiles | undefined {
   const files = tlsFiles("raft", raft);
   return files && { ...files, serverName: raft.tls_server_name };
+}
+
+function authOf({ auth }: Settings): Config["auth"] {
+  const signing = { required: auth.signing_required, windowMs: auth.signing_window_secs };
+  return { enabled: auth.enabled, keys: auth.api_keys, signing };
 }
 
 function backupOf({ backup }: Settings): Config["backup"] {

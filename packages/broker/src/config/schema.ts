@@ -199,7 +199,23 @@ export const SCHEMA = {
     api_keys: key<readonly ApiKey[]>(
       apiKeys(),
       [],
-      "The keys by their bcrypt hashes, and what each permits. tq-admin keys hash makes one.",
+      "The keys by their bcrypt hashes, and what each permits. tq-admin keys hash makes one. " +
+        "rate_per_second is how many requests, and tasks of batches, a key may send to one " +
+        "broker; burst (default: those of one second) is how many at once. Too low: refusals " +
+        "in an ordinary peak. Too high: one application takes what all of them need. " +
+        "signing_secret_file is what the key's holder may sign requests with.",
+    ),
+    signing_required: key(
+      flag(),
+      false,
+      "Whether REST takes signed requests alone, and no key as it is. Other listeners take keys.",
+    ),
+    signing_window_secs: key(
+      duration({ min: 1000, max: 3_600_000 }, 1000),
+      300_000,
+      "How far the clocks of a signer and of the broker may be apart. Too low: requests that " +
+        "were on their way for long, or whose sender's clock goes wrong, are refused. Too high: " +
+        "more to remember, and more time to send a request again to another broker.",
     ),
   },
   security: {

@@ -1,5 +1,6 @@
 /** The calls with one answer. Each translates and nothing else; the operations do the rest. */
 import * as grpc from "@grpc/grpc-js";
+import type { Caller } from "../operations/access.ts";
 import { audited, NO_AUDIT, type Request } from "../operations/audit.ts";
 import { clusterStatus } from "../operations/cluster.ts";
 import { listTasks } from "../operations/list.ts";
@@ -42,6 +43,7 @@ import { whileOpen } from "./while-open.ts";
 interface Surroundings {
   /** The log index that the caller has seen. */
   readonly minIndex: number | undefined;
+  readonly caller: Caller;
   /** Ends a wait. */
   readonly signal: AbortSignal;
 }
@@ -54,11 +56,17 @@ export function unaryCalls(context: GrpcContext): Record<UnaryName, grpc.Untyped
     SubmitTask: unary<SubmitTaskRequest>(context, async ({ task }) => {
       return as(toSubmitted, await submitTask(broker, toSubmitInput(task), settings));
     }),
-    SubmitTasks: unary<SubmitTasksRequest>(context, async ({ tasks: given, atomic }) => {
-      const tasks = given.map((task, at) => orRefusal(() => toSubmitInput(task, `tasks[${at}].`)));
-      const answer = await submitBatch(broker, { tasks, atomic }, settings);
-      return as((results) => ({ results: results.map(toSubmitResult) }), answer);
-    }),
+    SubmitTasks: unary<SubmitTasksRequest>(
+      context,
+      async ({ tasks: given, atomic }, { caller }) => {
+        caller.spend(Math.max(1, given.length), 1);
+        const tasks = given.map((task, at) =>
+          orRefusal(() => toSubmitInput(task, `tasks[${at}].`)),
+        );
+        const answer = await submitBatch(broker, { tasks, atomic }, settings);
+        return as((results) => ({ results: results.map(toSubmitResult) }), answer);
+      },
+    ),
     GetTask: unary<GetTaskRequest>(context, async (request, { minIndex, signal }) => {
       const read = readOf(request, minIndex);
       const timeoutMs = msOf(request.wait);
@@ -100,7 +108,8 @@ function unary<Q>(
     const answer = async (signal: AbortSignal): Promise<void> => {
       try {
         const minIndex = minIndexOf(call.metadata);
-        const act = () => run(call.request, { minIndex, signal });
+        const { caller } = visitOf(call);
+        const act = () => run(call.request, { minIndex, caller, signal });
         const { value, index } = await audited(audit, askedBy(call), act);
         const trailers = new grpc.Metadata();
         trailers.set(APPLIED_INDEX, String(index));

@@ -128,6 +128,7 @@ function guarded(
   const listener: grpc.ServerListener = {
     onReceiveMetadata: (metadata, pass) => {
       const enter = (caller: Caller): void => {
+        caller.spend(1);
         const demand = () => verb !== undefined && caller.demand(verb);
         demand();
         visits.set(metadata, { demand, caller, verb, unanswered });

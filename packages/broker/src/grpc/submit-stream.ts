@@ -63,7 +63,7 @@ function pump(context: GrpcContext, call: SubmitCall, over: AbortSignal): Promis
 /** Never rejects: it may be long before its turn to be answered comes. */
 async function submit(
   { broker, settings }: GrpcContext,
-  { demand }: Visit,
+  { demand, caller }: Visit,
   { tasks: given }: SubmitStreamRequest,
 ): Promise<Ending> {
   try {
@@ -72,6 +72,7 @@ async function submit(
     return { failure };
   }
   try {
+    caller.spend(Math.max(1, given.length));
     const tasks = given.map((task, at) => orRefusal(() => toSubmitInput(task, `tasks[${at}].`)));
     const { value } = await submitBatch(broker, { tasks }, settings);
     return { results: value };

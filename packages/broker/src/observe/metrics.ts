@@ -31,6 +31,8 @@ export interface MetricsOptions {
   readonly isOpenToOthers?: boolean | undefined;
   /** Of listeners with TLS. */
   readonly certificates?: () => readonly CertificateFigures[];
+  /** Refusals for their rates, by the names of keys; a bounded number of names. */
+  readonly rateLimited?: (() => ReadonlyMap<string, number>) | undefined;
   /** What the disk is asked for; without it that is not exported. */
   readonly storage?: StorageMeter | undefined;
   /** Of this program. */
@@ -113,6 +115,7 @@ export function createMetrics(options: MetricsOptions): BrokerMetrics {
     retentionFigures(node, options),
     certificateFigures(node, options),
     backupFigures(node, options),
+    rateFigures(node, options),
     storageFigures(node, options.storage),
   ];
   const leaderCollectors = [memberFigures(cluster), queueFigures(cluster, broker)];
@@ -263,6 +266,16 @@ function backupFigures(registry: Registry, { backup }: MetricsOptions): Collect 
     const figures = backup();
     last.set(figures.lastSuccessAt / 1_000);
     setTotal(failures, figures.failures);
+  };
+}
+
+function rateFigures(registry: Registry, { rateLimited }: MetricsOptions): Collect {
+  if (rateLimited === undefined) return () => {};
+  const help = "Requests that were refused because their keys had asked for too much.";
+  const refused = labelledCounter(registry, "tq_api_rate_limited_total", help, ["key"]);
+  return () => {
+    refused.reset();
+    for (const [key, count] of rateLimited()) refused.inc({ key }, count);
   };
 }
 

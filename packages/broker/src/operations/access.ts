@@ -8,6 +8,11 @@ export interface Caller {
   readonly name: string;
   /** Throws `TqError` with `permission_denied` unless this caller may do it. */
   demand(verb: Verb): void;
+  /**
+   * Counts what is asked against the rate of this caller: 1 for a request, or one for each of its
+   * tasks; `paid` of these were counted before. Throws `RateLimited` when it is too much for now.
+   */
+  spend(count: number, paid?: number): void;
 }
 
 export interface Access {
@@ -19,13 +24,38 @@ export interface Access {
   identify(key: string | undefined, address: string): Promise<Caller>;
   /** Told of a refusal that needed no look at a key. */
   refused?(error: unknown, address: string): void;
+  /**
+   * Who has signed it. Throws `TqError`: `unauthenticated`; `overloaded` when it cannot be told for
+   * now whether it has come before. `address` as above. Without it nobody can sign.
+   */
+  identifySigned?(request: SignedRequest, address: string): Caller;
+  /** REST takes no key, but only what is signed. */
+  readonly isSigningRequired?: boolean | undefined;
+  /** How often each key has asked too much, by name; a bounded number of names. */
+  readonly rateLimited?: ReadonlyMap<string, number> | undefined;
+}
+
+/** Of HTTP, whose sender proves to have a key's secret instead of showing a key. */
+export interface SignedRequest {
+  /** Name of the key. */
+  readonly key: string;
+  /** When it was signed, by the signer's clock. */
+  readonly dateMs: number;
+  readonly nonce: string;
+  /** In base64url. */
+  readonly signature: string;
+  /** What was signed; a character for each byte. */
+  readonly text: string;
 }
 
 /** Who is not asked for a key may do everything. */
-export const ANYBODY: Caller = { name: "anonymous", demand() {} };
+export const ANYBODY: Caller = { name: "anonymous", demand() {}, spend() {} };
 
 /** Where `auth.enabled` is false. */
-export const OPEN_ACCESS: Access = { identify: async () => ANYBODY };
+export const OPEN_ACCESS: Access = {
+  identify: async () => ANYBODY,
+  identifySigned: () => ANYBODY,
+};
 
 /** `rate_limited`, with the time after which it makes sense to come again. */
 export class RateLimited extends TqError {
@@ -57,6 +87,17 @@ export async function identifyByHeaders(
     throw error;
   }
   return access.identify(key, address);
+}
+
+/** `identifySigned`, where there is such a thing. */
+export function identifyBySignature(
+  access: Access,
+  request: SignedRequest,
+  address: string,
+): Caller {
+  const caller = access.identifySigned?.(request, address);
+  if (caller !== undefined) return caller;
+  throw new TqError("unauthenticated", "signed requests are not taken here; show a key");
 }
 
 /** Throws `unauthenticated` when there is an `Authorization` of another kind. */

@@ -4,7 +4,7 @@
  * caller sends gets in but names and ids of what it is about, numbers and switches.
  */
 import { type AuditPageJson, type AuditParams, TqError } from "task-queue-protocol";
-import { type Access, type Caller, OPEN_ACCESS } from "./access.ts";
+import { type Access, type Caller, identifyBySignature, OPEN_ACCESS } from "./access.ts";
 import { PERMISSION_OF, type Permission, type Verb } from "./permissions.ts";
 import type { Answer } from "./read-options.ts";
 
@@ -135,11 +135,22 @@ export function auditedAccess(access: Access, audit: Audit, door: AuditDoor): Ac
     if (!(error instanceof TqError && REFUSALS.has(error.code))) return;
     audit.refusal({ who, from, door, verb, target: "", outcome: error.code });
   };
+  const noted = (caller: Caller, address: string): Caller => {
+    return new NotedCaller(caller, (error, verb) => note(error, address, caller.name, verb));
+  };
   return {
+    isSigningRequired: access.isSigningRequired,
     async identify(key, address) {
       try {
-        const caller = await access.identify(key, address);
-        return new NotedCaller(caller, (error, verb) => note(error, address, caller.name, verb));
+        return noted(await access.identify(key, address), address);
+      } catch (error) {
+        note(error, address, "", "");
+        throw error;
+      }
+    },
+    identifySigned(request, address) {
+      try {
+        return noted(identifyBySignature(access, request, address), address);
       } catch (error) {
         note(error, address, "", "");
         throw error;
@@ -151,9 +162,9 @@ export function auditedAccess(access: Access, audit: Audit, door: AuditDoor): Ac
 
 class NotedCaller implements Caller {
   readonly #caller: Caller;
-  readonly #onRefused: (error: unknown, verb: Verb) => void;
+  readonly #onRefused: (error: unknown, verb: Verb | "") => void;
 
-  constructor(caller: Caller, onRefused: (error: unknown, verb: Verb) => void) {
+  constructor(caller: Caller, onRefused: (error: unknown, verb: Verb | "") => void) {
     this.#caller = caller;
     this.#onRefused = onRefused;
   }
@@ -167,6 +178,15 @@ class NotedCaller implements Caller {
       this.#caller.demand(verb);
     } catch (error) {
       this.#onRefused(error, verb);
+      throw error;
+    }
+  }
+
+  spend(count: number, paid?: number): void {
+    try {
+      this.#caller.spend(count, paid);
+    } catch (error) {
+      this.#onRefused(error, "");
       throw error;
     }
   }

@@ -216,12 +216,18 @@ export async function answerCall(
   const fields = Fields.of(params ?? {}, "params");
   const { caller, from = "", audit = NO_AUDIT } = context;
   const asked = known === "start_job" ? verbOfJob(fields) : known;
+  caller.spend(asked === "submit_all" ? tasksIn(fields) : 1);
   caller.demand(asked);
   const request = { caller, from, door: "worker", verb: asked, params } as const;
   const act = (): Promise<Answer<Calls[CallVerb]["answer"]>> => {
     return VERBS[known](broker, fields, context);
   };
   return audited(audit, request, act);
+}
+
+function tasksIn(fields: Fields): number {
+  const tasks = fields.get("tasks");
+  return Array.isArray(tasks) ? Math.max(1, tasks.length) : 1;
 }
 
 function readRequestId(params: Fields): Uint8Array | undefined {

@@ -4,8 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Audit, detailOf, isAudited, targetOf } from "../operations/audit.ts";
-import { addressOf } from "./authenticate.ts";
-import { APPLIED_INDEX } from "./request-parts.ts";
+import { APPLIED_INDEX, addressOf } from "./request-parts.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

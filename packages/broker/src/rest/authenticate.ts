@@ -4,8 +4,9 @@
  * that none is open by oversight.
  */
 import type { FastifyInstance, FastifyRequest, RouteOptions } from "fastify";
-import { type Access, type Caller, identifyByHeaders } from "../operations/access.ts";
+import type { Access, Caller } from "../operations/access.ts";
 import type { Verb } from "../operations/permissions.ts";
+import { checkSignedBodies, identifyRequest } from "./signed.ts";
 
 /** What a route is about: verbs, all of which must be permitted; or anybody may ask. */
 export type RouteVerb = Verb | readonly Verb[] | VerbOfBody | "anybody";
@@ -16,6 +17,8 @@ type VerbOfBody = (request: FastifyRequest) => Verb;
 declare module "fastify" {
   interface FastifyContextConfig {
     verb?: RouteVerb;
+    /** Against the rate of a key: a request for each of its tasks. */
+    counted?: "by task";
   }
   interface FastifyRequest {
     /** Whoever has shown a valid key, or anybody where none is asked for. */
@@ -38,11 +41,14 @@ export function authenticate(app: FastifyInstance, access: Access): void {
   app.addHook("onRequest", async (request) => {
     const { verb } = request.routeOptions.config;
     if (verb === "anybody") return;
-    request.caller = await identifyByHeaders(access, request.headers, addressOf(request));
+    request.caller = await identifyRequest(access, request);
+    request.caller.spend(1);
     if (typeof verb !== "function") permit(request, [verb!].flat());
   });
+  checkSignedBodies(app, access);
   app.addHook("preHandler", async (request) => {
-    const { verb } = request.routeOptions.config;
+    const { verb, counted } = request.routeOptions.config;
+    if (counted !== undefined) request.caller!.spend(tasksIn(request.body), 1);
     if (typeof verb === "function") permit(request, [verb(request)]);
   });
 }
@@ -52,7 +58,8 @@ function permit(request: FastifyRequest, verbs: readonly Verb[]): void {
   request.permitted = verbs;
 }
 
-/** Of the connection: what a header says of who is behind it anybody can say. */
-export function addressOf({ socket }: FastifyRequest): string {
-  return socket.remoteAddress ?? "";
+/** What is no batch is refused where it is read. */
+function tasksIn(body: unknown): number {
+  const { tasks } = (body ?? {}) as { readonly tasks?: unknown };
+  return Array.isArray(tasks) ? Math.max(1, tasks.length) : 1;
 }

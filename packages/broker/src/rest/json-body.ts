@@ -9,6 +9,7 @@ import { exactPayloads } from "../operations/exact-json.ts";
 import { jsonErrorOffset, lineAndColumn } from "./json-error-offset.ts";
 import { hasMoreParts } from "./json-parts.ts";
 import { BODY_PARTS_MAX } from "./limits.ts";
+import { noteBody } from "./signed.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -16,6 +17,7 @@ export function acceptJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    if (!noteBody(request as FastifyRequest, body as Buffer)) return done(null, undefined);
     // Clients that set the type on every request send it with an empty body too.
     if (body.length === 0) return done(null, undefined);
     const encoding = request.headers["content-encoding"] ?? "identity";

@@ -64,3 +64,8 @@ export function headerOf(request: FastifyRequest, name: string): string | undefi
   const value = request.headers[name];
   return Array.isArray(value) ? value.join(",") : value;
 }
+
+/** Of the connection: what a header says of who is behind it anybody can say. */
+export function addressOf({ socket }: FastifyRequest): string {
+  return socket.remoteAddress ?? "";
+}

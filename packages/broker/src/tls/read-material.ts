@@ -6,6 +6,7 @@ import { constants, createPrivateKey, type KeyObject, X509Certificate } from "no
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import type { TlsFiles } from "../config/config.ts";
+import { otherReaders } from "../config/file-secrecy.ts";
 import { FILE_BYTES_MAX } from "./limits.ts";
 
 export interface Material {
@@ -61,10 +62,6 @@ export function readMaterial(files: TlsFiles, nowMs: number): Material {
 }
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
-/** Bits of a file's mode: what its group, and what everybody, may do. */
-const GROUP = 0o070;
-const OTHERS = 0o007;
-const ROOT = 0;
 
 class PemFile {
   readonly text: string;
@@ -113,13 +110,9 @@ class PemFile {
     }
   }
 
-  /** A group may read what root has given it to read: so do packages share one certificate. */
   demandSecrecy(): void {
-    const { mode, uid } = statSync(this.#path);
-    const tooMany = uid === ROOT ? OTHERS : OTHERS | GROUP;
-    if ((mode & tooMany) === 0) return;
-    const who = (mode & OTHERS) === 0 ? "its group" : "every user of this machine";
-    this.fail(`${who} can read this key; chmod 600 ${this.#path}`);
+    const who = otherReaders(this.#path);
+    if (who !== undefined) this.fail(`${who} can read this key; chmod 600 ${this.#path}`);
   }
 
   #read(): string {

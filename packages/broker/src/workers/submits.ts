@@ -29,6 +29,7 @@ export function handleSubmit(
 ): void {
   const { tasks } = message;
   try {
+    peer.caller.spend(Math.max(1, tasks.length));
     peer.caller.demand("submit");
   } catch (error) {
     peer.send(requestId, errorMessage(asTqError(error)));

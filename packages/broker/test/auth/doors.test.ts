@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { KeyCaller } from "../../src/auth/key-caller.ts";
+import { KeyRates } from "../../src/auth/key-rates.ts";
 import { startMetricsServer } from "../../src/observe/metrics-server.ts";
 import type { Access } from "../../src/operations/access.ts";
 import { createRestServer } from "../../src/rest/server.ts";
@@ -49,7 +50,7 @@ describe("REST", () => {
     const access: Access = {
       async identify(key) {
         shown.push(key);
-        return new KeyCaller({ name: "n", permissions: ["admin"] });
+        return new KeyCaller({ name: "n", permissions: ["admin"] }, new KeyRates());
       },
     };
     const server = createRestServer({

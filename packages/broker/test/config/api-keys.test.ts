@@ -1,5 +1,5 @@
 /** Settings of keys: what is taken, what is refused, and that no hash is ever repeated. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -48,7 +48,7 @@ test("the guide's section", () => {
         - admin
 `);
   const permissions = ["submit_tasks", "read_tasks", "cancel_tasks", "admin"];
-  expect(auth).toEqual({ enabled: true, keys: [{ name: "key-1", hash: HASH, permissions }] });
+  expect(auth).toMatchObject({ enabled: true, keys: [{ name: "key-1", hash: HASH, permissions }] });
   expect(notices).toEqual([]);
 });
 
@@ -153,5 +153,105 @@ describe("listeners that others reach", () => {
       "broker.host: the bus between brokers would listen on 0.0.0.0 without mutual TLS",
     ]);
     expect(load(require).isOpenToOthers).toBe(false);
+  });
+});
+
+test("a rate, and a burst that is a second's worth where nothing is said", () => {
+  const rateOf = (fields: object) => load(withKey({ ...fields })).auth.keys[0]!.rate;
+  expect(rateOf({})).toBeUndefined();
+  expect(rateOf({ rate_per_second: 50 })).toEqual({ perSecond: 50, burst: 50 });
+  expect(rateOf({ rate_per_second: 0.5 })).toEqual({ perSecond: 0.5, burst: 1 });
+  expect(rateOf({ rate_per_second: 50, burst: 7 })).toEqual({ perSecond: 50, burst: 7 });
+});
+
+test.each([
+  [{ rate_per_second: 0 }, "rate_per_second: a number from 0.01 to 1000000"],
+  [{ rate_per_second: -1 }, "rate_per_second: a number from"],
+  [{ rate_per_second: "10" }, "rate_per_second: a number from"],
+  [{ rate_per_second: 1e9 }, "rate_per_second: a number from"],
+  [{ rate_per_second: null }, "rate_per_second: a number from"],
+  [{ rate_per_second: 5, burst: 0 }, "burst: a whole number from 1 to 1000000"],
+  [{ rate_per_second: 5, burst: 1.5 }, "burst: a whole number from"],
+  [{ burst: 5 }, "burst: it belongs to rate_per_second, which is not there"],
+  [{ rate: 5 }, "there is no rate, but"],
+])("a rate of %j is refused", (fields, message) => {
+  expect(refusal(withKey(fields))).toContain(`api_keys[0]`);
+  expect(refusal(withKey(fields))).toContain(message);
+});
+
+describe("a secret to sign with", () => {
+  const SECRET = "canary-canary-canary-canary-canary";
+
+  function fileWith(content: string, mode = 0o600): string {
+    const folder = mkdtempSync(join(tmpdir(), "tq-secret-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "secret");
+    writeFileSync(file, content);
+    chmodSync(file, mode);
+    return file;
+  }
+
+  const withSecret = (file: unknown) => withKey({ signing_secret_file: file });
+
+  test.each([SECRET, `${SECRET}\n`, `${SECRET}\r\n`])("is the text in its file: %j", (content) => {
+    const config = load(withSecret(fileWith(content)));
+    const { signingSecret } = config.auth.keys[0]!;
+    expect(signingSecret?.export().toString()).toBe(SECRET);
+    expect(JSON.stringify([config, describeConfig(config)])).not.toContain("canary");
+    expect(config.auth.signing).toEqual({ required: false, windowMs: 300_000 });
+  });
+
+  test.each([
+    ["", "no secret is in it: 32 to 256 printable characters"],
+    ["x".repeat(31), "no secret is in it"],
+    ["x".repeat(257), "no secret is in it"],
+    [`${"x".repeat(40)} y`, "no secret is in it"],
+    [`${SECRET}\n\n`, "no secret is in it"],
+    [`${SECRET}ä`, "no secret is in it"],
+    ["x".repeat(2_000), "2000 bytes are no secret"],
+  ])("cannot be %j", (content, message) => {
+    const text = refusal(withSecret(fileWith(content)));
+    expect(text).toContain(`auth.api_keys: signing_secret_file of key-1: `);
+    expect(text).toContain(message);
+    expect(text).not.toContain("canary");
+  });
+
+  test("must be its owner's alone", () => {
+    const file = fileWith(SECRET, 0o644);
+    const text = `every user of this machine can read it; chmod 600 ${file}`;
+    expect(refusal(withSecret(file))).toContain(text);
+  });
+
+  test("must be there, and be a path", () => {
+    expect(refusal(withSecret("/nowhere/secret"))).toContain("ENOENT");
+    for (const path of [7, "", null, ["x"]]) {
+      const text = "api_keys[0].signing_secret_file: the path of a file";
+      expect(refusal(withSecret(path))).toContain(text);
+    }
+  });
+
+  test("is not that of another key", () => {
+    const hashes = [HASH, HASH.replace("$10$", "$11$")];
+    const keys = hashes.map((key_hash, at) => {
+      const signing_secret_file = fileWith(SECRET);
+      return { name: `k${at}`, key_hash, permissions: ["admin"], signing_secret_file };
+    });
+    const yaml = `auth:\n  enabled: true\n  api_keys: ${JSON.stringify(keys)}\n`;
+    expect(refusal(yaml)).toContain("it is the secret of k0 too; make another");
+  });
+
+  test("is not looked for where nobody is asked for keys", () => {
+    const yaml = withSecret("/nowhere/secret").replace("enabled: true", "enabled: false");
+    expect(load(yaml).auth.keys[0]!.signingSecret).toBeUndefined();
+  });
+
+  test("is needed where only signed requests are taken", () => {
+    const required = (yaml: string) => yaml.replace("auth:\n", "auth:\n  signing_required: true\n");
+    expect(refusal(required(withKey({})))).toContain(
+      "auth.signing_required: nobody could sign: no key of auth.api_keys has a",
+    );
+    expect(refusal("auth:\n  signing_required: true\n")).toContain("auth.enabled is false");
+    const { signing } = load(required(withSecret(fileWith(SECRET)))).auth;
+    expect(signing).toEqual({ required: true, windowMs: 300_000 });
   });
 });

@@ -76,7 +76,7 @@ describe("without any source", () => {
         priority: 0,
       },
       api: { host: "127.0.0.1", restPort: 8080, grpcPort: 9090 },
-      auth: { enabled: false, keys: [] },
+      auth: { enabled: false, keys: [], signing: { required: false, windowMs: 300_000 } },
       isOpenToOthers: false,
       monitoring: {
         host: "127.0.0.1",

@@ -40,7 +40,7 @@ function accessOf(keys: Readonly<Record<string, readonly Permission[]>>) {
         if (permissions.includes(PERMISSION_OF[verb])) return;
         throw new TqError("permission_denied", `this key does not permit ${verb}`);
       };
-      return { name: key!, demand };
+      return { name: key!, demand, spend() {} };
     },
   };
   return { access, asked };

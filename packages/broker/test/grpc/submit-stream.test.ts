@@ -171,7 +171,7 @@ test("a key that is revoked ends it", async () => {
   const demand = () => {
     if (isRevoked) throw new TqError("permission_denied", "this key has been revoked");
   };
-  const access: Access = { identify: async () => ({ name: "k", demand }) };
+  const access: Access = { identify: async () => ({ name: "k", demand, spend() {} }) };
   h = await Harness.open({ access });
   const { stream, messages, ended } = open();
   stream.write({ sequence: 1, tasks: [{ type: "t" }] });

@@ -57,6 +57,7 @@ async function everything() {
     backup: () => ({ lastSuccessAt: 0, failures: 0 }),
     diskSpace: () => ({ freeBytes: 1, totalBytes: 2 }),
     certificates: () => [{ listener: "rest", secondsLeft: 1 }],
+    rateLimited: () => new Map([["shop", 1]]),
     storage,
     version: "9.9.9",
   });

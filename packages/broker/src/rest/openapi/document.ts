@@ -117,6 +117,12 @@ const HEADERS: Fields = {
 const SECURITY_SCHEMES: Fields = {
   bearer: { type: "http", scheme: "bearer", description: "`Authorization: Bearer KEY`" },
   key: { type: "apiKey", in: "header", name: "X-API-Key" },
+  signature: {
+    type: "apiKey",
+    in: "header",
+    name: "Authorization",
+    description: "`TQ-HMAC-SHA256 SIGNATURE` with `X-TQ-Key`, `X-TQ-Date` and `X-TQ-Nonce`",
+  },
 };
 
 export function buildDocument(routes: readonly ApiRoute[]): OpenApiDocument {
@@ -131,7 +137,7 @@ export function buildDocument(routes: readonly ApiRoute[]): OpenApiDocument {
     openapi: "3.1.0",
     info: { title: "tq", version: "1", description: ABOUT },
     servers: [{ url: "/api/v1" }],
-    security: [{ bearer: [] }, { key: [] }, {}],
+    security: [{ bearer: [] }, { key: [] }, { signature: [] }, {}],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {

@@ -54,7 +54,8 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
   });
 
   const batchLimit = batchBodyBytesMax(settings.maxPayloadBytes);
-  const batch = { bodyLimit: batchLimit, config: { verb: "submit" } } as const;
+  const config = { verb: "submit", counted: "by task" } as const;
+  const batch = { bodyLimit: batchLimit, config };
   app.post("/tasks/batch", batch, async (request, reply) => {
     queryOf(request, []);
     return sendBatch(request, reply, await submitBatch(broker, request.body, settings));
