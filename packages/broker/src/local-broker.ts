@@ -9,7 +9,7 @@ import { BackupDesk } from "./backup/desk.ts";
 import { Backups } from "./backup/take.ts";
 import { HistoryReader } from "./history.ts";
 import { type Greet, MemberRequests } from "./member-requests.ts";
-import { nodeStatus, type StatusFacts } from "./node-status.ts";
+import { durabilityOf, nodeStatus, type StatusFacts } from "./node-status.ts";
 import type {
   Attached,
   BackupPiece,
@@ -83,11 +83,22 @@ export class LocalBroker implements Broker {
     return nodeStatus(this.#runtime, this.#facts);
   }
 
+  get applied(): number {
+    return this.#queue.applied;
+  }
+
+  get durability(): NodeStatus["durability"] {
+    return durabilityOf(this.#runtime, this.#facts);
+  }
+
   request(command: Command, done: (outcome: Outcome) => void): void {
     this.#request(command, done, (replica) => replica.request(command, done));
   }
 
   readBarrier(consistency: Consistency, minIndex = 0): Promise<number> {
+    // What is there already needs no turn, as after nearly every write of a leader's callers.
+    const isHere = consistency === "stale" && minIndex <= this.applied;
+    if (isHere && !this.#runtime.closed) return Promise.resolve(this.applied);
     return new Promise((resolve, reject) => {
       const settle = (applied: number | undefined): void => {
         if (applied !== undefined) resolve(applied);
@@ -98,17 +109,12 @@ export class LocalBroker implements Broker {
     });
   }
 
-  task(id: TaskId): Promise<TaskView | undefined> {
-    return this.#read(async () => this.#queue.task(id));
+  task(id: TaskId): TaskView | undefined {
+    return this.#look(() => this.#queue.task(id));
   }
 
   hasCompleted(id: TaskId): boolean {
-    try {
-      return this.#queue.graphNode(id)?.state === "completed";
-    } catch (error) {
-      if (!this.#runtime.closed) this.#runtime.fail("the state could not be read", error);
-      throw error;
-    }
+    return this.#look(() => this.#queue.graphNode(id)?.state === "completed");
   }
 
   /** A page of a rare tag takes many looks: between them the event loop has its turn. */
@@ -158,7 +164,7 @@ export class LocalBroker implements Broker {
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<TaskView | undefined> {
-    const now = await this.task(id);
+    const now = this.task(id);
     if (now === undefined || now.finishedAt > 0) return now;
     if (signal.aborted) return undefined;
     return new Promise((resolve) => {
@@ -282,10 +288,23 @@ export class LocalBroker implements Broker {
     try {
       return await act();
     } catch (error) {
-      // A question that outlasts a clean stop finds the store closed: that is no fault.
-      if (!this.#runtime.closed) this.#runtime.fail("the state could not be read", error);
-      throw error;
+      throw this.#unreadable(error);
     }
+  }
+
+  /** The same for what is not waited for. */
+  #look<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw this.#unreadable(error);
+    }
+  }
+
+  #unreadable(error: unknown): unknown {
+    // A question that outlasts a clean stop finds the store closed: that is no fault.
+    if (!this.#runtime.closed) this.#runtime.fail("the state could not be read", error);
+    return error;
   }
 
   get #queue() {

@@ -38,7 +38,7 @@ export function nodeStatus(
     ready: reason === "",
     reason,
     draining,
-    durability: durability(replica.members.length, facts.walSyncIntervalMs),
+    durability: durabilityOf(runtime, facts),
     members: memberStatus(replica, facts),
   };
 }
@@ -67,8 +67,12 @@ function reasonNotReady(
   return `catching up: ${Math.max(missed, behind)} entries are not yet applied`;
 }
 
-function durability(members: number, walSyncIntervalMs: number): NodeStatus["durability"] {
-  const base = members > 1 ? "quorum" : "single";
+/** What an acknowledged write can outlive. */
+export function durabilityOf(
+  { replica }: Pick<Runtime, "replica">,
+  { walSyncIntervalMs }: Pick<StatusFacts, "walSyncIntervalMs">,
+): NodeStatus["durability"] {
+  const base = replica.members.length > 1 ? "quorum" : "single";
   return walSyncIntervalMs === 0 ? `${base}-fsync` : base;
 }
 

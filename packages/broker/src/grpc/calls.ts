@@ -44,8 +44,8 @@ interface Surroundings {
   /** The log index that the caller has seen. */
   readonly minIndex: number | undefined;
   readonly caller: Caller;
-  /** Ends a wait. */
-  readonly signal: AbortSignal;
+  /** Runs with a signal that ends a wait. */
+  readonly whileOpen: <T>(run: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 }
 
 type UnaryName = Exclude<MethodName, "SubmitStream" | "WatchTasks">;
@@ -67,11 +67,13 @@ export function unaryCalls(context: GrpcContext): Record<UnaryName, grpc.Untyped
         return as((results) => ({ results: results.map(toSubmitResult) }), answer);
       },
     ),
-    GetTask: unary<GetTaskRequest>(context, async (request, { minIndex, signal }) => {
+    GetTask: unary<GetTaskRequest>(context, async (request, { minIndex, whileOpen }) => {
+      const { id } = request;
       const read = readOf(request, minIndex);
       const timeoutMs = msOf(request.wait);
-      if (timeoutMs === undefined) return as(toTask, await getTask(broker, request.id, read));
-      return as(toTask, await waitForTask(broker, request.id, read, { timeoutMs, signal }));
+      if (timeoutMs === undefined) return as(toTask, await getTask(broker, id, read));
+      const wait = (signal: AbortSignal) => waitForTask(broker, id, read, { timeoutMs, signal });
+      return as(toTask, await whileOpen(wait));
     }),
     ListTasks: unary<ListTasksRequest>(context, async (request, { minIndex }) => {
       const query = parseListQuery(toListInput(request), minIndex);
@@ -104,28 +106,26 @@ function unary<Q>(
   { closing, logger, audit = NO_AUDIT }: GrpcContext,
   run: (request: Q, surroundings: Surroundings) => Promise<Answer<object>>,
 ): grpc.handleUnaryCall<Q, object> {
-  return (call, callback) => {
-    const answer = async (signal: AbortSignal): Promise<void> => {
-      try {
-        const minIndex = minIndexOf(call.metadata);
-        const { caller } = visitOf(call);
-        const act = () => run(call.request, { minIndex, caller, signal });
-        const { value, index } = await audited(audit, askedBy(call), act);
-        const trailers = new grpc.Metadata();
-        trailers.set(APPLIED_INDEX, String(index));
-        callback(null, value, trailers);
-      } catch (error) {
-        callback(toStatus(error, call.getPath(), logger));
-      }
-    };
-    void whileOpen(call, closing, answer);
+  return async (call, callback) => {
+    try {
+      const minIndex = minIndexOf(call.metadata);
+      const { caller } = visitOf(call);
+      const open: Surroundings["whileOpen"] = (wait) => whileOpen(call, closing, wait);
+      const act = () => run(call.request, { minIndex, caller, whileOpen: open });
+      const { value, index } = await audited(audit, askedBy(call), act);
+      const trailers = new grpc.Metadata();
+      trailers.set(APPLIED_INDEX, String(index));
+      callback(null, value, trailers);
+    } catch (error) {
+      callback(toStatus(error, call.getPath(), logger));
+    }
   };
 }
 
 function askedBy<Q>(call: grpc.ServerUnaryCall<Q, object>): Request {
-  const { caller, verb } = visitOf(call);
+  const { caller, peer, verb } = visitOf(call);
   const params = call.request;
-  return { caller, from: addressOf(call.getPeer()), door: "grpc", verb: verb!, params };
+  return { caller, from: addressOf(peer), door: "grpc", verb: verb!, params };
 }
 
 function as<T>(toMessage: (value: T) => object, { value, index }: Answer<T>): Answer<object> {

@@ -45,6 +45,8 @@ export interface Visit {
   /** Throws `TqError` when the caller may not, or no longer, do what the call is for. */
   demand(): void;
   readonly caller: Caller;
+  /** Asked for once: the library looks it up anew, by way of a proxy, each time. */
+  readonly peer: string;
   /** Of which service of ours, undefined for others'. */
   readonly verb: Verb | undefined;
   readonly unanswered: Unanswered;
@@ -89,7 +91,7 @@ function inTurn(
   let leave = (): void => undefined;
   const listener: grpc.ServerListener = {
     onReceiveMetadata: (metadata, pass) => {
-      const peer = call.getPeer();
+      const peer = visits.get(metadata)?.peer ?? call.getPeer();
       if (!method.requestStream || !intake.isFull(peer)) {
         leave = intake.enter(peer, () => pass(metadata));
       } else {
@@ -127,17 +129,18 @@ function guarded(
   };
   const listener: grpc.ServerListener = {
     onReceiveMetadata: (metadata, pass) => {
+      const peer = call.getPeer();
       const enter = (caller: Caller): void => {
         caller.spend(1);
         const demand = () => verb !== undefined && caller.demand(verb);
         demand();
-        visits.set(metadata, { demand, caller, verb, unanswered });
+        visits.set(metadata, { demand, caller, peer, verb, unanswered });
         isAdmitted = true;
         pass(metadata);
       };
       if (!method.requestStream) timer = setTimeout(() => refuse(TOO_SLOW), REQUEST_TIMEOUT_MS);
       const { access } = context;
-      access.identify(keyOf(metadata), addressOf(call.getPeer())).then(enter).catch(refuse);
+      access.identify(keyOf(metadata), addressOf(peer)).then(enter).catch(refuse);
     },
     onReceiveMessage: (message, pass) => {
       // What was too much to be decoded.
@@ -186,12 +189,14 @@ type Ending = Parameters<grpc.ServerInterceptingCallInterface["sendStatus"]>[0];
 
 function withTrailers({ broker }: GrpcContext, status: Ending, verb: Verb | undefined): Ending {
   if (verb === undefined) return status;
-  const metadata = status.metadata?.clone() ?? new grpc.Metadata();
-  const { applied, durability } = broker.status();
+  // Made for this call, by an answer or a refusal: nobody else has it.
+  const metadata = status.metadata ?? new grpc.Metadata();
   metadata.set("x-tq-node", broker.nodeId);
-  if (metadata.get(APPLIED_INDEX).length === 0) metadata.set(APPLIED_INDEX, String(applied));
-  if (WRITES.has(verb)) metadata.set("x-tq-durability", durability);
-  return { ...status, metadata };
+  if (metadata.get(APPLIED_INDEX).length === 0) {
+    metadata.set(APPLIED_INDEX, String(broker.applied));
+  }
+  if (WRITES.has(verb)) metadata.set("x-tq-durability", broker.durability);
+  return { code: status.code, details: status.details, metadata };
 }
 
 function verbOf(path: string): Verb | undefined {

@@ -53,7 +53,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   // As many may wait as there are calls.
   setMaxListeners(0, closing.signal);
   const { maxPayloadBytes, queueDepthThreshold } = config.broker;
-  const settings = { maxPayloadBytes, queueDepthThreshold, retry: config.retry };
+  const { retry } = config;
+  const settings = { maxPayloadBytes, queueDepthThreshold, retry, showPayload: false };
   const given = { broker, access, audit: options.audit, settings, logger, countRequest };
   const context = { ...given, closing: closing.signal };
   const server = new grpc.Server({

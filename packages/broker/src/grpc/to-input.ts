@@ -9,7 +9,7 @@ import type {
   WireNewTask,
   WireRetry,
 } from "./service.ts";
-import { dateTimeOf, msOf, textOf, wordOf } from "./values.ts";
+import { dateTimeOf, listOf, msOf, textOf, wordOf } from "./values.ts";
 
 export const JSON_TYPE = "application/json";
 export const BINARY_TYPE = "application/octet-stream";
@@ -35,10 +35,10 @@ export function toSubmitInput(task: WireNewTask | null, prefix = ""): object {
     unique_for_ms: msOf(task.unique_for),
     unique_conflict: wordOf("UNIQUE_CONFLICT", task.unique_conflict),
     group: textOf(task.group),
-    required_labels: task.required_labels,
-    depends_on: task.depends_on,
+    required_labels: listOf(task.required_labels),
+    depends_on: listOf(task.depends_on),
     on_parent_failure: wordOf("PARENT_FAILURE", task.on_parent_failure),
-    tags: task.tags,
+    tags: listOf(task.tags),
     metadata: toMetadata(task.metadata, `${prefix}metadata`),
     traceparent: textOf(task.traceparent),
   };

@@ -3,7 +3,7 @@
  * out of protobuf's own range is refused here; every other rule is the operations'.
  */
 import { invalid } from "../operations/invalid.ts";
-import { formatDateTime, parseDateTime } from "../operations/rfc3339.ts";
+import { formatDateTime } from "../operations/rfc3339.ts";
 import type { WireDuration, WireEnum, WireTimestamp } from "./service.ts";
 
 const NANOS_PER_MS = 1_000_000;
@@ -29,9 +29,9 @@ export function msOf(duration: WireDuration | null): number | undefined {
   return Number(duration.seconds) * 1000 + Math.round(duration.nanos / NANOS_PER_MS);
 }
 
+/** Of a text as `formatDateTime` writes it. */
 export function toTimestamp(text: string | undefined): object | undefined {
-  const ms = text === undefined ? undefined : parseDateTime(text);
-  return ms === undefined ? undefined : secondsAndNanos(ms);
+  return text === undefined ? undefined : secondsAndNanos(Date.parse(text));
 }
 
 /** Also of milliseconds since 1970. */
@@ -54,6 +54,11 @@ export function toEnum(prefix: string, word: string | undefined): string | undef
 /** A text that says something. */
 export function textOf(text: string): string | undefined {
   return text === "" ? undefined : text;
+}
+
+/** A list with something in it. */
+export function listOf<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
 }
 
 function secondsAndNanos(ms: number): { seconds: number; nanos: number } {

@@ -2,11 +2,11 @@
 import type { EventEmitter } from "node:events";
 
 /** Runs with a signal that ends when the caller has gone, its deadline is over, or all closes. */
-export async function whileOpen(
+export async function whileOpen<T>(
   call: EventEmitter,
   closing: AbortSignal,
-  run: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const over = new AbortController();
   const end = () => over.abort();
   if (closing.aborted) end();
@@ -14,8 +14,10 @@ export async function whileOpen(
   closing.addEventListener("abort", end);
   call.once("cancelled", end);
   try {
-    await run(over.signal);
+    return await run(over.signal);
   } finally {
+    // The library calls it at the end of every call: an abort that nobody waits for is dear.
+    call.off("cancelled", end);
     closing.removeEventListener("abort", end);
   }
 }

@@ -83,6 +83,9 @@ export interface Attached {
 export interface Broker {
   readonly nodeId: string;
   status(): NodeStatus;
+  /** As `status` has them, for every answer: the rest of it is a look at all members. */
+  readonly applied: number;
+  readonly durability: NodeStatus["durability"];
 
   /** A write, from any node; `done` is called once, never synchronously. */
   request(command: Command, done: (outcome: Outcome) => void): void;
@@ -92,7 +95,7 @@ export interface Broker {
    * `minIndex` where given. Rejects with `TqError` code `no_leader` after the read deadline.
    */
   readBarrier(consistency: Consistency, minIndex?: number): Promise<number>;
-  task(id: TaskId): Promise<TaskView | undefined>;
+  task(id: TaskId): TaskView | undefined;
   /** As far as this node has applied; what has completed stays so. */
   hasCompleted(id: TaskId): boolean;
   /** Live tasks in id order after `after`; examines at most `work` tasks, hence `next`. */

@@ -173,7 +173,7 @@ const VERBS: Answering = {
       ...(position !== undefined && { position }),
       ...(since !== undefined && { since }),
     });
-    return { value, index: broker.status().applied };
+    return { value, index: broker.applied };
   },
   async cluster(broker, params) {
     params.refuseUnknown([]);

@@ -89,7 +89,7 @@ export async function reached(
   position: FeedPosition | undefined,
   field: string,
 ): Promise<void> {
-  if (position === undefined || position.index <= broker.status().applied) return;
+  if (position === undefined || position.index <= broker.applied) return;
   const end = await broker.readBarrier("linearizable");
   if (position.index <= end) return;
   const why = `${formatPosition(position)} is beyond the end of the log, which is at ${end}`;
@@ -156,7 +156,7 @@ export async function pollEvents(
   try {
     const page = await nextEvents(broker, after, { limit, filter }, { waitMs, signal });
     const value = { events: page.events.map(eventToJson), next: formatPosition(page.next) };
-    return { value, index: broker.status().applied };
+    return { value, index: broker.applied };
   } finally {
     leave();
   }

@@ -4,7 +4,7 @@
  * `id` and `idempotency_key` belong to the original and are ignored as well.
  */
 import { parseTaskId } from "task-queue-protocol";
-import { PRIORITIES, type RetryPolicy, type TaskContent, type TaskId } from "../queue/index.ts";
+import { PRIORITIES, type TaskContent, type TaskId } from "../queue/index.ts";
 import {
   checkContent,
   checkJson,
@@ -16,7 +16,7 @@ import {
 } from "./check-submit.ts";
 import { ExactJson } from "./exact-json.ts";
 import { mintId } from "./ids.ts";
-import { invalid, shown } from "./invalid.ts";
+import { invalid, shown, unknownField } from "./invalid.ts";
 import { EXTRA_FIELDS, readExtras } from "./parse-extras.ts";
 import { Fields } from "./read-fields.ts";
 import { readRetry } from "./retry-policy.ts";
@@ -64,6 +64,8 @@ export const READ_ONLY_FIELDS = [
   "schedule",
 ] as const;
 
+const SUBMIT: ReadonlySet<string> = new Set(SUBMIT_FIELDS);
+const READ_ONLY: ReadonlySet<string> = new Set(READ_ONLY_FIELDS);
 const BASE64_PADDING = /={1,2}$/;
 const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 const NOTHING: TaskPayload = { payload: Buffer.from("null"), payloadType: "json" };
@@ -100,28 +102,48 @@ export function parseSubmit(input: unknown, context: SubmitContext): SubmitOfJso
   const prefix = context.prefix ?? "";
   const what = prefix === "" ? "body" : prefix.slice(0, -1);
   const fields = Fields.of(input, what, prefix);
-  fields.refuseUnknown(SUBMIT_FIELDS, READ_ONLY_FIELDS);
-  const exported = READ_ONLY_FIELDS.some((name) => fields.raw(name) !== undefined);
+  const exported = isExported(fields);
+  const { payload, payloadType } = readPayload(fields);
+  const extras = readExtras(fields, exported, context.now);
+  // One literal, with the members in the order of those that the log holds; see `decodeContent`.
   const content: TaskContent = {
     type: readType(fields),
     // A copy of a task from a dead letter queue goes to where the original was submitted.
     queue: fields.string("original_queue") ?? fields.string("queue") ?? "default",
     priority: fields.oneOf("priority", PRIORITIES) ?? "normal",
-    ...readPayload(fields),
+    payload,
+    payloadType,
     delayMs: fields.integer("delay_ms") ?? 0,
     runAt: readRunAt(fields),
     timeoutMs: fields.integer("timeout_ms") ?? 0,
-    ...readExtras(fields, exported, context.now),
-    retry: { ...readMaxRetries(fields), ...readRetry(fields.object("retry")) },
+    retry: readWish(fields),
     idempotencyKey: readKey(fields, exported, context.idempotencyKey),
     tags: fields.strings("tags") ?? [],
     metadata: readMetadata(fields),
     traceparent: fields.string("traceparent") ?? traceOf(fields, context),
+    expiresInMs: extras.expiresInMs,
+    expiresAt: extras.expiresAt,
+    unique: extras.unique,
+    group: extras.group,
+    requires: extras.requires,
+    dependsOn: extras.dependsOn,
+    onParentFailure: extras.onParentFailure,
   };
   checkContent(content, context, prefix);
   const given = readId(fields);
   const minted = given === undefined || exported;
   return { id: minted ? mintId(context.now) : given, content, minted };
+}
+
+/** Refuses what is no field of a task; true: it is a task as a broker shows one. */
+function isExported(fields: Fields): boolean {
+  let exported = false;
+  for (const name of fields.names()) {
+    if (SUBMIT.has(name)) continue;
+    if (!READ_ONLY.has(name)) throw unknownField(fields.path(name), name, SUBMIT_FIELDS);
+    exported ||= fields.raw(name) !== undefined;
+  }
+  return exported;
 }
 
 function readType(fields: Fields): string {
@@ -179,9 +201,10 @@ function readRunAt(fields: Fields): number {
   return time === undefined ? 0 : Math.max(1, time);
 }
 
-function readMaxRetries(fields: Fields): Partial<RetryPolicy> {
+function readWish(fields: Fields): TaskContent["retry"] {
   const maxRetries = fields.integer("max_retries");
-  return maxRetries === undefined ? {} : { maxRetries };
+  const retry = readRetry(fields.object("retry"));
+  return maxRetries === undefined ? retry : { maxRetries, ...retry };
 }
 
 function readKey(fields: Fields, exported: boolean, header: string | undefined): string {

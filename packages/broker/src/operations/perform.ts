@@ -1,4 +1,5 @@
 /** One write as a promise: accepted, or a `TqError` that says why not. */
+import type { TqError } from "task-queue-protocol";
 import type { Accepted, Command, SubmitAll } from "../queue/index.ts";
 import { assert } from "../queue/index.ts";
 import type { Broker, Outcome } from "./broker.ts";
@@ -22,6 +23,24 @@ export async function perform(broker: Broker, command: Command): Promise<Perform
   const error = outcomeToError(outcome);
   if (error !== undefined) throw error;
   return toPerformed(outcome);
+}
+
+/** Each for itself and all at once; a refusal stands in the place of what was refused. */
+export function performEach(
+  broker: Broker,
+  commands: readonly Command[],
+): Promise<readonly (Performed | TqError)[]> {
+  return new Promise((resolve) => {
+    const ended = new Array<Performed | TqError>(commands.length);
+    let left = commands.length;
+    if (left === 0) resolve(ended);
+    for (const [at, command] of commands.entries()) {
+      broker.request(command, (outcome) => {
+        ended[at] = outcomeToError(outcome) ?? toPerformed(outcome);
+        if (--left === 0) resolve(ended);
+      });
+    }
+  });
 }
 
 /** All of its tasks were made, or a `TqError` says for which of them none was. */

@@ -5,7 +5,7 @@ import type { Broker } from "./broker.ts";
 import type { Answer } from "./read-options.ts";
 
 /** `value` is undefined when the task is gone by then. */
-export async function readBack(
+export function readBack(
   broker: Broker,
   id: TaskId,
   index: number,
@@ -19,9 +19,14 @@ export async function readAfter<T>(
   index: number,
   read: () => T | Promise<T>,
 ): Promise<Answer<T>> {
+  const applied = await caughtUp(broker, index);
+  return { value: await read(), index: applied };
+}
+
+/** Resolves with what this node has applied by then. */
+export async function caughtUp(broker: Broker, index: number): Promise<number> {
   try {
-    const applied = await broker.readBarrier("stale", index);
-    return { value: await read(), index: applied };
+    return await broker.readBarrier("stale", index);
   } catch (error) {
     // `no_leader` promises that nothing was done, and this write was done.
     if (!(error instanceof TqError && error.code === "no_leader")) throw error;

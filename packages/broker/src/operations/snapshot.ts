@@ -19,7 +19,7 @@ export async function readSnapshot(
   if (!/^[0-9a-f]{32}$/.test(id)) throw invalid("id", "32 hex digits, drawn by you for this one");
   const offset = params.integer("offset") ?? 0;
   if (offset < 0) throw invalid("offset", "0 or more");
-  const index = offset === 0 ? await barrier(broker, read) : broker.status().applied;
+  const index = offset === 0 ? await barrier(broker, read) : broker.applied;
   const { bytes, crc32, sha256 } = await broker.backupPiece(id, offset, index);
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
   const end = sha256 === undefined ? {} : { sha256 };

@@ -11,12 +11,14 @@ import {
 } from "task-queue-protocol";
 import {
   type Accepted,
+  type Command,
   encodeContent,
   LINKS_PER_COMMAND_MAX,
   type NewTask,
   type RetryPolicy,
   type TaskContent,
   type TaskId,
+  type TaskView,
   withWish,
 } from "../queue/index.ts";
 import type { Broker } from "./broker.ts";
@@ -25,8 +27,8 @@ import { EndedParents } from "./ended-parents.ts";
 import { invalid } from "./invalid.ts";
 import { ATOMIC_BYTES_MAX, BATCH_TASKS_MAX } from "./limits.ts";
 import { parseSubmit, type SubmitContext, type SubmitOfJson } from "./parse-task.ts";
-import { perform, performAll } from "./perform.ts";
-import { readBack } from "./read-back.ts";
+import { type Performed, perform, performAll, performEach } from "./perform.ts";
+import { caughtUp, readBack } from "./read-back.ts";
 import { Fields } from "./read-fields.ts";
 import type { Answer } from "./read-options.ts";
 import { taskToJson } from "./task-to-json.ts";
@@ -38,6 +40,8 @@ export interface SubmitSettings {
   readonly retry: RetryPolicy;
   /** Unfinished tasks per queue beyond which a submit is refused; 0 = no limit. */
   readonly queueDepthThreshold: number;
+  /** Whether answers repeat the payload, which the caller has; default: yes. */
+  readonly showPayload?: boolean | undefined;
 }
 
 export interface Submitted {
@@ -79,7 +83,16 @@ export async function submitTask(
 ): Promise<Answer<Submitted>> {
   const context = { ...contextOf(broker, settings), idempotencyKey, traceparent };
   const parsed = parseSubmit(input, context);
-  return submitParsed(broker, parsed, newTaskOf(parsed, settings, new EndedParents(broker)));
+  const task = newTaskOf(parsed, settings, new EndedParents(broker));
+  try {
+    const { reply, index } = await perform(broker, { ...task, type: "submit" });
+    const { value, index: applied } = await readBack(broker, reply.id ?? parsed.id, index);
+    return { value: submittedOf(parsed, reply, value, settings), index: applied };
+  } catch (error) {
+    // Under a key that belongs to another task the id just made is nobody's.
+    if (!(error instanceof TqError) || error.code === "idempotency_mismatch") throw error;
+    throw new SubmitRefused(error, formatTaskId(parsed.id));
+  }
 }
 
 /**
@@ -102,14 +115,7 @@ export async function submitBatch(
   const context = contextOf(broker, settings);
   const parsed = inputs.map((task, index) => parseOne(task, context, index));
   if (atomic) return submitTogether(broker, parsed, settings);
-  const parents = new EndedParents(broker);
-  const answers = await Promise.all(
-    parsed.map((one) => {
-      if (one instanceof TqError) return { value: { id: undefined, error: one }, index: 0 };
-      return settle(one, submitParsed(broker, one, newTaskOf(one, settings, parents)));
-    }),
-  );
-  return together(answers);
+  return submitEach(broker, parsed, settings);
 }
 
 /** The same for callers that gave ids and need no more than how each stands now. */
@@ -118,7 +124,7 @@ export async function submitAll(
   input: { readonly tasks: unknown; readonly atomic: true },
   settings: SubmitSettings,
 ): Promise<Answer<{ tasks: SubmittedJson[] }>> {
-  const { value, index } = await submitBatch(broker, input, settings);
+  const { value, index } = await submitBatch(broker, input, { ...settings, showPayload: false });
   const tasks = value.map((result) => {
     if ("error" in result) throw result.error;
     const { id, state } = result.task;
@@ -171,6 +177,22 @@ function parseOne(task: unknown, context: SubmitContext, index: number): SubmitO
   }
 }
 
+async function submitEach(
+  broker: Broker,
+  parsed: readonly (SubmitOfJson | TqError)[],
+  settings: SubmitSettings,
+): Promise<Answer<readonly BatchResult[]>> {
+  const parents = new EndedParents(broker);
+  const commands = parsed.flatMap((one): Command[] => {
+    return one instanceof TqError ? [] : [{ ...newTaskOf(one, settings, parents), type: "submit" }];
+  });
+  const ended = (await performEach(broker, commands)).values();
+  const sent = parsed.map((one): Sent => {
+    return one instanceof TqError ? { ended: one } : { parsed: one, ended: ended.next().value! };
+  });
+  return readAllBack(broker, sent, settings);
+}
+
 async function submitTogether(
   broker: Broker,
   parsed: readonly (SubmitOfJson | TqError)[],
@@ -185,11 +207,8 @@ async function submitTogether(
   const tasks = checked.map((one) => newTaskOf(one, settings, parents));
   try {
     const { replies, index } = await performAll(broker, { type: "submitAll", tasks });
-    return together(
-      await Promise.all(
-        checked.map((one, at) => settle(one, resultOf(broker, one, replies[at]!, index))),
-      ),
-    );
+    const sent = checked.map((one, at) => ({ parsed: one, ended: { reply: replies[at]!, index } }));
+    return await readAllBack(broker, sent, settings);
   } catch (error) {
     // With the ids that were made here, so that it can be sent again.
     if (!(error instanceof TqError) || error.code !== "outcome_unknown") throw error;
@@ -197,53 +216,65 @@ async function submitTogether(
   }
 }
 
-function together(answers: readonly Answer<BatchResult>[]): Answer<readonly BatchResult[]> {
-  return {
-    value: answers.map((answer) => answer.value),
-    index: Math.max(0, ...answers.map((answer) => answer.index)),
-  };
+/** Of a batch: what was performed, or why nothing was, of a task that could at least be read. */
+type Sent =
+  | { readonly parsed: SubmitOfJson; readonly ended: Performed | TqError }
+  | { readonly parsed?: undefined; readonly ended: TqError };
+
+/** One wait for the last of them, and then how each stands. */
+async function readAllBack(
+  broker: Broker,
+  sent: readonly Sent[],
+  settings: SubmitSettings,
+): Promise<Answer<readonly BatchResult[]>> {
+  const indexes = sent.map(({ ended }) => (ended instanceof TqError ? 0 : ended.index));
+  const last = Math.max(0, ...indexes);
+  const late = last === 0 ? undefined : await refusalOf(caughtUp(broker, last));
+  const value = sent.map((one) => resultOf(broker, one, late, settings));
+  return { value, index: last === 0 ? 0 : broker.applied };
 }
 
-async function settle(
-  { id }: SubmitOfJson,
-  answer: Promise<Answer<Submitted>>,
-): Promise<Answer<BatchResult>> {
+async function refusalOf(act: Promise<unknown>): Promise<TqError | undefined> {
   try {
-    return await answer;
+    await act;
+    return undefined;
+  } catch (error) {
+    if (error instanceof TqError) return error;
+    throw error;
+  }
+}
+
+/** `late`: why this node has not applied all of them, if it has not. */
+function resultOf(
+  broker: Broker,
+  { parsed, ended }: Sent,
+  late: TqError | undefined,
+  settings: SubmitSettings,
+): BatchResult {
+  if (parsed === undefined) return { id: undefined, error: ended };
+  const id = formatTaskId(parsed.id);
+  if (ended instanceof TqError) return { id, error: ended };
+  const { reply, index } = ended;
+  if (late !== undefined && index > broker.applied) return { id, error: late };
+  try {
+    return submittedOf(parsed, reply, broker.task(reply.id ?? parsed.id), settings);
   } catch (error) {
     if (!(error instanceof TqError)) throw error;
-    return { value: { id: formatTaskId(id), error }, index: 0 };
+    return { id, error };
   }
 }
 
-async function submitParsed(
-  broker: Broker,
-  parsed: SubmitOfJson,
-  task: NewTask,
-): Promise<Answer<Submitted>> {
-  try {
-    const { reply, index } = await perform(broker, { type: "submit", ...task });
-    return await resultOf(broker, parsed, reply, index);
-  } catch (error) {
-    // Under a key that belongs to another task the id just made is nobody's.
-    if (!(error instanceof TqError) || error.code === "idempotency_mismatch") throw error;
-    throw new SubmitRefused(error, formatTaskId(parsed.id));
-  }
-}
-
-async function resultOf(
-  broker: Broker,
+function submittedOf(
   parsed: SubmitOfJson,
   reply: Accepted,
-  index: number,
-): Promise<Answer<Submitted>> {
-  const { value: view, index: applied } = await readBack(broker, reply.id ?? parsed.id, index);
+  view: TaskView | undefined,
+  { showPayload = true }: SubmitSettings,
+): Submitted {
   if (view === undefined) {
     throw new TqError("not_found", "this task was submitted before and has since been deleted");
   }
-  const task = taskToJson(view, { payload: true });
   const duplicate = reply.duplicate && !isOwnCopy(parsed, reply.id);
-  return { value: { task, duplicate }, index: applied };
+  return { task: taskToJson(view, { payload: showPayload }), duplicate };
 }
 
 /**

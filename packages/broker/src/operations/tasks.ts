@@ -57,7 +57,7 @@ export async function waitForTask(
   }
   const finished = await broker.waitFinished(taskId, waiting.timeoutMs, waiting.signal);
   const view = finished ?? (await find(broker, taskId));
-  return { value: taskToJson(view, { payload: true }), index: broker.status().applied };
+  return { value: taskToJson(view, { payload: true }), index: broker.applied };
 }
 
 export async function cancelTask(
@@ -168,7 +168,7 @@ async function asChanged(broker: Broker, id: TaskId, index: number): Promise<Ans
  */
 async function checkDead(broker: Broker, id: TaskId, resend: boolean): Promise<void> {
   await broker.readBarrier("linearizable");
-  const view = await broker.task(id);
+  const view = broker.task(id);
   if (resend && (view === undefined || UNFINISHED.has(view.state))) return;
   if (view === undefined) throw noSuchTask();
   if (view.state === "dead") return;
@@ -177,7 +177,7 @@ async function checkDead(broker: Broker, id: TaskId, resend: boolean): Promise<v
 }
 
 async function find(broker: Broker, id: TaskId): Promise<TaskView> {
-  const view = await broker.task(id);
+  const view = broker.task(id);
   if (view === undefined) throw noSuchTask();
   return view;
 }

@@ -84,8 +84,9 @@ export function buildRestApp(context: RestContext): FastifyInstance {
   });
   // Thrown before the body is read: a path that does not exist needs no parsing of what it was
   // sent.
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", (request, _reply, done) => {
     if (request.is404) throw known.refusal(request);
+    done();
   });
   authenticate(app, context.access);
   app.setNotFoundHandler((request) => {
@@ -115,11 +116,12 @@ function addRoutes(app: FastifyInstance, context: RestContext): void {
 }
 
 function addCommonHeaders(app: FastifyInstance, context: RestContext): void {
-  app.addHook("onSend", async (request, reply) => {
+  app.addHook("onSend", (request, reply, _payload, done) => {
     withHeaders(context, reply);
     if (WRITES.has(request.method) && !isStranger(context, reply)) {
-      reply.header("x-tq-durability", context.broker.status().durability);
+      reply.header("x-tq-durability", context.broker.durability);
     }
+    done();
   });
   app.addHook("onResponse", (request, reply, done) => {
     const { statusCode: status, elapsedTime: ms } = reply;
@@ -135,7 +137,7 @@ function addCommonHeaders(app: FastifyInstance, context: RestContext): void {
 function withHeaders(context: RestContext, reply: FastifyReply): FastifyReply {
   if (!isStranger(context, reply)) {
     const { broker } = context;
-    if (!reply.hasHeader(APPLIED_INDEX)) reply.header(APPLIED_INDEX, broker.status().applied);
+    if (!reply.hasHeader(APPLIED_INDEX)) reply.header(APPLIED_INDEX, broker.applied);
     reply.header("x-tq-node", broker.nodeId);
   }
   return reply

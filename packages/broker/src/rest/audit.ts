@@ -3,7 +3,7 @@
  * refused for who asked are noted where that is found.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type Audit, detailOf, isAudited, targetOf } from "../operations/audit.ts";
+import { type Audit, type Deed, detailOf, isAudited, targetOf } from "../operations/audit.ts";
 import { APPLIED_INDEX, addressOf } from "./request-parts.ts";
 
 declare module "fastify" {
@@ -18,24 +18,32 @@ const WITHDRAWN: ReadonlySet<string> = new Set(["unauthenticated", "permission_d
 /** To be called before any other hook sees the answer: they add an index where there is none. */
 export function auditRequests(app: FastifyInstance, audit: Audit): void {
   app.decorateRequest("refusedWith", undefined);
-  app.addHook("onSend", async (request, reply) => {
-    const { permitted, caller, body, refusedWith = "ok" } = request;
-    if (permitted === undefined || caller === undefined || WITHDRAWN.has(refusedWith)) return;
-    if (!permitted.some((verb) => isAudited(verb, body))) return;
-    const index = reply.getHeader(APPLIED_INDEX);
-    const verb = permitted.join("+");
-    const details = [wayOf(request), detailOf(body)];
-    await audit.action({
-      who: caller.name,
-      from: addressOf(request),
-      door: "rest",
-      verb,
-      target: targetIn(request, reply),
-      detail: details.filter((each) => each !== undefined && each !== verb).join(" ") || undefined,
-      outcome: refusedWith,
-      index: refusedWith === "ok" && index !== undefined ? Number(index) : undefined,
-    });
+  app.addHook("onSend", (request, reply, _payload, done) => {
+    const deed = deedOf(request, reply);
+    // A promise for each of the many that are none of its business is what this is without.
+    if (deed === undefined) done();
+    else audit.action(deed).then(() => done(), done);
   });
+}
+
+/** Undefined: it is none that the log is told of. */
+function deedOf(request: FastifyRequest, reply: FastifyReply): Deed | undefined {
+  const { permitted, caller, body, refusedWith = "ok" } = request;
+  if (permitted === undefined || caller === undefined || WITHDRAWN.has(refusedWith)) return;
+  if (!permitted.some((verb) => isAudited(verb, body))) return;
+  const index = reply.getHeader(APPLIED_INDEX);
+  const verb = permitted.join("+");
+  const details = [wayOf(request), detailOf(body)];
+  return {
+    who: caller.name,
+    from: addressOf(request),
+    door: "rest",
+    verb,
+    target: targetIn(request, reply),
+    detail: details.filter((each) => each !== undefined && each !== verb).join(" ") || undefined,
+    outcome: refusedWith,
+    index: refusedWith === "ok" && index !== undefined ? Number(index) : undefined,
+  };
 }
 
 /** By the path; a job that was started is where the answer says. */

@@ -59,7 +59,7 @@ export function answerBrokenRequest(
     "Connection: close",
   ];
   if (broker !== undefined) {
-    head.push(`X-TQ-Node: ${broker.nodeId}`, `X-TQ-Applied-Index: ${broker.status().applied}`);
+    head.push(`X-TQ-Node: ${broker.nodeId}`, `X-TQ-Applied-Index: ${broker.applied}`);
   }
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }

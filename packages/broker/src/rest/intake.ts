@@ -33,8 +33,8 @@ const LIMITS: IntakeLimits = {
 export function limitIntake(app: FastifyInstance, limits: IntakeLimits = LIMITS): void {
   let requests = 0;
   let bodyBytes = 0;
-  app.addHook("onRequest", async (request, reply) => {
-    if (isProbe(request)) return;
+  app.addHook("onRequest", (request, reply, done) => {
+    if (isProbe(request)) return done();
     // It would never be told to have ended: that was before, while its key was looked at.
     if (reply.raw.destroyed) throw new TqError("invalid_request", "its caller has gone");
     const announced = bodyBytesOf(request);
@@ -49,6 +49,7 @@ export function limitIntake(app: FastifyInstance, limits: IntakeLimits = LIMITS)
       requests--;
       bodyBytes -= announced;
     });
+    done();
   });
   app.register(underPressure, {
     maxEventLoopDelay: LOOP_DELAY_MS_MAX,

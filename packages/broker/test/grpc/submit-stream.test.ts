@@ -81,7 +81,7 @@ test("no more is taken in while so many wait, and all of it is answered", async 
     stream.write({ sequence, tasks: [{ type: "t" }] });
   }
   stream.end();
-  await expect.poll(() => holding.held.length).toBe(UNANSWERED_MAX);
+  await expect.poll(() => holding.held.length, { timeout: 10_000 }).toBe(UNANSWERED_MAX);
   // A call that came later passes, so what could have come of the stream has come.
   await h.call("ListQueues");
   expect(holding.held).toHaveLength(UNANSWERED_MAX);

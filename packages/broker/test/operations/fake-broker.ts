@@ -52,6 +52,14 @@ export class FakeBroker implements Broker {
   readonly #waiters = new Map<string, Waiter[]>();
   readonly #appliedListeners = new Set<() => void>();
 
+  get applied(): number {
+    return this.status().applied;
+  }
+
+  get durability(): NodeStatus["durability"] {
+    return this.status().durability;
+  }
+
   status(): NodeStatus {
     return {
       nodeId: this.nodeId,
@@ -127,7 +135,7 @@ export class FakeBroker implements Broker {
     return this.machine.graphNode(id)?.state === "completed";
   }
 
-  async task(id: TaskId): Promise<TaskView | undefined> {
+  task(id: TaskId): TaskView | undefined {
     return this.machine.task(id);
   }
 

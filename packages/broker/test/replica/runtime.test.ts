@@ -1,5 +1,5 @@
 import { DEFAULTS } from "task-queue-raft";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { LocalBroker } from "../../src/local-broker.ts";
 import type { Outcome, SessionChannel } from "../../src/operations/broker.ts";
 import type { Bus, LogStore } from "../../src/ports.ts";
@@ -208,7 +208,7 @@ describe("a fault", () => {
     const { broker, state, faults, perform } = start();
     await perform(submit());
     state.broken = true;
-    await expect(broker.task(makeId(999_999))).rejects.toThrow("checksum");
+    expect(() => broker.task(makeId(999_999))).toThrow("checksum");
     expect(faults).toEqual(["the state could not be read"]);
   });
 });
@@ -255,8 +255,33 @@ test("a question that outlasts a clean stop is no fault", async () => {
   const { runtime, broker, state, faults } = start();
   await runtime.close();
   state.broken = true;
-  await expect(broker.task(makeId(999_999))).rejects.toThrow("checksum");
+  expect(() => broker.task(makeId(999_999))).toThrow("checksum");
   expect(faults).toEqual([]);
+});
+
+test("what was applied here is read without a turn, what was not is waited for", async () => {
+  const { runtime, broker, perform } = start();
+  await perform(submit());
+  const input = vi.spyOn(runtime, "input");
+  const { applied } = broker;
+  await expect(broker.readBarrier("stale", applied)).resolves.toBe(applied);
+  expect(input).not.toHaveBeenCalled();
+  const later = broker.readBarrier("stale", applied + 1);
+  const known = broker.readBarrier("linearizable");
+  expect(input).toHaveBeenCalledTimes(2);
+  await expect(known).resolves.toBe(applied);
+  await perform(submit());
+  await expect(later).resolves.toBe(applied + 1);
+});
+
+test("what every answer carries is what the status says", async () => {
+  const { broker, perform } = start(50);
+  await perform(submit());
+  expect(broker.status()).toMatchObject({
+    applied: broker.applied,
+    durability: broker.durability,
+  });
+  expect(broker.durability).toBe("single");
 });
 
 test("a wait whose caller has gone already does not wait", async () => {

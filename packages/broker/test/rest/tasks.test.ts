@@ -205,6 +205,19 @@ describe("a write that was done on a node that falls behind", () => {
     expect((await h.post("/tasks", { id: ID, type: "mail" })).status).toBe(200);
     expect((await h.post(`/tasks/${id}/cancel`)).status).toBe(200);
   });
+
+  test("of a batch, each by itself: what is there by then is shown", async () => {
+    h.broker.behind = true;
+    // The first of the two has come here, the second has not.
+    h.broker.state = { applied: h.broker.machine.applied + 1 };
+    const tasks = [{ type: "a" }, { type: "" }, { id: ID, type: "b" }];
+    const { status, body } = await h.post("/tasks/batch", { tasks });
+    expect(status).toBe(201);
+    const [a, wrong, b] = body.tasks;
+    expect(a).toMatchObject({ type: "a", state: "pending" });
+    expect(wrong.error).toMatchObject({ code: "invalid_request", field: "tasks[1].type" });
+    expect(b).toMatchObject({ id: ID, error: { code: "outcome_unknown", retryable: true } });
+  });
 });
 
 describe("POST /tasks/:id/reschedule", () => {

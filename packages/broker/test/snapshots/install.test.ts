@@ -168,8 +168,8 @@ describe("a snapshot that the leader wants fetched", () => {
     node.hear(appendAfter(leader, 9_999));
     await reaches(node, index + 1);
     await expect.poll(() => node.disk.states.live.mark.applied).toBe(index + 1);
-    expect((await node.broker.task(makeId(9_999)))?.state).toBe("pending");
-    expect((await node.broker.task(makeId(20)))?.state).toBe("pending");
+    expect(node.broker.task(makeId(9_999))?.state).toBe("pending");
+    expect(node.broker.task(makeId(20))?.state).toBe("pending");
     expect(await node.broker.listFinished({}, undefined, 10)).toEqual({
       tasks: [],
       next: undefined,

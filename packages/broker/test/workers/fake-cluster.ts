@@ -199,6 +199,14 @@ export class FakeNode extends MachineReads implements Broker {
     this.nodeId = nodeId;
   }
 
+  get applied(): number {
+    return this.status().applied;
+  }
+
+  get durability(): NodeStatus["durability"] {
+    return this.status().durability;
+  }
+
   status(): NodeStatus {
     const { leader, index } = this.#cluster;
     return {
@@ -244,7 +252,7 @@ export class FakeNode extends MachineReads implements Broker {
     return this.#cluster.machine.graphNode(id)?.state === "completed";
   }
 
-  async task(id: TaskId): Promise<TaskView | undefined> {
+  task(id: TaskId): TaskView | undefined {
     return this.#cluster.machine.task(id);
   }
 

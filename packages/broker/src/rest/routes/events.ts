@@ -96,7 +96,7 @@ function begin(broker: Broker, request: FastifyRequest, reply: FastifyReply): vo
     "x-content-type-options": "nosniff",
     "x-tq-node": broker.nodeId,
     [REQUEST_ID]: request.id,
-    [APPLIED_INDEX]: broker.status().applied,
+    [APPLIED_INDEX]: broker.applied,
   });
 }
 
