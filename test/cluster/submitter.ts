@@ -120,7 +120,7 @@ async function overRest(
 }
 
 /** What client and worker library have to be told besides the servers. */
-export function dialOf({ access }: Front): { apiKey?: string; tls?: TlsOptions } {
+export function dialOf({ access }: Pick<Front, "access">): { apiKey?: string; tls?: TlsOptions } {
   const { tls, apiKey } = access ?? {};
   return {
     ...(tls && { tls: { ca: tls.ca, serverName: tls.servername } }),

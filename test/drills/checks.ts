@@ -1,15 +1,21 @@
 /** What every drill ends with: nothing lost, nobody elected who should not have been. */
 import { connect } from "task-queue-client";
 import { asideIn } from "../cluster/damage.ts";
-import { httpGet, type Node, type TestCluster } from "../cluster/processes.ts";
+import { type Front, httpGet, type Node, type TestCluster } from "../cluster/processes.ts";
+import { dialOf } from "../cluster/submitter.ts";
 import type { Writer } from "./writer.ts";
 
 /** With so short a log a member that is far behind needs a snapshot. */
 export const FEW_ENTRIES = { TQ_RAFT__SNAPSHOT_ENTRIES: "100" };
 
 /** Says how many acknowledged tasks are not there any more; true when there are none. */
-export async function nothingLost(cluster: TestCluster, writer: Writer): Promise<boolean> {
-  const client = connect({ servers: cluster.running.map((node) => node.address) });
+export async function nothingLost(
+  cluster: TestCluster,
+  writer: Writer,
+  access: Front["access"] = {},
+): Promise<boolean> {
+  const servers = cluster.running.map((node) => node.address);
+  const client = connect({ servers, ...dialOf({ access }) });
   const found = new Set<string>();
   for await (const task of client.list({ queue: "drill" })) found.add(task.id);
   await client.close();

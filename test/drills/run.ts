@@ -4,6 +4,7 @@
  * machine. Exit status: 0 when nothing acknowledged was lost and no request failed, 1 otherwise,
  * 64 for a wrong command line.
  */
+import { attacks } from "./attacks.ts";
 import { backlog } from "./backlog.ts";
 import { calm } from "./calm.ts";
 import { damage } from "./damage.ts";
@@ -11,6 +12,7 @@ import { failover } from "./failover.ts";
 import { full } from "./full.ts";
 import { hang } from "./hang.ts";
 import { history } from "./history.ts";
+import { keys } from "./keys.ts";
 import { blackout, power } from "./power.ts";
 import { rest } from "./rest.ts";
 import { restarts } from "./restarts.ts";
@@ -39,6 +41,8 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   roll: { run: roll, unit: "times up and down", amount: 2 },
   backlog: { run: backlog, unit: "pending tasks", amount: 1_000_000 },
   history: { run: history, unit: "finished tasks", amount: 10_000_000 },
+  keys: { run: keys, unit: "seconds of wrong keys", amount: 30 },
+  attacks: { run: attacks, unit: "seconds of each attack", amount: 5 },
   calm: { run: calm, unit: "tasks in the cluster", amount: 400_000 },
 };
 

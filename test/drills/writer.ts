@@ -4,6 +4,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "task-queue-client";
+import type { Front } from "../cluster/processes.ts";
+import { dialOf } from "../cluster/submitter.ts";
 
 export interface Write {
   readonly startedAt: number;
@@ -15,15 +17,22 @@ export interface Writer {
   readonly acknowledged: readonly Write[];
   readonly ids: ReadonlySet<string>;
   readonly failures: readonly unknown[];
-  /** Resolves when all under way are answered. */
+  /** Resolves when all that are under way now are answered. */
+  answered(): Promise<void>;
+  /** Resolves when all under way are answered, and there are no more. */
   stop(): Promise<void>;
 }
 
 const TICK_MS = 5;
 const DEADLINE_MS = 30_000;
 
-export function writeSteadily(servers: readonly string[], perSecond: number): Writer {
-  const client = connect({ servers, timeoutMs: DEADLINE_MS, name: "drill" });
+export function writeSteadily(
+  servers: readonly string[],
+  perSecond: number,
+  access: Front["access"] = {},
+): Writer {
+  const dial = dialOf({ access });
+  const client = connect({ servers, timeoutMs: DEADLINE_MS, name: "drill", ...dial });
   const acknowledged: Write[] = [];
   const ids = new Set<string>();
   const failures: unknown[] = [];
@@ -56,6 +65,7 @@ export function writeSteadily(servers: readonly string[], perSecond: number): Wr
     acknowledged,
     ids,
     failures,
+    answered: async () => void (await Promise.all(open)),
     stop: async () => {
       stopped = true;
       await stream;

@@ -22,6 +22,7 @@ export { type Frame, FrameReader } from "./frame-reader.ts";
 export * from "./limits.ts";
 export * from "./message.ts";
 export { PERMISSIONS, type Permission } from "./permissions.ts";
+export { printableJson } from "./printable-json.ts";
 export { ProtocolError } from "./protocol-error.ts";
 export * from "./queue-json.ts";
 export { formatTaskId, isTaskId, parseTaskId, TASK_ID_BYTES } from "./task-id.ts";

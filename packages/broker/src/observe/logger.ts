@@ -1,5 +1,6 @@
 /** The broker's log: JSON lines, to standard output or to a file that SIGHUP reopens. */
 import { pino } from "pino";
+import { printableJson } from "task-queue-protocol";
 
 export interface NodeLogger {
   debug(fields: object, text: string): void;
@@ -32,6 +33,7 @@ export function createLogger({ level, file, nodeId }: LoggerOptions): NodeLogger
       base: { node: nodeId },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      hooks: { streamWrite: printableJson },
     },
     destination,
   );

@@ -1,6 +1,7 @@
 /**
- * What each route of REST needs, written down by hand from the interface's rules rather than read
- * from the program: the second opinion that the tests of permissions compare it with.
+ * What each route of REST and each method of gRPC needs, written down by hand from the interface's
+ * rules rather than read from the program: the second opinion that the tests of permissions compare
+ * it with.
  */
 import type { Permission } from "../../src/operations/permissions.ts";
 
@@ -61,4 +62,19 @@ export const JOB_KINDS: Readonly<Record<string, Permission>> = {
   retry: DEAD,
   delete: DEAD,
   cancel: "cancel_tasks",
+};
+
+/** The same of gRPC's methods. */
+export const METHODS: Readonly<Record<string, Permission>> = {
+  SubmitTask: "submit_tasks",
+  SubmitTasks: "submit_tasks",
+  SubmitStream: "submit_tasks",
+  GetTask: READ,
+  ListTasks: READ,
+  CancelTask: "cancel_tasks",
+  RetryTask: DEAD,
+  WatchTasks: READ,
+  ListQueues: READ,
+  ListWorkers: READ,
+  ClusterStatus: READ,
 };

@@ -155,7 +155,7 @@ describe("damage", () => {
         const fault = await faultOf(inPieces(bytes, 512));
         if (!bytes.equals(whole)) expect(fault).toBeInstanceOf(SnapshotDamage);
       }),
-      { numRuns: 2_000 },
+      { numRuns: 10_000 },
     );
   });
 

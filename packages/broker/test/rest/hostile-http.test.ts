@@ -57,6 +57,17 @@ describe("a request that can be read in two ways", () => {
     ["a header without a colon", ["Transfer-Encoding chunked"], "0\r\n\r\n"],
     ["a header that goes on in the next line", ["X: y", " Content-Length: 2"], "{}"],
     ["a line that ends with CR alone", ["X: y\rContent-Length: 2"], "{}"],
+    ["a line that ends with LF alone", ["X: y\nContent-Length: 2"], "{}"],
+    [
+      "a chunk's line that ends with LF alone",
+      ["Transfer-Encoding: chunked"],
+      "2\n{}\r\n0\r\n\r\n",
+    ],
+    [
+      "LF in what a chunk says of itself",
+      ["Transfer-Encoding: chunked"],
+      "2;\n\r\n{}\r\n0\r\n\r\n",
+    ],
     ["NUL in a header", ["X: a\0b"], ""],
     ["a name that is no token", ["Content(Length: 2"], "{}"],
     ["a chunk's size with a sign", ["Transfer-Encoding: chunked"], "+2\r\n{}\r\n0\r\n\r\n"],

@@ -35,7 +35,7 @@ describe("a body that cannot be read", () => {
     '{"type":"t","__proto__":{"polluted":1}}',
     '{"type":"t","payload":{"a":{"__proto__":{"polluted":1}}}}',
     '{"type":"t","payload":{"constructor":{"prototype":{"polluted":1}}}}',
-  ])("%s", async (body) => {
+  ])("%s, which would reach every object", async (body) => {
     const answer = await h.post("/tasks", body);
     expect([answer.status, answer.body.detail]).toEqual([
       400,

@@ -107,7 +107,7 @@ describe("GET /tasks", () => {
     ["state=dead", "state"],
     ["queue=a&queue=b", "queue"],
     ["__proto__=1", "__proto__"],
-  ])("%s is refused", async (query, field) => {
+  ])("of tasks, %s is refused", async (query, field) => {
     const { status, body } = await h.get(`/tasks?${query}`);
     expect([status, body.field]).toEqual([400, field]);
   });

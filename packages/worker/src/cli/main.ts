@@ -3,6 +3,7 @@
  * works until a signal, and ends with status 0 when it could leave in order.
  */
 import { pino } from "pino";
+import { printableJson } from "task-queue-protocol";
 import { builtinHandlers } from "../handlers/index.ts";
 import { createWorker } from "../index.ts";
 import type { Logger } from "../logger.ts";
@@ -36,6 +37,7 @@ async function work(flags: WorkerFlags): Promise<void> {
     base: { pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    hooks: { streamWrite: printableJson },
   });
   const worker = await makeWorker(flags, logger);
   const health = await makeHealth(flags, worker, logger);
