@@ -203,6 +203,23 @@ export function stateStoreConformance(name: string, make: () => Promise<StateSto
         await view.close();
       }));
 
+    test("compacting changes nothing of what is there", () =>
+      using(async ({ store, reopen }) => {
+        const key = (n: number) => Uint8Array.of(n % 0x80, 0xff, 0xff, n);
+        const all = Array.from({ length: 200 }, (_, n) => ({ key: key(n), value: key(n) }));
+        await store.flush({ applied: 1, writes: all }, markAt(1));
+        const removed = all.filter((_, n) => n % 2 === 0);
+        const writes = removed.map((each) => ({ ...each, value: undefined }));
+        await store.flush({ applied: 2, writes }, markAt(2));
+        const { beforeBytes, afterBytes } = await store.compact();
+        expect(beforeBytes).toBeGreaterThanOrEqual(0);
+        expect(afterBytes).toBeGreaterThanOrEqual(0);
+        const range = { gte: new Uint8Array(), lt: new Uint8Array(5).fill(255) };
+        const found = await ((await reopen?.()) ?? store).scan(range, 1000);
+        expect(found).toHaveLength(100);
+        expect(found.every(([, value]) => value[3]! % 2 === 1)).toBe(true);
+      }));
+
     test("any sequence of flushes leaves what a map would hold", async () => {
       const write = fc.record({
         key: fc.uint8Array({ maxLength: 4 }),

@@ -1,6 +1,6 @@
 /** What a verb is: its arguments for the parser, and what it does with them. */
 import type { Argv } from "yargs";
-import type { AdminClient, Io } from "./io.ts";
+import type { AdminClient, ConnectOptions, Io } from "./io.ts";
 import type { Output } from "./output/output.ts";
 import type { VerbTable } from "./verb-table.ts";
 
@@ -11,6 +11,8 @@ export interface Context {
   readonly client: AdminClient;
   /** Another connection, to this broker and no other; whoever asks for it closes it. */
   connect(address: string, timeoutMs: number): AdminClient;
+  /** What `client` was opened with, for connections of other kinds. */
+  readonly dial: () => Pick<ConnectOptions, "servers" | "apiKey" | "tls">;
   readonly io: Io;
   readonly out: Output;
   readonly args: Arguments;

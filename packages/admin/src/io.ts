@@ -13,6 +13,7 @@ export type AdminClient = Pick<
   | "cancel"
   | "close"
   | "cluster"
+  | "compact"
   | "dead"
   | "events"
   | "get"
@@ -65,8 +66,11 @@ export interface Io {
   ask(question: string): Promise<string>;
   /** Ends early when `signal` says so. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Aborted by Ctrl-C, which from now on does not end the program by itself. */
-  interrupted(): AbortSignal;
+  /**
+   * Aborted by Ctrl-C, or by any of `signals`, the first of which from now on does not end the
+   * program by itself.
+   */
+  interrupted(signals?: readonly NodeJS.Signals[]): AbortSignal;
   /** Lines of the terminal. */
   rows(): number;
   /** Runs `tq-broker`; throws `CliError` when it is not there. */
@@ -106,9 +110,9 @@ export const PROCESS_IO: Io = {
   readStdin: () => readFileSync(STDIN, "utf8"),
   ask: askOnTerminal,
   sleep: (ms, signal) => delay(ms, undefined, signal && { signal }).catch(() => undefined),
-  interrupted: () => {
+  interrupted: (signals = ["SIGINT"]) => {
     const controller = new AbortController();
-    process.once("SIGINT", () => controller.abort());
+    for (const each of signals) process.once(each, () => controller.abort());
     return controller.signal;
   },
   rows: () => process.stdout.rows || ROWS_DEFAULT,

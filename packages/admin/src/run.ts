@@ -61,6 +61,7 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
       const options = { servers: address, tls: tlsOf(args, io), apiKey, timeoutMs: ms, stay: true };
       return openClient(io, options, NO_WATCH);
     },
+    dial: () => ({ servers, tls: tlsOf(args, io), apiKey: apiKey() }),
     io,
     out,
     args,

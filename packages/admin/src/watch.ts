@@ -45,8 +45,8 @@ async function once(command: Command, context: Context): Promise<string> {
   try {
     const io = { ...context.io, stderr: take };
     const out = new Output("table", take);
-    const { client, connect, args, verbs, timeoutMs } = context;
-    await command.run({ client, connect, io, out, args, verbs, timeoutMs });
+    const { client, connect, dial, args, verbs, timeoutMs } = context;
+    await command.run({ client, connect, dial, io, out, args, verbs, timeoutMs });
   } catch (error) {
     if (!(error instanceof TqError)) throw error;
     take(`${printableLines(explain(error).message)}\n`);

@@ -89,6 +89,10 @@ export class FakeClient implements AdminClient {
   wait = (id: string, options?: unknown): Promise<TaskJson> => {
     return this.#answer(this.finished, "wait", id, options);
   };
+  compact = () => {
+    const { node_id } = this.#view();
+    return this.#answer({ node_id, before_bytes: 9_000_000, after_bytes: 4_000 }, "compact");
+  };
   cluster = (): Promise<ClusterJson> => {
     return this.#answer(this.#view(), "cluster");
   };

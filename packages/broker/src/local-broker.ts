@@ -14,6 +14,7 @@ import type {
   Attached,
   BackupPiece,
   Broker,
+  Compacted,
   Consistency,
   ListPage,
   NodeStatus,
@@ -56,6 +57,7 @@ export class LocalBroker implements Broker {
   readonly #facts: StatusFacts;
   readonly #history: HistoryReader;
   readonly #members: MemberRequests;
+  #compacting: Promise<Compacted> | undefined;
   /** Who waits for the end of which task, by its id as text. */
   readonly #watchers = new Map<string, Set<() => void>>();
 
@@ -208,6 +210,13 @@ export class LocalBroker implements Broker {
 
   storageStats(): Promise<Readonly<Record<string, string>>> {
     return this.#runtime.state.stats();
+  }
+
+  compactState(): Promise<Compacted> {
+    this.#compacting ??= this.#runtime.state.compact().finally(() => {
+      this.#compacting = undefined;
+    });
+    return this.#compacting;
   }
 
   backupPiece(id: string, offset: number, minIndex: number): Promise<BackupPiece> {

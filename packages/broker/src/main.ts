@@ -1,6 +1,7 @@
 /** tq-broker: reads its settings, runs one broker, and leaves with a status that says why. */
 import { createRequire } from "node:module";
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
+import { checkFiles } from "./check-files.ts";
 import type { ApiKey } from "./config/api-keys.ts";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load-config.ts";
@@ -21,7 +22,7 @@ const { version } = createRequire(import.meta.url)("../package.json") as { versi
 export async function main(argv: readonly string[]): Promise<void> {
   process.title = "tq-broker";
   const config = settingsOrExit(argv);
-  if (config.checkOnly) return sayValid(config);
+  if (config.checkOnly) return check(config);
   const { acceptRestoredData: acceptRestored } = config;
   const { logLevel: level, logFile: file } = config.monitoring;
   const log = createLogger({ level, file, nodeId: config.raft.nodeId });
@@ -147,10 +148,19 @@ function settingsOrExit(argv: readonly string[]): ReturnType<typeof loadConfig> 
   }
 }
 
-/** What a start would say of its settings beside that it takes them. */
-function sayValid({ file, notices }: Config): void {
-  const notes = notices.map(({ text }) => `note: ${text}\n`).join("");
-  process.stdout.write(`${notes}${file ?? "settings"}: valid\n`);
+/** What a start would say of its settings, and of the files that they name. */
+async function check(config: Config): Promise<void> {
+  const texts = config.notices.map(({ text }) => text);
+  try {
+    texts.push(...(await checkFiles(config, Date.now())));
+  } catch (error) {
+    if (!hasExitStatus(error)) throw error;
+    process.stderr.write(`tq-broker: ${error.message}\n`);
+    process.exitCode = error.exitStatus;
+    return;
+  }
+  const notes = texts.map((text) => `note: ${text}\n`).join("");
+  process.stdout.write(`${notes}${config.file ?? "settings"}: valid\n`);
 }
 
 /** One clear line, then the end: a node that cannot keep its promise does not go on. */

@@ -98,6 +98,8 @@ export interface StateStore extends RecordReader {
   view(): Promise<StateView>;
   /** What the store says of itself, for people. */
   stats(): Promise<Readonly<Record<string, string>>>;
+  /** Gives back what removed records still take on disk; the sizes before and after, about. */
+  compact(): Promise<{ readonly beforeBytes: number; readonly afterBytes: number }>;
   /** Waits for reads under way; later ones reject. */
   close(): Promise<void>;
 }

@@ -10,6 +10,7 @@ import {
   type Calls,
   type CallVerb,
   type ClusterJson,
+  type CompactJson,
   type EventJson,
   type GraphJson,
   type ListJson,
@@ -17,19 +18,13 @@ import {
   type QueueJson,
   type StatsJson,
   type TaskJson,
-  TqError,
   WAIT_MS_MAX,
   type WorkerJson,
 } from "task-queue-protocol";
 import { uuidv7obj } from "uuidv7";
 import { Caller, type CallOptions } from "./caller.ts";
-import {
-  type ApiKey,
-  checkTls,
-  type DialOptions,
-  Link,
-  type TlsOptions,
-} from "./connection/index.ts";
+import { checkTlsOptions } from "./check-tls-options.ts";
+import { type ApiKey, type DialOptions, Link, type TlsOptions } from "./connection/index.ts";
 import { deadLetters } from "./dead-letters.ts";
 import { closedError, timeoutError } from "./errors.ts";
 import { type EventFilter, type FollowOptions, follow } from "./follow.ts";
@@ -343,6 +338,11 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     return this.#call("audit", params);
   }
 
+  /** Gives the disk of the node that answers back what removed records still take. */
+  compact(): Promise<CompactJson> {
+    return this.#call("compact", {});
+  }
+
   cluster(): Promise<ClusterJson> {
     return this.#call("cluster", {});
   }
@@ -388,12 +388,4 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
  */
 export function connect<const M extends TaskMap = AnyTasks>(options: ClientOptions<M>): Client<M> {
   return new Client(options);
-}
-
-function checkTlsOptions(tls: TlsOptions): void {
-  try {
-    checkTls(tls);
-  } catch (cause) {
-    throw new TqError("invalid_request", (cause as Error).message, { field: "tls", cause });
-  }
 }

@@ -1,6 +1,7 @@
 /** The public names of tq's client. */
 export type {
   ClusterJson,
+  CompactJson,
   ErrorGroupJson,
   EventJson,
   GraphJson,

@@ -3,6 +3,7 @@
  * are those of the REST interface.
  */
 import type { AuditPageJson, AuditParams } from "./audit-line.ts";
+import type { ClusterJson, CompactJson, WorkerJson } from "./cluster-json.ts";
 import type {
   ConfigureQueueParams,
   DeleteQueueParams,
@@ -241,51 +242,6 @@ export interface JobParams extends ReadParams {
   id: string;
 }
 
-export interface WorkerJson {
-  id: string;
-  name: string;
-  state: string;
-  queues: string[];
-  types: string[];
-  labels: Record<string, string>;
-  concurrency: number;
-  running: number;
-  last_heartbeat_at: string;
-  version: string;
-}
-
-export interface MemberJson {
-  id: string;
-  address: string;
-  role: string;
-  /** null: only the leader knows. */
-  match_index: number | null;
-  lag: number | null;
-  healthy: boolean;
-  /** Of its program; empty: only that member itself knows. */
-  version: string;
-  /** Versions of the cluster that its program knows, both ends included; null: it never said. */
-  supports: { min: number; max: number } | null;
-}
-
-export interface ClusterJson {
-  cluster_id: string;
-  /** What all members work with. */
-  cluster_version: number;
-  leader_id: string | null;
-  term: number;
-  /** Who answers, and its part in the cluster. */
-  node_id: string;
-  role: string;
-  ready: boolean;
-  /** Why it is not ready; absent when it is. */
-  reason?: string;
-  applied_index: number;
-  commit_index: number;
-  durability: string;
-  members: MemberJson[];
-}
-
 /** The piece at 0 begins a snapshot, and each other one follows the one before. */
 export interface SnapshotParams extends ReadParams {
   /** 32 hex digits, drawn by the asker for this one. */
@@ -354,6 +310,7 @@ export interface Calls {
   stats: { params: ReadParams; answer: StatsJson };
   snapshot: { params: SnapshotParams; answer: SnapshotJson };
   audit: { params: AuditParams; answer: AuditPageJson };
+  compact: { params: Record<string, never>; answer: CompactJson };
   cluster: { params: Record<string, never>; answer: ClusterJson };
   add_member: { params: AddMemberParams; answer: ClusterJson };
   promote_member: { params: MemberParams; answer: ClusterJson };
@@ -389,6 +346,7 @@ export const CALL_VERBS = [
   "stats",
   "snapshot",
   "audit",
+  "compact",
   "cluster",
   "add_member",
   "promote_member",

@@ -6,6 +6,7 @@ export * from "./audit-line.ts";
 export { ByteReader } from "./byte-reader.ts";
 export { ByteWriter } from "./byte-writer.ts";
 export * from "./calls.ts";
+export * from "./cluster-json.ts";
 export {
   decodeMessage,
   encodeMessage,

@@ -1,8 +1,10 @@
 /** Every verb, in the order of the help. */
 import type { Command, CommandGroup } from "../command.ts";
 import { audit } from "./audit/audit.ts";
+import { bench } from "./bench.ts";
 import { cancel } from "./cancel.ts";
 import { clusterStatus } from "./cluster-status.ts";
+import { compact } from "./compact.ts";
 import { completion } from "./completion.ts";
 import { configValidate } from "./config/validate.ts";
 import { createSnapshot } from "./create-snapshot.ts";
@@ -33,6 +35,8 @@ import { queueSet } from "./queue/set.ts";
 import { queueDepth } from "./queue-depth.ts";
 import { reschedule } from "./reschedule.ts";
 import { retry } from "./retry.ts";
+import { selftest } from "./selftest.ts";
+import { extractSnapshot } from "./snapshot/extract.ts";
 import { inspectSnapshot } from "./snapshot/inspect.ts";
 import { verifySnapshot } from "./snapshot/verify.ts";
 import { stats } from "./stats.ts";
@@ -66,8 +70,11 @@ export const COMMANDS: readonly Command[] = [
   exportTasks,
   importTasks,
   createSnapshot,
+  compact,
   transferLeadership,
   wait,
+  bench,
+  selftest,
   completion,
 ];
 
@@ -99,8 +106,8 @@ export const GROUPS: readonly CommandGroup[] = [
   },
   {
     name: "snapshot",
-    summary: "Look into backups, without a broker: inspect, verify",
-    commands: [inspectSnapshot, verifySnapshot],
+    summary: "Look into backups, without a broker: inspect, verify, extract",
+    commands: [inspectSnapshot, verifySnapshot, extractSnapshot],
   },
   {
     name: "upgrade",

@@ -2,7 +2,7 @@
  * Reads a cluster's queues and tasks, page by page, into an export. It is no picture of one
  * instant: what changes meanwhile stands in it as it was when its page was read.
  */
-import type { TaskJson } from "task-queue-protocol";
+import type { QueueJson, TaskJson } from "task-queue-protocol";
 import type { AdminClient } from "../io.ts";
 import type { ExportFile } from "./export-file.ts";
 import type { ExportFilter, ExportLine, Header, PageLine, QueueLine } from "./format.ts";
@@ -16,7 +16,11 @@ const PAGE_TASKS = 500;
 const FIRST: PageLine = { kind: "page", next: null };
 
 /** Header, queues, and the mark from which the tasks are read. */
-export async function writeHead(source: Source, file: ExportFile, header: Header): Promise<void> {
+export async function writeHead(
+  source: { queues(): QueueJson[] | Promise<QueueJson[]> },
+  file: ExportFile,
+  header: Header,
+): Promise<void> {
   const { queue: wanted } = header.filter;
   const queues: QueueLine[] = [];
   for (const { name, revision = 0, settings, paused, draining } of await source.queues()) {

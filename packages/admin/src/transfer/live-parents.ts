@@ -3,16 +3,20 @@
  * that leaves a doubt, the broker is asked. What it said is remembered, up to a bound.
  */
 import { type TaskJson, TqError } from "task-queue-client";
-import type { AdminClient } from "../io.ts";
 
 const KNOWN_MAX = 100_000;
 const ASKED_AT_ONCE = 50;
 
+/** Throws `not_found` for a task that it does not know. */
+interface Tasks {
+  get(id: string): TaskJson | Promise<TaskJson>;
+}
+
 export class LiveParents {
-  readonly #client: Pick<AdminClient, "get">;
+  readonly #client: Tasks;
   readonly #isLive = new Map<string, boolean>();
 
-  constructor(client: Pick<AdminClient, "get">) {
+  constructor(client: Tasks) {
     this.#client = client;
   }
 

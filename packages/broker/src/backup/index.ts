@@ -3,6 +3,7 @@
  * them with the broker's own code: what it calls sound can be restored.
  */
 export { SnapshotDamage } from "../snapshots/frame-reader.ts";
+export { Archive, type ArchiveFilter } from "./archive.ts";
 export { copyBackup, FileExists, readHeader, type Written, writeBackup } from "./file.ts";
 export type { BackupHeader } from "./format.ts";
 export { KeyFileError, readKeyFile } from "./key-file.ts";

@@ -42,3 +42,7 @@ export const RETRY_MS_MAX = 60 * 60_000;
 
 /** Bytes between two looks at the room that is left while a scheduled backup is written. */
 export const ROOM_LOOK_BYTES = 32 * MIB;
+
+/** Of an archive's tasks, what is in memory at a time; one that is larger is a piece of its own. */
+export const ARCHIVE_PAGE_TASKS = 500;
+export const ARCHIVE_PAGE_BYTES = 4 * MIB;

@@ -132,6 +132,8 @@ export interface Broker {
   /** Tasks that depend, or depended, on this one, in id order; at most `limit`. */
   children(id: TaskId, limit: number): Promise<readonly TaskId[]>;
   storageStats(): Promise<Readonly<Record<string, string>>>;
+  /** Gives the disk back what removed records still take in the state; once at a time. */
+  compactState(): Promise<Compacted>;
   /** See `BackupDesk.read`. */
   backupPiece(id: string, offset: number, minIndex: number): Promise<BackupPiece>;
 
@@ -170,6 +172,12 @@ export interface Broker {
   sessionRequest(session: string, command: Command, done: (outcome: Outcome) => void): void;
   /** A heartbeat; answered by `channel.renewed`. */
   beat(session: string): void;
+}
+
+/** What the state takes on disk, about. */
+export interface Compacted {
+  readonly beforeBytes: number;
+  readonly afterBytes: number;
 }
 
 /** Some of the bytes of a backup. */

@@ -7,6 +7,7 @@ import type { Caller } from "./access.ts";
 import { type Audit, audited, NO_AUDIT } from "./audit.ts";
 import type { Broker } from "./broker.ts";
 import { clusterStatus } from "./cluster.ts";
+import { compactState } from "./compact.ts";
 import { ERROR_GROUP_PARAMETERS, listErrorGroups } from "./error-groups.ts";
 import { pollEvents } from "./events.ts";
 import { readGraph } from "./graph.ts";
@@ -174,6 +175,10 @@ const VERBS: Answering = {
       ...(since !== undefined && { since }),
     });
     return { value, index: broker.applied };
+  },
+  async compact(broker, params) {
+    params.refuseUnknown([]);
+    return compactState(broker);
   },
   async cluster(broker, params) {
     params.refuseUnknown([]);

@@ -55,4 +55,5 @@ export const PERMISSION_OF: Readonly<Record<Verb, Permission>> = {
   raise_version: "admin",
   snapshot: "admin",
   audit: "admin",
+  compact: "admin",
 };

@@ -126,7 +126,7 @@ export function countsToJson(
   >;
 }
 
-function queueToJson(view: QueueView, now: number): QueueDetailJson {
+export function queueToJson(view: QueueView, now: number): QueueDetailJson {
   const { name, counts, oldestPendingAt } = view;
   return {
     name,

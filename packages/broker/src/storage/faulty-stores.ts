@@ -193,6 +193,10 @@ export class FaultyStateStore implements StateStore {
     return this.#inner.stats();
   }
 
+  compact(): ReturnType<StateStore["compact"]> {
+    return this.#writes.run("compact", () => this.#inner.compact());
+  }
+
   close(): Promise<void> {
     return this.#inner.close();
   }

@@ -78,6 +78,11 @@ export class MemoryStateStore implements StateStore {
     return { records: String(this.#records.size) };
   }
 
+  async compact(): Promise<{ readonly beforeBytes: number; readonly afterBytes: number }> {
+    this.#gate.check();
+    return { beforeBytes: 0, afterBytes: 0 };
+  }
+
   async close(): Promise<void> {
     await this.#gate.close();
   }

@@ -25,7 +25,7 @@ export function sequenceOfKey(key: Buffer): number | undefined {
   return key.length === 9 && key[0] === FLUSH_PREFIX ? readUint64(key, 1) : undefined;
 }
 
-export function recordKey(key: Uint8Array): Buffer {
+export function recordKey(key: Uint8Array | readonly number[]): Buffer {
   const prefixed = Buffer.allocUnsafe(key.length + 1);
   prefixed[0] = RECORD_PREFIX;
   prefixed.set(key, 1);

@@ -42,6 +42,7 @@ export const ROUTES: Readonly<Record<string, readonly Permission[]>> = {
   "GET /workers": [READ],
   "GET /stats": [READ],
   "GET /cluster": [READ],
+  "POST /compact": ["admin"],
   "GET /events": [READ],
   "GET /metrics": [READ],
   "GET /errors/:code": [READ],

@@ -141,6 +141,7 @@ describe("calls", () => {
     expect(await call("workers", { consistency: "stale" })).toEqual({ workers: [] });
     expect(await call("stats")).toMatchObject({ unfinished: 1 });
     expect(await call("cluster")).toMatchObject({ leader_id: "n1" });
+    expect(await call("compact")).toEqual({ node_id: "n1", before_bytes: 9, after_bytes: 4 });
   });
 
   test("members and leadership: passed on, and answered with the cluster", async () => {

@@ -248,6 +248,10 @@ export class FakeBroker implements Broker {
     return { offset, bytes, crc32: 7, sha256: last ? "5ea1" : undefined };
   }
 
+  async compactState() {
+    return { beforeBytes: 9, afterBytes: 4 };
+  }
+
   async storageStats(): Promise<Readonly<Record<string, string>>> {
     return { "state.level0_files": "1" };
   }

@@ -300,6 +300,10 @@ export class FakeNode extends MachineReads implements Broker {
     return { offset, bytes, crc32: 7, sha256: last ? "5ea1" : undefined };
   }
 
+  async compactState() {
+    return { beforeBytes: 9, afterBytes: 4 };
+  }
+
   async storageStats(): Promise<Readonly<Record<string, string>>> {
     return {};
   }

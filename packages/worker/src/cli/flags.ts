@@ -1,11 +1,13 @@
 /**
  * The flags of `tq-worker`, in one table: from it come the parser, the help and the environment
- * variables. A flag wins over the environment, which wins over the default.
+ * variables. A flag wins over the environment, that over the file of `--config`, and that over the
+ * default.
  */
 import { readFileSync } from "node:fs";
 import { readTlsFiles, type TlsOptions, type TlsPaths } from "task-queue-client/connection";
 import yargs from "yargs";
 import { VERSION } from "../version.ts";
+import { readConfigFile } from "./config-file.ts";
 import { EXIT, StartError } from "./exit-status.ts";
 import { labels, list, logLevel, numberFrom, programs, text, whole } from "./values.ts";
 
@@ -33,6 +35,8 @@ export interface WorkerFlags {
   readonly apiKey: string;
   /** undefined = plain text. */
   readonly tls: TlsOptions | undefined;
+  /** Only look whether a start would take these options. */
+  readonly checkOnly: boolean;
 }
 
 export interface Flag {
@@ -44,6 +48,12 @@ export interface Flag {
 }
 
 export const FLAGS = {
+  config: { describe: "YAML or JSON file with these options", fallback: "" },
+  "check-config": {
+    describe: "Say what is wrong with the options, and do not start",
+    fallback: "false",
+    kind: "switch",
+  },
   "broker-addr": {
     describe: "Brokers to work for: HOST:PORT[,HOST:PORT...]",
     fallback: "127.0.0.1:6379",
@@ -118,6 +128,7 @@ export const FLAGS = {
 } as const satisfies Record<string, Flag>;
 
 type FlagName = keyof typeof FLAGS;
+type FileValues = ReturnType<typeof readConfigFile>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Given {
@@ -135,8 +146,10 @@ export function parseFlags(
 ): WorkerFlags | undefined {
   const argv = parseArguments(args, print);
   if (argv === undefined) return undefined;
+  const file = fileOf(argv, env);
+  const find = (name: FlagName): Given => lookUp(name, argv, env, file);
   const read = <T>(name: FlagName, parse: (value: string, source: string) => T): T => {
-    const { value, source } = lookUp(name, argv, env);
+    const { value, source } = find(name);
     return parse(value, source);
   };
   return {
@@ -153,13 +166,13 @@ export function parseFlags(
     name: read("name", text),
     healthHost: read("health-host", text),
     healthPort: read("health-port", whole(0, 65_535)),
-    healthPortGiven: lookUp("health-port", argv, env).given,
+    healthPortGiven: find("health-port").given,
     metricsPort: read("metrics-port", whole(0, 65_535)),
     graceSecs: read("grace-secs", numberFrom(0, 86_400)),
     logLevel: read("log-level", logLevel),
     execAllow: read("exec-allow", programs),
     httpDenyPrivate: read("http-deny-private", isOn),
-    apiKey: apiKeyOf(argv, env),
+    apiKey: apiKeyOf(find("api-key-file"), argv, env),
     tls: tlsOf({
       tls: read("tls", isOn),
       ca: read("tls-ca", text),
@@ -167,7 +180,17 @@ export function parseFlags(
       key: read("tls-key", text),
       serverName: read("tls-server-name", text),
     }),
+    checkOnly: read("check-config", isOn),
   };
+}
+
+/** All but those that say which file. */
+const IN_FILE = Object.keys(FLAGS).filter((name) => !/^(config|check-config)$/.test(name));
+const NO_FILE: FileValues = new Map();
+
+function fileOf(argv: Readonly<Record<string, unknown>>, env: Environment): FileValues {
+  const path = lookUp("config", argv, env, NO_FILE).value;
+  return path === "" ? NO_FILE : readConfigFile(path, IN_FILE);
 }
 
 function isOn(value: string): boolean {
@@ -226,13 +249,20 @@ function parseArguments(
 }
 
 export const EPILOGUE = [
-  "Every option can come from the environment: TQ_ and its name, as in TQ_BROKER_ADDR.",
+  "Every option can come from the environment: TQ_ and its name, as in TQ_BROKER_ADDR, or from a",
+  "file: broker_addr and so on, as in config/worker.yaml. Flags win over the environment, and that",
+  "over the file.",
   "The API key is read from the file of --api-key-file, from TQ_API_KEY, or from the file that",
   "TQ_API_KEY_FILE names.",
   "SIGTERM drains: running tasks finish, the others are given back. A second signal ends it.",
 ].join("\n");
 
-function lookUp(name: FlagName, argv: Readonly<Record<string, unknown>>, env: Environment): Given {
+function lookUp(
+  name: FlagName,
+  argv: Readonly<Record<string, unknown>>,
+  env: Environment,
+  file: FileValues,
+): Given {
   const flag: Flag = FLAGS[name];
   const value = argv[name];
   if (value !== undefined) {
@@ -246,12 +276,17 @@ function lookUp(name: FlagName, argv: Readonly<Record<string, unknown>>, env: En
     const found = env[variable];
     if (found !== undefined && found !== "") return { value: found, source: variable, given: true };
   }
+  const inFile = file.get(name);
+  if (inFile !== undefined) return { ...inFile, given: true };
   return { value: flag.fallback, source: `--${name}`, given: false };
 }
 
 /** A flag would show the key itself to everybody on the machine, so there is none for it. */
-function apiKeyOf(argv: Readonly<Record<string, unknown>>, env: Environment): string {
-  const { value: path, source } = lookUp("api-key-file", argv, env);
+function apiKeyOf(
+  { value: path, source }: Given,
+  argv: Readonly<Record<string, unknown>>,
+  env: Environment,
+): string {
   const key = env["TQ_API_KEY"];
   if (path === "" || (key !== undefined && argv["api-key-file"] === undefined)) return key ?? "";
   try {

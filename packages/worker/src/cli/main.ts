@@ -21,6 +21,11 @@ export async function main(): Promise<void> {
     const print = (text: string): void => void process.stdout.write(`${text}\n`);
     const flags = parseFlags(process.argv.slice(2), process.env, print);
     if (flags === undefined) return;
+    if (flags.checkOnly) {
+      await makeWorker(flags, pino({ level: "silent" }));
+      print("the options are valid");
+      process.exit(0);
+    }
     await work(flags);
     process.exit(0);
   } catch (error) {

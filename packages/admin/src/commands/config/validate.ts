@@ -20,7 +20,8 @@ export const configValidate: Command = {
       .positional("file", { type: "string", describe: "The YAML file", demandOption: true })
       .epilogue(
         "All that is wrong is told at once, with file, line, key and what is allowed; exit\n" +
-          "status 78. The file alone is judged, without environment and flags.",
+          "status 78. So are certificates and keys that the file names and that cannot be used\n" +
+          "here. The file alone is judged, without environment and flags.",
       ),
   async run({ io, out, args }) {
     const file = text(args, "file") ?? "";

@@ -25,6 +25,13 @@ function probe(id: string, summary: string, not: string | undefined): Operation 
 export const OVERVIEW_OPERATIONS: Operations = {
   "GET /workers": overview("listWorkers", "List workers", "Workers"),
   "GET /stats": overview("getStats", "Read figures", "Stats"),
+  "POST /compact": {
+    id: "compactState",
+    tag: "overview",
+    summary: "Give back the disk space of removed records",
+    about: "On the node that answers. It takes some milliseconds a megabyte; the queue goes on.",
+    answers: ok("Compacted", "When it is done: about what its state takes on disk."),
+  },
   "GET /cluster": {
     ...overview("getCluster", "Read how the cluster stands", "Cluster"),
     about: "Answered without a leader too, unless `consistency` asks for one.",

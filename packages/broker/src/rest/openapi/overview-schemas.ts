@@ -234,6 +234,11 @@ export const OVERVIEW_SCHEMAS: Fields = {
   Worker: object("A worker's session.", WORKER, Object.keys(WORKER)),
   Workers: several("workers", "Worker"),
   Cluster: object("The cluster as this node sees it.", CLUSTER, allBut(CLUSTER, ["reason"])),
+  Compacted: object("What a node's state takes on its disk.", {
+    node_id: text("Whose disk."),
+    before_bytes: whole("About, before."),
+    after_bytes: whole("About, afterwards."),
+  }),
   Stats: object("Figures.", STATS, Object.keys(STATS)),
   ErrorGroups: object(
     "Dead tasks by what they died of.",

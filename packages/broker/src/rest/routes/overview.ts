@@ -1,6 +1,7 @@
 /** Workers, the cluster and figures: what is read to see how things stand. */
 import type { FastifyInstance } from "fastify";
 import { clusterStatus } from "../../operations/cluster.ts";
+import { compactState } from "../../operations/compact.ts";
 import { barrier } from "../../operations/read-options.ts";
 import { readStats } from "../../operations/stats.ts";
 import { listWorkers } from "../../operations/workers.ts";
@@ -14,6 +15,11 @@ export function overviewRoutes(app: FastifyInstance, { broker }: RestContext): v
 
   app.get("/stats", { config: { verb: "stats" } }, async (request, reply) => {
     return send(reply, await readStats(broker, readOf(request).read));
+  });
+
+  app.post("/compact", { config: { verb: "compact" } }, async (request, reply) => {
+    readOf(request);
+    return send(reply, await compactState(broker));
   });
 
   app.get("/cluster", { config: { verb: "cluster" } }, async (request, reply) => {
