@@ -1,7 +1,7 @@
 /** A member of the cluster as people see it, and what the number of voters means. */
 import type { ClusterJson, MemberJson } from "task-queue-client";
+import { nearest } from "task-queue-protocol";
 import { CliError, EXIT } from "./exit-status.ts";
-import { nearest } from "./nearest.ts";
 import type { Column } from "./output/table.ts";
 
 export const MEMBER_COLUMNS: readonly Column<MemberJson>[] = [

@@ -2,11 +2,12 @@
  * Reads the command line with yargs: which verb, with which arguments, or a text to print. Nothing
  * is run here, so that a wrong command line never opens a connection.
  */
+
+import { nearest } from "task-queue-protocol";
 import yargs, { type Argv } from "yargs";
 import type { Arguments, Command, CommandGroup } from "./command.ts";
 import { COMMANDS, GROUPS } from "./commands/index.ts";
 import { CliError, EXIT } from "./exit-status.ts";
-import { nearest } from "./nearest.ts";
 import { FORMATS } from "./output/output.ts";
 import { VERSION } from "./version.ts";
 

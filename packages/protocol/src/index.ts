@@ -22,6 +22,7 @@ export { ERRORS, type ErrorBody, type ErrorCode, type ErrorKind } from "./errors
 export { type Frame, FrameReader } from "./frame-reader.ts";
 export * from "./limits.ts";
 export * from "./message.ts";
+export { didYouMean, nearest } from "./nearest.ts";
 export { PERMISSIONS, type Permission } from "./permissions.ts";
 export { printableJson } from "./printable-json.ts";
 export { ProtocolError } from "./protocol-error.ts";

@@ -3,8 +3,8 @@
  * there, and they are shown nowhere again: neither in messages nor in the log.
  */
 import type { KeyObject } from "node:crypto";
+import { didYouMean } from "task-queue-protocol";
 import { API_KEYS_MAX } from "../operations/limits.ts";
-import { didYouMean } from "../operations/nearest.ts";
 import { PERMISSIONS, type Permission } from "../operations/permissions.ts";
 import { type Kind, NotAllowed } from "./kinds.ts";
 import { readRate } from "./rate.ts";

@@ -3,7 +3,7 @@
  * when it comes, even one that is overridden later, and every problem is kept, so that all are told
  * at once.
  */
-import { didYouMean } from "../operations/nearest.ts";
+import { didYouMean } from "task-queue-protocol";
 import type { Said } from "./config.ts";
 import type { ConfigProblem } from "./config-error.ts";
 import { FOREIGN_KEYS } from "./foreign-keys.ts";

@@ -2,8 +2,9 @@
  * The command line of tq-broker. `--help` and `--version` print and end the process; a flag that
  * does not exist is a `UsageError`. What a flag sets overrides the file and the environment.
  */
+
+import { didYouMean } from "task-queue-protocol";
 import yargs from "yargs";
-import { didYouMean } from "../operations/nearest.ts";
 import { formatHostPort, parseHostPort } from "./address.ts";
 import type { Collector } from "./collect.ts";
 import { UsageError } from "./config-error.ts";

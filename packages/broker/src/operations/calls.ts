@@ -2,7 +2,7 @@
  * The verbs that the worker protocol carries as JSON, answered as REST answers them. One table, so
  * that a verb of the protocol that nothing answers does not compile.
  */
-import { CALL_VERBS, type Calls, type CallVerb, TqError } from "task-queue-protocol";
+import { CALL_VERBS, type Calls, type CallVerb, didYouMean, TqError } from "task-queue-protocol";
 import type { Caller } from "./access.ts";
 import { type Audit, audited, NO_AUDIT } from "./audit.ts";
 import type { Broker } from "./broker.ts";
@@ -23,7 +23,6 @@ import {
   removeMember,
   transferLeadership,
 } from "./members.ts";
-import { didYouMean } from "./nearest.ts";
 import { parseSettings } from "./queue-settings.ts";
 import { configureQueue, deleteQueue, getQueue, listQueues } from "./queues.ts";
 import { Fields } from "./read-fields.ts";

@@ -3,7 +3,13 @@
  * position is `<index>.<ordinal>`, or `<index>` alone: behind everything that this log entry did,
  * as in the X-TQ-Applied-Index of any answer. It means the same on every node.
  */
-import { type EventJson, type EventsJson, formatTaskId, TqError } from "task-queue-protocol";
+import {
+  didYouMean,
+  type EventJson,
+  type EventsJson,
+  formatTaskId,
+  TqError,
+} from "task-queue-protocol";
 import {
   ENTRY_END,
   FEED_KINDS,
@@ -24,7 +30,6 @@ import {
   EVENTS_PAUSE_MS,
   WAIT_MS_MAX,
 } from "./limits.ts";
-import { didYouMean } from "./nearest.ts";
 import type { Fields } from "./read-fields.ts";
 import type { Answer } from "./read-options.ts";
 import { formatDateTime } from "./rfc3339.ts";

@@ -1,6 +1,5 @@
 /** The two refusals of bad input that every verb words alike, each naming its field. */
-import { TqError } from "task-queue-protocol";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean, TqError } from "task-queue-protocol";
 
 /** Longer texts of a caller are cut before they are shown back. */
 const SHOWN_LENGTH_MAX = 60;

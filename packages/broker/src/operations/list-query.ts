@@ -2,12 +2,13 @@
  * The parameters of a list. They come as texts from a URL and as JSON values from the worker
  * protocol; both are read here by the same rules.
  */
+
+import { didYouMean } from "task-queue-protocol";
 import { TASK_STATES, type TaskState } from "../queue/index.ts";
 import type { TaskFilter } from "./broker.ts";
 import { invalid, shown } from "./invalid.ts";
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "./limits.ts";
 import { decodeCursor, type ListCursor } from "./list-cursor.ts";
-import { didYouMean } from "./nearest.ts";
 import { Fields } from "./read-fields.ts";
 import { type ReadOptions, readOptions } from "./read-options.ts";
 

@@ -3,8 +3,9 @@
  * by name. `null` counts as absent, because many serialisers write it for "nothing". Only own
  * properties are looked at, so that a key such as `__proto__` is an unknown field and nothing more.
  */
+
+import { didYouMean } from "task-queue-protocol";
 import { invalid, kindOf, shown, unknownField } from "./invalid.ts";
-import { didYouMean } from "./nearest.ts";
 import { DATE_TIME_EXAMPLE, parseDateTime } from "./rfc3339.ts";
 
 export class Fields {

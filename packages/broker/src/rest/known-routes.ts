@@ -3,9 +3,8 @@
  * that was probably meant.
  */
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { TqError } from "task-queue-protocol";
+import { nearest, TqError } from "task-queue-protocol";
 import { shown } from "../operations/invalid.ts";
-import { nearest } from "../operations/nearest.ts";
 import { HttpRefusal } from "./problem.ts";
 
 /** The path exists, but not with this method. */

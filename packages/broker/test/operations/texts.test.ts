@@ -1,11 +1,11 @@
 /** Small readers and writers of text: durations, instants, cursors, guesses, places in JSON. */
 import fc from "fast-check";
+import { nearest } from "task-queue-protocol";
 import { describe, expect, test } from "vitest";
 import { formatDuration, parseDuration } from "../../src/operations/duration.ts";
 import { mintId } from "../../src/operations/ids.ts";
 import { nestsDeeperThan } from "../../src/operations/json-depth.ts";
 import { decodeCursor, encodeCursor } from "../../src/operations/list-cursor.ts";
-import { nearest } from "../../src/operations/nearest.ts";
 import { formatDateTime, parseDateTime } from "../../src/operations/rfc3339.ts";
 import { JSON_TOO_DEEP, JSON_VALID, scanJson } from "../../src/operations/scan-json.ts";
 import { jsonErrorOffset, lineAndColumn } from "../../src/rest/json-error-offset.ts";

@@ -4,9 +4,9 @@
  * whether a value is right is for whoever reads the flags.
  */
 import { readFileSync } from "node:fs";
+import { nearest } from "task-queue-protocol";
 import { type Document, isMap, LineCounter, type Pair, parseDocument } from "yaml";
 import { EXIT, StartError } from "./exit-status.ts";
-import { nearest } from "./nearest.ts";
 
 /** A value as its flag would have it. */
 export interface FileValue {

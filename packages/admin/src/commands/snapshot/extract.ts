@@ -5,9 +5,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nearest } from "task-queue-protocol";
 import type { Command, Context } from "../../command.ts";
 import { CliError, EXIT } from "../../exit-status.ts";
-import { nearest } from "../../nearest.ts";
 import { ProgressLine, progressBar } from "../../output/progress.ts";
 import { keyOf, withFiles } from "../../snapshot-file.ts";
 import { ExportFile } from "../../transfer/export-file.ts";

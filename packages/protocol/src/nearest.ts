@@ -1,18 +1,23 @@
 /**
- * "Did you mean …?" for fields, routes, flags and config keys. Answers only when the guess is
+ * "Did you mean …?" for verbs, fields, routes, flags and settings. Answers only when the guess is
  * close, because a far-fetched one misleads more than none.
  */
 
 /** Longer texts are never compared: the cost is the product of the two lengths. */
 const LENGTH_MAX = 100;
+/** This much of a word's beginning is enough to know it by, if only one begins so. */
+const BEGINNING_MIN = 3;
 
 /** The candidate with the fewest edits from `name`, if at most a third of its letters differ. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > LENGTH_MAX) return undefined;
   const wanted = name.toLowerCase();
+  const known = [...candidates];
+  const begun = known.filter((candidate) => candidate.toLowerCase().startsWith(wanted));
+  if (wanted.length >= BEGINNING_MIN && begun.length === 1) return begun[0];
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
-  for (const candidate of candidates) {
+  for (const candidate of known) {
     const distance = editDistance(wanted, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
