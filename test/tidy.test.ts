@@ -142,6 +142,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "packages/broker/src/replica/",
   ],
   "packages/broker/src/config/": [
+    "task-queue-protocol",
     "node:",
     "yaml",
     "yargs",

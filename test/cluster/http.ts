@@ -7,7 +7,7 @@ import { request } from "node:http";
 import { request as requestSecurely } from "node:https";
 
 export interface Asked {
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "POST" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;

@@ -54,10 +54,10 @@ export function addVersions(options: VersionOptions, add: Add): void {
   add("roll", rollEveryMs, (random) => ({
     kind: "roll",
     share: random.float(),
-    to: random.chance(downShare) ? oldMax : random.pick([2, 3, 3]),
+    to: random.chance(downShare) ? oldMax : random.pick([2, 3, 4, 4]),
     downMs: random.between(50, 1500),
   }));
-  add("raise", raiseEveryMs, (random) => ({ kind: "raise", to: random.pick([2, 3]) }));
+  add("raise", raiseEveryMs, (random) => ({ kind: "raise", to: random.pick([2, 3, 4]) }));
 }
 
 /** Once, and late enough that there is something to lose. */

@@ -213,7 +213,7 @@ function swarmVersions(random: Random): VersionOptions {
   const isMixed = random.chance(0.3);
   return {
     oldMask: isMixed ? random.whole(1, 255) : 0,
-    oldMax: random.fork("older").pick([1, 1, 2]),
+    oldMax: random.fork("older").pick([1, 1, 2, 3]),
     rollEveryMs: isMixed ? random.pick([2000, 6000]) : NEVER,
     downShare: random.pick([0, 0.2, 0.4]),
     raiseEveryMs: isMixed ? random.pick([3000, 10_000]) : NEVER,

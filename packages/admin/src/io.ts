@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Client, connect, type Members, type TlsOptions } from "task-queue-client";
+import { type Client, connect, type Keys, type Members, type TlsOptions } from "task-queue-client";
 import { askBrokerProgram, type ProgramAnswer } from "./broker-program.ts";
 import { StandardOutput } from "./output/standard-output.ts";
 
@@ -23,6 +23,7 @@ export type AdminClient = Pick<
   | "logs"
   | "queue"
   | "queues"
+  | "release"
   | "reschedule"
   | "retry"
   | "snapshot"
@@ -31,7 +32,10 @@ export type AdminClient = Pick<
   | "submitMany"
   | "wait"
   | "workers"
-> & { readonly members: Pick<Members, keyof Members> };
+> & {
+  readonly members: Pick<Members, keyof Members>;
+  readonly keys: Pick<Keys, keyof Keys>;
+};
 
 export interface ConnectOptions {
   readonly servers: string;

@@ -1,6 +1,7 @@
 /** A terminal without a screen and a cluster without brokers, for the verbs to speak to. */
 
 import type {
+  AccessKeyJson,
   ClusterJson,
   EventJson,
   GraphJson,
@@ -40,6 +41,14 @@ export function jobJson(fields: Partial<JobJson> = {}): JobJson {
   const figures = { matched: 0, changed: 0, skipped: 0, started_at: NOON, updated_at: NOON };
   const head = { id: ID, kind: "retry", filter: { status: "dead" }, dry_run: false } as const;
   return { ...head, per_second: 0, state: "running", ...figures, ...fields };
+}
+
+export const KEY_ID = "2f1c5b0d9a3e4f68a7b6c5d4e3f20101";
+export const NEW_KEY = `tq_${KEY_ID.replace("2f", "3a")}_${"s".repeat(43)}`;
+
+export function accessKeyJson(fields: Partial<AccessKeyJson> = {}): AccessKeyJson {
+  const made = { created_by: "root", created_at: NOON, state: "active" as const };
+  return { id: KEY_ID, name: "shop", permissions: ["submit_tasks"], ...made, ...fields };
 }
 
 export function memberJson(id: string, fields: Partial<MemberJson> = {}): MemberJson {
@@ -82,6 +91,22 @@ export class FakeClient implements AdminClient {
   get = (id: string): Promise<TaskJson> => this.#answer(this.#first(), "get", id);
   cancel = (id: string, reason?: string): Promise<TaskJson> => {
     return this.#answer(taskJson({ state: "cancelled" }), "cancel", id, reason);
+  };
+  release = (id: string, token?: string): Promise<TaskJson> =>
+    this.#answer(this.#first(), "release", id, token);
+  /** What the cluster keeps; `create` answers with the first of them and a secret. */
+  accessKeys: AccessKeyJson[] = [accessKeyJson()];
+  keys: AdminClient["keys"] = {
+    create: (options) => {
+      const made = accessKeyJson({ name: options.name, permissions: [...options.permissions] });
+      return this.#answer({ ...made, key: NEW_KEY }, "keys.create", options);
+    },
+    list: () => this.#answer(this.accessKeys, "keys.list"),
+    revoke: (id, options) => {
+      this.asked.push(["keys.revoke", id, options]);
+      if (this.broken !== undefined) return Promise.reject(this.broken);
+      return Promise.resolve(accessKeyJson({ state: "ending", expires_at: NOON }));
+    },
   };
   reschedule = (id: string, when: object): Promise<TaskJson> =>
     this.#answer(this.#first(), "reschedule", id, when);

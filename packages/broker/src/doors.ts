@@ -1,5 +1,6 @@
 /** The listeners of a broker: workers and clients, REST, gRPC, metrics; opened together. */
 import { createServer, type Server } from "node:net";
+import { withClusterKeys } from "./auth/cluster-keys.ts";
 import type { Config } from "./config/config.ts";
 import type { DiskSpaceWatch } from "./disk-space.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
@@ -52,7 +53,9 @@ export interface DoorsOptions {
 /**
  * Resolves when all are open, in the order of opening; else none is. Rejects with `StartupError`.
  */
-export async function openDoors(options: DoorsOptions): Promise<Door[]> {
+export async function openDoors(given: DoorsOptions): Promise<Door[]> {
+  const keys = { others: given.access, records: given.broker, log: given.log };
+  const options = { ...given, access: withClusterKeys(keys) };
   const { config, audit, log, broker, tls } = options;
   const metrics = metricsOf(options);
   const workers = workerServer(options);

@@ -11,10 +11,12 @@ import type { ListPage, TaskFilter } from "./operations/broker.ts";
 import { isWithin, matchesFilter, toHistoryFilter } from "./operations/task-filter.ts";
 import type { KeyRange, StateStore } from "./ports.ts";
 import {
+  childrenRange,
   DEDUP_WINDOW_MS,
   decodeErrorGroup,
   decodeFinished,
   type ErrorGroup,
+  errorGroupRange,
   glance,
   ID_AHEAD_MS_MAX,
   idOfFinishedKey,
@@ -129,13 +131,13 @@ export class HistoryReader {
 
   /** Groups of errors in the order of their fingerprints. */
   async errorGroups(after: string | undefined, limit: number): Promise<readonly ErrorGroup[]> {
-    const rows = await this.#first(this.#queue.errorGroupRange(after), limit);
+    const rows = await this.#first(errorGroupRange(after), limit);
     return rows.map(([, value]) => decodeErrorGroup(value));
   }
 
   /** Tasks that depend, or depended, on this one, in id order. */
   async children(id: TaskId, limit: number): Promise<readonly TaskId[]> {
-    const rows = await this.#first(this.#queue.childrenRange(id), limit);
+    const rows = await this.#first(childrenRange(id), limit);
     return rows.map(([key]) => idOfFinishedKey(key));
   }
 

@@ -24,6 +24,7 @@ import type {
 } from "./operations/broker.ts";
 import { listLive } from "./operations/list-live.ts";
 import {
+  type AccessKey,
   type Command,
   type ErrorGroup,
   type FeedReader,
@@ -147,6 +148,14 @@ export class LocalBroker implements Broker {
 
   job(id: TaskId): JobView | undefined {
     return this.#queue.job(id);
+  }
+
+  accessKeys(): readonly AccessKey[] {
+    return this.#queue.accessKeys();
+  }
+
+  accessKey(id: string): AccessKey | undefined {
+    return this.#queue.accessKey(id);
   }
 
   sessions(): readonly SessionView[] {

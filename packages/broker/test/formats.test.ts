@@ -6,13 +6,14 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decodeBatch, QueueMachine } from "../src/queue/index.ts";
 import { decodeRoster } from "../src/replica/index.ts";
-import { FORMATS, FORMATS_3 } from "./formats.ts";
+import { FORMATS, FORMATS_3, FORMATS_4 } from "./formats.ts";
 import { MemoryStore } from "./queue/harness.ts";
 
 /** Which formats came, or came in another form, with which version of the cluster. */
 const BROUGHT = [
   [2, FORMATS],
   [3, FORMATS_3],
+  [4, FORMATS_4],
 ] as const;
 
 function fixture(version: number, name: string): unknown {
@@ -85,8 +86,8 @@ describe("the records of a queue", () => {
     readonly states: readonly State[];
   }
   /** Kinds of records, by the first letter of their keys. */
-  const KINDS = { 2: "cfhklmqstx", 3: "Bbcdefghklmopqstuwxy" } as const;
-  const states = ([2, 3] as const).flatMap((brought) => {
+  const KINDS = { 2: "cfhklmqstx", 3: "Bbcdefghklmopqstuwxy", 4: "Bacfhlmqs" } as const;
+  const states = ([2, 3, 4] as const).flatMap((brought) => {
     const { batches, states: found } = fixture(brought, "queue.json") as Fixture;
     return found.map((state) => ({ ...state, batches, kinds: KINDS[brought] }));
   });

@@ -1,6 +1,6 @@
 /**
  * Every format in which bytes of ours are kept or sent: how to read them, and how to write again
- * what was read. `test/fixtures/format-2` and `format-3` have a sample of each, never written anew: what a
+ * what was read. `test/fixtures/format-2` and later have a sample of each, never written anew: what a
  * released broker has written must be read for ever, and be written the same until the version of
  * the cluster says otherwise.
  */
@@ -13,6 +13,7 @@ import {
   FrameReader,
   type SentMessage,
 } from "task-queue-protocol";
+import { decodeAccessKey, encodeAccessKey } from "../src/queue/codec/access-key-record.ts";
 import { decodeAttempt, encodeAttempt } from "../src/queue/codec/attempt-record.ts";
 import {
   decodeBatch,
@@ -260,4 +261,13 @@ export const FORMATS_3: Readonly<Record<string, Format>> = {
   block: simple(decodeBlock, encodeBlock, 0),
   "error group": simple(decodeErrorGroup, encodeErrorGroup, 0),
   job: simple(decodeJob, encodeJob, 0),
+};
+
+/** What version 4 of the cluster brought; samples in `format-4`. */
+export const FORMATS_4: Readonly<Record<string, Format>> = {
+  "format file 4": format,
+  "command createKey": simple(decodeCommand, encodeCommand, 0),
+  "command revokeKey": simple(decodeCommand, encodeCommand, 0),
+  "command recall": simple(decodeCommand, encodeCommand, 0),
+  "access key": simple(decodeAccessKey, encodeAccessKey, 0),
 };

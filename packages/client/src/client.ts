@@ -24,11 +24,13 @@ import {
 import { uuidv7obj } from "uuidv7";
 import { Caller, type CallOptions } from "./caller.ts";
 import { checkTlsOptions } from "./check-tls-options.ts";
-import { type ApiKey, type DialOptions, Link, type TlsOptions } from "./connection/index.ts";
+import type { ClientOptions, LogsOptions } from "./client-options.ts";
+import { Link } from "./connection/index.ts";
 import { deadLetters } from "./dead-letters.ts";
 import { closedError, timeoutError } from "./errors.ts";
 import { type EventFilter, type FollowOptions, follow } from "./follow.ts";
 import { Jobs } from "./jobs.ts";
+import { Keys } from "./keys.ts";
 import { Leaderless } from "./leaderless.ts";
 import { Members } from "./members.ts";
 import { QueueHandle } from "./queue-handle.ts";
@@ -54,41 +56,6 @@ import {
 } from "./task-handle.ts";
 import { type ListFilter, TaskList } from "./task-list.ts";
 import type { AnyTasks, PayloadOf, ProgressOf, ResultOf, TaskMap, TypeOf } from "./task-map.ts";
-
-export interface ClientOptions<M extends TaskMap = AnyTasks> {
-  /** Any brokers of the cluster: `host:port`, several with commas between them, or a list. */
-  readonly servers: string | readonly string[];
-  /** Where the brokers ask for one; a function is asked at each dial. */
-  readonly apiKey?: ApiKey | undefined;
-  /** How long one request is tried; default 30,000. */
-  readonly timeoutMs?: number | undefined;
-  /** Types with their payloads and defaults, from `defineTasks`. */
-  readonly tasks?: M | undefined;
-  /** Makes the ids of tasks; by default a UUIDv7 of now. */
-  readonly mintId?: (() => string) | undefined;
-  /** Told of every change of the connection, for a log; must not throw. */
-  readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
-  /** Only the given servers: a broker's word on where to go instead is not followed. */
-  readonly stay?: boolean | undefined;
-  /** TLS to the brokers, whose certificate and name are checked; plain text without. */
-  readonly tls?: TlsOptions | undefined;
-  /** Opens the socket; by default TCP, with or without TLS. */
-  readonly openSocket?: DialOptions["openSocket"];
-  /** Name of the program, for the broker's log. */
-  readonly name?: string | undefined;
-}
-
-export interface ConnectionEvent {
-  readonly state: "up" | "down" | "failed";
-  /** `host:port`. */
-  readonly address: string | undefined;
-  readonly error: Error | undefined;
-}
-
-export interface LogsOptions {
-  readonly after?: number | undefined;
-  readonly limit?: number | undefined;
-}
 
 const VERSION = "0.3.0";
 const DEADLINE_MS = 30_000;
@@ -282,6 +249,14 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
   }
 
   /**
+   * Ends the lease of a running task, whoever holds it: it is pending again, with no retry used.
+   * `token`: only if that run is under way. Throws `state_conflict` for a task that does not run.
+   */
+  release(id: string, token?: string): Promise<TaskJson> {
+    return this.#call("release", token === undefined ? { id } : { id, token });
+  }
+
+  /**
    * Another time for a task that waits for its time, for its retry or for a worker. Throws
    * `state_conflict` for any other.
    */
@@ -319,6 +294,15 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     list: async () => (await this.#call("jobs", {})).jobs,
     get: (id) => this.#call("job", { id }),
     cancel: (id) => this.#call("cancel_job", { id }),
+  });
+
+  /** Access keys that the cluster keeps; for administrators. */
+  readonly keys = new Keys({
+    create: (params) => {
+      return this.#call("create_key", params, { deadlineMs: this.#deadlineMs, resend: false });
+    },
+    list: async () => (await this.#call("keys", {})).keys,
+    revoke: (params) => this.#call("revoke_key", params),
   });
 
   async workers(): Promise<WorkerJson[]> {

@@ -1,7 +1,9 @@
 /** The public names of tq's client. */
 export type {
+  AccessKeyJson,
   ClusterJson,
   CompactJson,
+  CreatedKeyJson,
   ErrorGroupJson,
   EventJson,
   GraphJson,
@@ -10,6 +12,7 @@ export type {
   LogLineJson,
   LogsJson,
   MemberJson,
+  Permission,
   PriorityName,
   QueueJson,
   QueueSettingsJson,
@@ -19,17 +22,13 @@ export type {
   WorkerJson,
 } from "task-queue-protocol";
 export { ERRORS, type ErrorCode, TqError } from "task-queue-protocol";
-export {
-  Client,
-  type ClientOptions,
-  type ConnectionEvent,
-  connect,
-  type LogsOptions,
-} from "./client.ts";
+export { Client, connect } from "./client.ts";
+export type { ClientOptions, ConnectionEvent, LogsOptions } from "./client-options.ts";
 export type { ApiKey, TlsOptions } from "./connection/index.ts";
 export { TaskFailed } from "./errors.ts";
 export type { EventFilter, FollowOptions } from "./follow.ts";
 export { type JobFilter, type JobOptions, Jobs } from "./jobs.ts";
+export { type KeyOptions, Keys } from "./keys.ts";
 export type {
   ChangeOptions,
   ForceOptions,

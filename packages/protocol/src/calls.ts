@@ -4,6 +4,13 @@
  */
 import type { AuditPageJson, AuditParams } from "./audit-line.ts";
 import type { ClusterJson, CompactJson, WorkerJson } from "./cluster-json.ts";
+import type { JobJson, JobParams, StartJobParams } from "./job-json.ts";
+import type {
+  AccessKeyJson,
+  CreatedKeyJson,
+  CreateKeyParams,
+  RevokeKeyParams,
+} from "./key-json.ts";
 import type {
   ConfigureQueueParams,
   DeleteQueueParams,
@@ -103,6 +110,12 @@ export interface SubmitAllParams {
   tasks: SubmitJson[];
 }
 
+export interface ReleaseParams {
+  id: string;
+  /** Only if this run is under way; default: whichever is. */
+  token?: string;
+}
+
 /** Exactly one of the two times. */
 export interface RescheduleParams {
   id: string;
@@ -195,53 +208,6 @@ export interface EventsJson {
   next: string;
 }
 
-export type JobKindName = "retry" | "delete" | "cancel";
-
-export type JobFilterJson = Pick<
-  ListParams,
-  | "status"
-  | "queue"
-  | "type"
-  | "tag"
-  | "created_from"
-  | "created_to"
-  | "finished_from"
-  | "finished_to"
-  | "error"
->;
-
-/** A change of many tasks, which the leader carries out step by step. */
-export interface JobJson {
-  id: string;
-  kind: JobKindName;
-  filter: JobFilterJson;
-  /** It counts what it would change, and changes nothing. */
-  dry_run: boolean;
-  /** Tasks a second at most; 0: as quickly as it goes. */
-  per_second: number;
-  state: "running" | "done" | "cancelled";
-  /** Tasks that it came to, that it changed, and that had become something else by then. */
-  matched: number;
-  changed: number;
-  skipped: number;
-  started_at: string;
-  updated_at: string;
-}
-
-export interface StartJobParams {
-  /** UUIDv7, the same in every resend. */
-  id?: string;
-  kind: JobKindName;
-  /** Without `status` a `retry` is of dead tasks. */
-  filter?: JobFilterJson;
-  dry_run?: boolean;
-  per_second?: number;
-}
-
-export interface JobParams extends ReadParams {
-  id: string;
-}
-
 /** The piece at 0 begins a snapshot, and each other one follows the one before. */
 export interface SnapshotParams extends ReadParams {
   /** 32 hex digits, drawn by the asker for this one. */
@@ -293,6 +259,7 @@ export interface Calls {
   submit_all: { params: SubmitAllParams; answer: { tasks: SubmittedJson[] } };
   cancel: { params: CancelParams; answer: TaskJson };
   retry: { params: RetryParams; answer: TaskJson };
+  release: { params: ReleaseParams; answer: TaskJson };
   reschedule: { params: RescheduleParams; answer: TaskJson };
   delete: { params: RetryParams; answer: Record<string, never> };
   logs: { params: LogsParams; answer: LogsJson };
@@ -309,6 +276,9 @@ export interface Calls {
   workers: { params: ReadParams; answer: { workers: WorkerJson[] } };
   stats: { params: ReadParams; answer: StatsJson };
   snapshot: { params: SnapshotParams; answer: SnapshotJson };
+  create_key: { params: CreateKeyParams; answer: CreatedKeyJson };
+  keys: { params: ReadParams; answer: { keys: AccessKeyJson[] } };
+  revoke_key: { params: RevokeKeyParams; answer: AccessKeyJson };
   audit: { params: AuditParams; answer: AuditPageJson };
   compact: { params: Record<string, never>; answer: CompactJson };
   cluster: { params: Record<string, never>; answer: ClusterJson };
@@ -329,6 +299,7 @@ export const CALL_VERBS = [
   "submit_all",
   "cancel",
   "retry",
+  "release",
   "reschedule",
   "delete",
   "graph",
@@ -345,6 +316,9 @@ export const CALL_VERBS = [
   "workers",
   "stats",
   "snapshot",
+  "create_key",
+  "keys",
+  "revoke_key",
   "audit",
   "compact",
   "cluster",

@@ -20,6 +20,8 @@ export { SECRET_BYTES } from "./codec/session.ts";
 export { NO_SUBMIT_EXTRAS } from "./codec/submit-task.ts";
 export { ERRORS, type ErrorBody, type ErrorCode, type ErrorKind } from "./errors.ts";
 export { type Frame, FrameReader } from "./frame-reader.ts";
+export * from "./job-json.ts";
+export * from "./key-json.ts";
 export * from "./limits.ts";
 export * from "./message.ts";
 export { didYouMean, nearest } from "./nearest.ts";

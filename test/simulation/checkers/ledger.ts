@@ -42,6 +42,8 @@ const DELIVERIES_MAX = 20;
 
 type Report = Extract<Command, { readonly type: "complete" | "fail" | "release" | "extend" }>;
 
+type Recall = Extract<Command, { readonly type: "recall" }>;
+
 export class Ledger {
   readonly tasks = new Map<string, LedgerTask>();
   readonly grants = new Map<number, Grant>();
@@ -151,6 +153,10 @@ export class Ledger {
         this.#reported(index, command, reply);
         if (command.type === "complete") this.#begun(index, command.children ?? []);
         break;
+      case "recall":
+        // The event that tells its worker ends the lease.
+        if (!reply.duplicate) this.#liveUnder(index, command).deliveries--;
+        break;
       case "cancel":
         if (!reply.duplicate) this.#mustEnd.set(this.#task(command.id), "cancelled");
         break;
@@ -218,12 +224,16 @@ export class Ledger {
     this.terms.submitted(index, task, isChild);
   }
 
-  #reported(index: number, command: Report, reply: Accepted): void {
-    const task = this.#task(command.id);
-    demand(task.live?.token === command.token, "fencing", () => {
-      const { type, token } = command;
+  #liveUnder(index: number, { type, id, token }: Report | Recall): LedgerTask {
+    const task = this.#task(id);
+    demand(task.live?.token === token, "fencing", () => {
       return `at ${index} ${type} is accepted with token ${token}, live is ${task.live?.token}`;
     });
+    return task;
+  }
+
+  #reported(index: number, command: Report, reply: Accepted): void {
+    const task = this.#liveUnder(index, command);
     if (command.type === "extend") return;
     this.#endLease(command.token);
     if (command.type === "complete") this.#mustEnd.set(task, "completed");

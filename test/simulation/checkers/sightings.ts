@@ -31,6 +31,9 @@ const BY_REPLY: Partial<Record<Command["type"], Partial<Record<Code, Situation>>
   complete: { duplicate: "report repeated", stale_token: "report with a stale token refused" },
   extend: { ok: "lease extended" },
   release: { ok: "task released" },
+  recall: { ok: "task recalled", stale_token: "recall came too late" },
+  createKey: { ok: "access key made" },
+  revokeKey: { ok: "access key revoked" },
   lapse: { state_conflict: "lapse voided by a renewal" },
 };
 

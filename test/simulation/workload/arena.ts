@@ -67,6 +67,11 @@ export class Arena {
     return clusterVersionOf(this.inspector.config.roster) >= 3;
   }
 
+  /** Likewise with version 4. */
+  get knowsNewest(): boolean {
+    return clusterVersionOf(this.inspector.config.roster) >= 4;
+  }
+
   leader(): SimulatedNode | undefined {
     return this.reachable.find((node) => node.leads);
   }

@@ -45,6 +45,8 @@ export class Keeper {
   /** Anew for each deed. */
   #random: Random;
   #deeds = 0;
+  /** Ids of access keys, made or still to be. */
+  readonly #keys: Uint8Array[] = [];
   /** Commands without an answer. */
   readonly open = new Set<Errand>();
 
@@ -90,12 +92,30 @@ export class Keeper {
   }
 
   #act(): void {
+    // Dice of their own: what came later changes nothing of what else is done.
+    if (this.#arena.knowsNewest) this.#actNewly(this.#random.fork("newest"));
     const queue = this.#random.pick([...this.#queues, LETTERS]);
     const deed = this.#random.weighted({ configure: 5, job: 4, retain: 2, forget: 1 });
     if (deed === "configure") this.#configure(queue);
     else if (deed === "job") this.#beginJob(queue);
     else if (deed === "retain") this.#retain(queue);
     else this.#forget(queue);
+  }
+
+  #actNewly(random: Random): void {
+    const running = [...this.#arena.inspector.ledger.tasks.values()].flatMap(({ submit, live }) => {
+      return live === undefined ? [] : [{ id: submit.id, token: live.token }];
+    });
+    if (running.length > 0 && random.chance(0.3)) {
+      this.#do({ type: "recall", ...random.pick(running) });
+    }
+    if (random.chance(0.2)) this.#keys.push(random.bytes(16));
+    if (this.#keys.length === 0) return;
+    const id = random.pick(this.#keys);
+    const who = { name: "key", permissions: ["admin"], createdBy: "keeper", expiresAt: 0 };
+    const deed = random.weighted({ create: 3, revoke: 2, nothing: 5 });
+    if (deed === "create") this.#do({ type: "createKey", id, verifier: id, ...who });
+    else if (deed === "revoke") this.#do({ type: "revokeKey", id, at: 0 });
   }
 
   #configure(queue: string): void {

@@ -18,7 +18,11 @@ import { get } from "./get.ts";
 import { graph } from "./graph.ts";
 import { importTasks } from "./import.ts";
 import { jobsCancel, jobsGet, jobsList, jobsWait } from "./jobs.ts";
+import { keysCreate } from "./keys/create.ts";
 import { keysHash } from "./keys/hash.ts";
+import { keysList } from "./keys/list.ts";
+import { keysRevoke } from "./keys/revoke.ts";
+import { keysRotate } from "./keys/rotate.ts";
 import { list } from "./list.ts";
 import { logs } from "./logs.ts";
 import { addMember } from "./members/add.ts";
@@ -33,6 +37,7 @@ import { drain, pause, resume, undrain } from "./queue/pause.ts";
 import { queuePurge } from "./queue/purge.ts";
 import { queueSet } from "./queue/set.ts";
 import { queueDepth } from "./queue-depth.ts";
+import { release } from "./release.ts";
 import { reschedule } from "./reschedule.ts";
 import { retry } from "./retry.ts";
 import { selftest } from "./selftest.ts";
@@ -63,6 +68,7 @@ export const COMMANDS: readonly Command[] = [
   submit,
   cancel,
   retry,
+  release,
   reschedule,
   pause,
   resume,
@@ -101,8 +107,8 @@ export const GROUPS: readonly CommandGroup[] = [
   },
   {
     name: "keys",
-    summary: "Look after API keys: hash",
-    commands: [keysHash],
+    summary: "Look after API keys: hash, create, list, revoke, rotate",
+    commands: [keysHash, keysCreate, keysList, keysRevoke, keysRotate],
   },
   {
     name: "snapshot",

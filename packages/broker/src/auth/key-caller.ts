@@ -32,10 +32,7 @@ export class KeyCaller implements Caller {
         `the key "${name}" is not one of this broker's any more`,
       );
     }
-    const needed = PERMISSION_OF[verb];
-    if (permissions.includes(needed) || permissions.includes("admin")) return;
-    const text = `${verb} needs the permission ${needed}, which the key "${name}" lacks`;
-    throw new TqError("permission_denied", text);
+    demandPermission(verb, name, permissions);
   }
 
   spend(count: number, paid = 0): void {
@@ -52,4 +49,12 @@ export class KeyCaller implements Caller {
   withdraw(): void {
     this.#isWithdrawn = true;
   }
+}
+
+/** Throws `permission_denied` unless the verb is among what is permitted. */
+export function demandPermission(verb: Verb, name: string, permissions: readonly string[]): void {
+  const needed = PERMISSION_OF[verb];
+  if (permissions.includes(needed) || permissions.includes("admin")) return;
+  const text = `${verb} needs the permission ${needed}, which the key "${name}" lacks`;
+  throw new TqError("permission_denied", text);
 }

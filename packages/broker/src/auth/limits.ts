@@ -36,3 +36,5 @@ export const NONCES_MAX = 1_000_000;
 export const NONCE_GENERATIONS = 8;
 /** How far the clocks of signer and broker may be apart, where nothing is said. */
 export const SIGNING_WINDOW_MS = 300_000;
+/** Keys with ids that this node does not know, looked for at one time; of more: `overloaded`. */
+export const LOOKS_MAX = 16;

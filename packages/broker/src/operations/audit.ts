@@ -5,7 +5,8 @@
  */
 import { type AuditPageJson, type AuditParams, TqError } from "task-queue-protocol";
 import { type Access, type Caller, identifyBySignature, OPEN_ACCESS } from "./access.ts";
-import { PERMISSION_OF, type Permission, type Verb } from "./permissions.ts";
+import { KEY_NAME } from "./key-text.ts";
+import { PERMISSION_OF, PERMISSIONS, type Permission, type Verb } from "./permissions.ts";
 import type { Answer } from "./read-options.ts";
 
 export type AuditDoor = "rest" | "grpc" | "worker" | "metrics" | "process";
@@ -63,6 +64,7 @@ const MEMBER_VERBS: ReadonlySet<string> = new Set(["promote_member", "remove_mem
 const ID = /^[0-9a-f-]{32,36}$/i;
 /** A position in the middle of a file, where a page has ended; at its front one begins anew. */
 const CONTINUED = /^\d+\.0*[1-9]\d*$/;
+const CREATE_KEY = "create_key";
 const PARAMETER = /^[a-z_]{1,32}$/;
 const DETAIL_LENGTH_MAX = 200;
 
@@ -94,9 +96,12 @@ export async function audited<T>(
 
 function deedOf(request: Request, outcome: string, answer?: Answer<unknown>): Deed {
   const { caller, from, door, verb, params } = request;
-  const target = targetOf(verb, params) ?? targetOf(verb, answer?.value) ?? "";
-  const index = answer?.index;
-  return { who: caller.name, from, door, verb, target, detail: detailOf(params), outcome, index };
+  const made = targetOf(verb, answer?.value);
+  const named = targetOf(verb, params);
+  // A key's name says less than its id, and stands among the details.
+  const target = (verb === CREATE_KEY ? (made ?? named) : (named ?? made)) ?? "";
+  const detail = detailOf(verb, params);
+  return { who: caller.name, from, door, verb, target, detail, outcome, index: answer?.index };
 }
 
 /** The name or id in it; undefined: there is none. */
@@ -109,17 +114,27 @@ export function targetOf(verb: string, params: unknown): string | undefined {
 }
 
 /** `paused=true settings.weight`: what could hold a secret is not repeated, only its name. */
-export function detailOf(params: unknown): string | undefined {
+export function detailOf(verb: string, params: unknown): string | undefined {
   const { settings, ...fields } = fieldsOf(params);
   const plain = Object.entries(fields).filter(([name, value]) => {
     return PARAMETER.test(name) && (typeof value === "number" || typeof value === "boolean");
   });
   const set = Object.keys(fieldsOf(settings)).filter((name) => PARAMETER.test(name));
   const text = [
+    ...(verb === CREATE_KEY ? wordsOf(fields) : []),
     ...plain.map(([name, value]) => `${name}=${value}`),
     ...set.map((name) => `settings.${name}`),
   ].join(" ");
   return text === "" ? undefined : text.slice(0, DETAIL_LENGTH_MAX);
+}
+
+/** What a key is called and may do: neither is its secret. */
+function wordsOf({ name, permissions }: Readonly<Record<string, unknown>>): readonly string[] {
+  const may = PERMISSIONS.filter(
+    (each) => Array.isArray(permissions) && permissions.includes(each),
+  );
+  const called = typeof name === "string" && KEY_NAME.test(name) ? [`name=${name}`] : [];
+  return [...called, `permissions=${may.join(",")}`];
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -3,6 +3,7 @@
  * The runtime implements it. Callbacks rather than promises on the paths that carry every task.
  */
 import type {
+  AccessKey,
   Command,
   Delivery,
   ErrorGroup,
@@ -113,6 +114,10 @@ export interface Broker {
   /** In the order of their ids. */
   jobs(): readonly JobView[];
   job(id: TaskId): JobView | undefined;
+  /** In the order of their ids, those that have ended and are remembered included. */
+  accessKeys(): readonly AccessKey[];
+  /** As far as this node has applied. `id`: 32 hexadecimal digits. */
+  accessKey(id: string): AccessKey | undefined;
   sessions(): readonly SessionView[];
   counts(): Readonly<Record<TaskState, number>>;
   /** Cluster time now, as this node knows it. */

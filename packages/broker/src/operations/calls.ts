@@ -4,6 +4,7 @@
  */
 import { CALL_VERBS, type Calls, type CallVerb, didYouMean, TqError } from "task-queue-protocol";
 import type { Caller } from "./access.ts";
+import { createKey, listKeys, revokeKey } from "./access-keys.ts";
 import { type Audit, audited, NO_AUDIT } from "./audit.ts";
 import type { Broker } from "./broker.ts";
 import { clusterStatus } from "./cluster.ts";
@@ -35,6 +36,8 @@ import {
   deleteDead,
   getTask,
   parseRequestId,
+  RELEASE_FIELDS,
+  releaseTask,
   rescheduleTask,
   retryTask,
   waitForTask,
@@ -97,6 +100,10 @@ const VERBS: Answering = {
   async reschedule(broker, params) {
     params.refuseUnknown(["id", "run_at", "delay_ms"]);
     return rescheduleTask(broker, params.get("id"), params);
+  },
+  async release(broker, params) {
+    params.refuseUnknown(["id", ...RELEASE_FIELDS]);
+    return releaseTask(broker, params.get("id"), params);
   },
   async delete(broker, params) {
     const index = await deleteDead(broker, params.get("id"), readRequestId(params));
@@ -165,6 +172,17 @@ const VERBS: Answering = {
   async snapshot(broker, params, { minIndex }) {
     params.refuseUnknown(["id", "offset", "consistency"]);
     return readSnapshot(broker, params, readOptions(params, minIndex));
+  },
+  async create_key(broker, params, { caller }) {
+    return createKey(broker, params, caller);
+  },
+  async keys(broker, params, { minIndex }) {
+    params.refuseUnknown(["consistency"]);
+    return listKeys(broker, readOptions(params, minIndex));
+  },
+  async revoke_key(broker, params) {
+    params.refuseUnknown(["id", "grace_ms"]);
+    return revokeKey(broker, params.get("id"), params.integer("grace_ms"));
   },
   async audit(broker, params, { audit = NO_AUDIT }) {
     params.refuseUnknown(["position", "since"]);

@@ -5,7 +5,7 @@ import type { Command, TaskId, TaskView } from "../queue/index.ts";
 import type { Broker } from "./broker.ts";
 import { checkRange } from "./check-values.ts";
 import { idToFind } from "./ids.ts";
-import { invalid } from "./invalid.ts";
+import { invalid, shown } from "./invalid.ts";
 import { CANCEL_REASON_BYTES_MAX, DURATION_MS_MAX, WAIT_MS_MAX } from "./limits.ts";
 import { perform, performAsSeen } from "./perform.ts";
 import { readBack } from "./read-back.ts";
@@ -14,6 +14,8 @@ import { type Answer, barrier, type ReadOptions } from "./read-options.ts";
 import { taskToJson } from "./task-to-json.ts";
 
 const REQUEST_ID = /^[0-9a-f]{32}$/i;
+/** Besides its id. */
+export const RELEASE_FIELDS = ["token"] as const;
 const UNFINISHED: ReadonlySet<string> = new Set([
   "scheduled",
   "blocked",
@@ -109,6 +111,21 @@ export async function rescheduleTask(
   return asChanged(broker, taskId, index);
 }
 
+/**
+ * Ends the run that is under way, whoever holds it: the task is pending again, at its old place and
+ * with no retry used. With `token` only that run.
+ */
+export async function releaseTask(
+  broker: Broker,
+  id: unknown,
+  fields: Fields,
+): Promise<Answer<TaskJson>> {
+  const taskId = idToFind(id);
+  const said = fields.string("token");
+  const token = said === undefined ? await tokenOf(broker, taskId) : parseToken(said, fields);
+  return change(broker, { type: "recall", id: taskId, token });
+}
+
 /** Starts a task again that is in the dead letter queue; no other. */
 export async function retryDead(
   broker: Broker,
@@ -152,6 +169,20 @@ async function change(
 ): Promise<Answer<TaskJson>> {
   const { index } = await perform(broker, command);
   return asChanged(broker, command.id, index);
+}
+
+async function tokenOf(broker: Broker, id: TaskId): Promise<number> {
+  await broker.readBarrier("linearizable");
+  const { state, lease } = await find(broker, id);
+  if (lease !== undefined) return lease.token;
+  const message = `the task is ${state}; only a running task has a lease to end`;
+  throw new TqError("state_conflict", message);
+}
+
+function parseToken(text: string, fields: Fields): number {
+  const token = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(token)) return token;
+  throw invalid(fields.path("token"), `${shown(text)} is no token: a task's lease.token is one`);
 }
 
 /** The task as it is after the change at `index`. */

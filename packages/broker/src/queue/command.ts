@@ -287,6 +287,35 @@ export interface Forget {
   readonly uniqueKeys: readonly QueueKey[];
 }
 
+/**
+ * An operator ends a run: the task is pending again as if it had never been given out, and its
+ * worker is told. Names the run, so that a copy that comes late spares the next one.
+ */
+export interface Recall {
+  readonly type: "recall";
+  readonly id: TaskId;
+  readonly token: Token;
+}
+
+/** A new access key; idempotent by its id. */
+export interface CreateKey {
+  readonly type: "createKey";
+  readonly id: Uint8Array;
+  readonly name: string;
+  readonly verifier: Uint8Array;
+  readonly permissions: readonly string[];
+  readonly createdBy: string;
+  /** 0 = never. */
+  readonly expiresAt: ClusterTime;
+}
+
+/** An access key ends at `at`, or now if that is over. It never ends later than it would have. */
+export interface RevokeKey {
+  readonly type: "revokeKey";
+  readonly id: Uint8Array;
+  readonly at: ClusterTime;
+}
+
 export interface QueueKey {
   readonly queue: string;
   readonly key: string;
@@ -317,7 +346,10 @@ export type Command =
   | StepJob
   | CancelJob
   | Expunge
-  | Forget;
+  | Forget
+  | CreateKey
+  | RevokeKey
+  | Recall;
 
 export type CommandType = Command["type"];
 

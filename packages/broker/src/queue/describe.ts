@@ -36,7 +36,8 @@ export function describeCommand(command: Command, base: ClusterTime): string {
     case "extend":
       return `extend ${describeRun(command)} for=${describeDuration(command.forMs)}`;
     case "release":
-      return `release ${describeRun(command)}`;
+    case "recall":
+      return `${command.type} ${describeRun(command)}`;
     case "complete":
       return describeComplete(command);
     case "fail":
@@ -76,7 +77,9 @@ type RareCommand = Extract<
       | "stepJob"
       | "cancelJob"
       | "expunge"
-      | "forget";
+      | "forget"
+      | "createKey"
+      | "revokeKey";
   }
 >;
 
@@ -103,6 +106,10 @@ function describeRare(command: RareCommand, base: ClusterTime): string {
       return `expunge ${command.what} of ${command.tasks.length}`;
     case "forget":
       return describeForget(command);
+    case "createKey":
+      return `createKey ${describeId(command.id)} ${command.name}`;
+    case "revokeKey":
+      return `revokeKey ${describeId(command.id)} at=${describeTime(command.at, base)}`;
     default:
       return unreachable(command);
   }

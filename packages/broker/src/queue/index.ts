@@ -1,4 +1,7 @@
 /** The public names of the queue machine; everything else in this folder is its own business. */
+
+export { type AccessKey, hasEnded } from "./access-key.ts";
+export { accessKeyId } from "./access-keys.ts";
 export { AssertionError, assert, unreachable } from "./assert.ts";
 export { Claims } from "./claims.ts";
 export { decodeBatch, decodeCommand, encodeBatch, encodeCommand } from "./codec/batch.ts";
@@ -69,6 +72,7 @@ export { decodeLeftOver, leftOverRange } from "./forgettable.ts";
 export { decodeFinished, idOfFinishedKey } from "./history.ts";
 export type { JobFilter, JobKind, JobState, JobView } from "./job.ts";
 export { JOB_KINDS } from "./job.ts";
+export { childrenRange, errorGroupRange } from "./keys.ts";
 export * from "./limits.ts";
 export { QueueMachine } from "./machine.ts";
 export { withWish } from "./merge-policy.ts";

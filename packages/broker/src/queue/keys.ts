@@ -1,6 +1,7 @@
 /**
  * Keys of the records in the store. The prefix says what is behind a key:
  *
+ *   a/<id>         access key
  *   B/<number>     block of the history      b/<id>            job
  *   w/<print>      group of dead tasks       x/error/<print>/<id>  dead of that error
  *   x/tag/<tag>\0<id>  tasks with a tag
@@ -24,7 +25,8 @@ const SLASH = 0x2f;
 const ID_BYTES = 16;
 const encoder = new TextEncoder();
 
-/** First byte of a task's key. */
+/** First byte of a key. */
+export const ACCESS_KEY = 0x61;
 export const BLOCK = 0x42;
 export const JOB = 0x62;
 export const CONTENT = 0x63;
@@ -57,6 +59,7 @@ export const BOOT_RANGES: readonly KeyRange[] = [
   prefixRange(LIVE),
   prefixRange(BLOCK),
   prefixRange(JOB),
+  prefixRange(ACCESS_KEY),
   prefixRange(PARENTS),
   prefixRange(CULPRIT),
 ];

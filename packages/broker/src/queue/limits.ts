@@ -126,6 +126,9 @@ export const FORGET_MAX = 16;
 export const JOBS_MAX = 1_000;
 export const ENDED_JOBS_KEPT = 100;
 
+/** Access keys in force at one time, and of those that have ended as many as there is room for. */
+export const ACCESS_KEYS_MAX = 1_000;
+
 /** Of the message that stands for a group of errors. */
 export const ERROR_SAMPLE_BYTES_MAX = 1024;
 

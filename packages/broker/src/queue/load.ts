@@ -4,7 +4,11 @@
  * known. A damaged record throws: a machine that starts with less than was written would diverge
  * from its peers.
  */
+
+import type { AccessKey } from "./access-key.ts";
+import { accessKeyId } from "./access-keys.ts";
 import { assert } from "./assert.ts";
+import { decodeAccessKey } from "./codec/access-key-record.ts";
 import { decodeBlock } from "./codec/history-records.ts";
 import { decodeJob } from "./codec/job-record.ts";
 import type { LiveRecord } from "./codec/live-record.ts";
@@ -17,6 +21,7 @@ import { decodeGroup, decodeMeta, decodeSession } from "./codec/small-records.ts
 import { EffectHash } from "./effect-hash.ts";
 import { watchExpiry } from "./expiry.ts";
 import {
+  ACCESS_KEY,
   BLOCK,
   CULPRIT,
   GROUP,
@@ -91,6 +96,10 @@ export class Loader {
     this.#checkGroups();
   }
 
+  #loadAccessKey(key: AccessKey): void {
+    this.#s.accessKeys.set(accessKeyId(key.id), key);
+  }
+
   #loadOne(key: Uint8Array, value: Uint8Array): void {
     const s = this.#s;
     const kind = key[0];
@@ -100,6 +109,7 @@ export class Loader {
     else if (kind === LIVE) this.#loadLive(key, decodeLive(value));
     else if (kind === BLOCK) s.blocks.load(numberOfBlockKey(key), decodeBlock(value));
     else if (kind === JOB) s.jobs.set(uuidText(idOfTaskKey(key)), decodeJob(value));
+    else if (kind === ACCESS_KEY) this.#loadAccessKey(decodeAccessKey(value));
     else if (kind === PARENTS) this.#parents.push([key, decodeParents(value)]);
     else if (kind === CULPRIT) this.#culprits.push([key, decodeCulprit(value)]);
     else {

@@ -7,6 +7,8 @@
  * the records that `beginFlush` hands out. It never throws on a batch that the codec can read: an
  * exception from here is a bug or a damaged store, and ends the process.
  */
+import type { AccessKey } from "./access-key.ts";
+import { findAccessKey, listAccessKeys } from "./access-keys.ts";
 import { assert } from "./assert.ts";
 import type { Claims } from "./claims.ts";
 import type { Batch, Command } from "./command.ts";
@@ -24,8 +26,6 @@ import type { JobView } from "./job.ts";
 import { findJob, listJobs } from "./jobs.ts";
 import {
   BOOT_RANGES,
-  childrenRange,
-  errorGroupRange,
   errorRange,
   finishedRecordRange,
   type IndexedState,
@@ -311,11 +311,6 @@ export class QueueMachine {
     return graphNode(this.#s, id);
   }
 
-  /** Keys of all children of a task that are left; `idOfFinishedKey` reads the child. */
-  childrenRange(parent: TaskId): KeyRange {
-    return childrenRange(parent);
-  }
-
   /** Keys of the finished tasks beyond `after`, in id order; `decodeFinished` reads the values. */
   historyRange(after: TaskId | undefined): KeyRange {
     return finishedRecordRange(after);
@@ -343,11 +338,6 @@ export class QueueMachine {
     return errorRange(fingerprint, after);
   }
 
-  /** Keys of the groups of errors beyond a fingerprint; `decodeErrorGroup` reads the values. */
-  errorGroupRange(after: string | undefined): KeyRange {
-    return errorGroupRange(after);
-  }
-
   /** The smallest id from `after` on that a finished task may have that passes, if there is one. */
   skipTo(after: TaskId, filter: HistoryFilter): TaskId | undefined {
     return skipTo(this.#s, after, filter);
@@ -365,6 +355,16 @@ export class QueueMachine {
 
   job(id: TaskId): JobView | undefined {
     return findJob(this.#s, id);
+  }
+
+  /** In the order of their ids, those that have ended and are remembered included. */
+  accessKeys(): AccessKey[] {
+    return listAccessKeys(this.#s);
+  }
+
+  /** `id`: 32 hexadecimal digits. */
+  accessKey(id: string): AccessKey | undefined {
+    return findAccessKey(this.#s, id);
   }
 
   /** What the store does not have yet of a range, in key order, to be laid over a scan of it. */

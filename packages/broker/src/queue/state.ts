@@ -4,6 +4,7 @@
  * only through `transitions.ts`, which keeps the parts in step.
  */
 
+import type { AccessKey } from "./access-key.ts";
 import { BlockSummaries } from "./block-summaries.ts";
 import type { Culprit } from "./codec/parent-record.ts";
 import { EffectHash } from "./effect-hash.ts";
@@ -60,6 +61,8 @@ export class QueueState {
   readonly blocks = new BlockSummaries();
   /** By the text of their ids. */
   readonly jobs = new Map<string, JobView>();
+  /** By their ids as people read them. Since version 4. */
+  readonly accessKeys = new Map<string, AccessKey>();
   /** See `Meta`. */
   plainHistoryTo: ClusterTime = 0;
   /** Turn of the queue that was served last; see `turns.ts`. */

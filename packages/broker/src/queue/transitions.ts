@@ -213,7 +213,8 @@ function giveUp(
 }
 
 /**
- * A worker gave the task back: as if it had never been delivered, but for the attempt on record.
+ * A worker gave the task back, or an operator took it: as if it had never been delivered, but for
+ * the attempt on record.
  */
 export function releaseRun(s: QueueState, slot: number): void {
   const run = endRun(s, slot, "released");

@@ -78,6 +78,7 @@ function bodyBytes(command: Command): number {
       return textBytes(command.session) + NUMBER_BYTES;
     case "extend":
     case "release":
+    case "recall":
       return LEASE_BYTES + NUMBER_BYTES;
     case "report":
       return textBytes(command.session) + runsBytes(command.runs);
@@ -95,6 +96,12 @@ function bodyBytes(command: Command): number {
       const { tombstones, idempotencyKeys, uniqueKeys } = command;
       return idsBytes(tombstones) + keysBytes(idempotencyKeys) + keysBytes(uniqueKeys);
     }
+    case "createKey": {
+      const { name, verifier, permissions, createdBy } = command;
+      const texts = textBytes(name) + textsBytes(permissions) + textBytes(createdBy);
+      return ID_BYTES + texts + blobBytes(verifier) + NUMBER_BYTES;
+    }
+    case "revokeKey":
     case "reschedule":
     case "cancelJob":
     case "wake":

@@ -12,7 +12,7 @@ export interface VersionRange {
 }
 
 /** What this build can work with; `CHANGELOG.md` and `docs/upgrades.md` say what each brought. */
-export const SUPPORTED: VersionRange = { min: 1, max: 3 };
+export const SUPPORTED: VersionRange = { min: 1, max: 4 };
 
 /** Of a binary that says nothing of versions: it is from before they were announced. */
 export const UNANNOUNCED: VersionRange = { min: 1, max: 1 };

@@ -34,6 +34,7 @@ import { errorPageRoutes } from "./routes/error-pages.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { keyRoutes } from "./routes/keys.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { ApiRoutes, openApiRoutes } from "./routes/openapi.ts";
 import { overviewRoutes } from "./routes/overview.ts";
@@ -108,6 +109,7 @@ function addRoutes(app: FastifyInstance, context: RestContext): void {
   deadRoutes(app, context);
   queueRoutes(app, context);
   jobRoutes(app, context);
+  keyRoutes(app, context);
   overviewRoutes(app, context);
   eventRoutes(app, context);
   healthRoutes(app, context);

@@ -33,7 +33,7 @@ function deedOf(request: FastifyRequest, reply: FastifyReply): Deed | undefined 
   if (!permitted.some((verb) => isAudited(verb, body))) return;
   const index = reply.getHeader(APPLIED_INDEX);
   const verb = permitted.join("+");
-  const details = [wayOf(request), detailOf(body)];
+  const details = [wayOf(request), detailOf(verb, body)];
   return {
     who: caller.name,
     from: addressOf(request),

@@ -4,6 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ERRORS, type ErrorCode, TqError } from "task-queue-protocol";
+import { withoutSecrets } from "../operations/key-text.ts";
 import { retryAfterSeconds } from "../operations/retry-after.ts";
 import { SubmitRefused } from "../operations/submit.ts";
 
@@ -66,7 +67,7 @@ export function sendProblem(
   return reply.code(problem.status).header("content-type", PROBLEM_TYPE).send(problem);
 }
 
-/** Without the query, which may hold what should not be repeated. */
+/** Without the query and the secret of a key, which should not be repeated. */
 export function pathOf(url: string): string {
-  return url.split("?", 1)[0]!.slice(0, INSTANCE_LENGTH_MAX);
+  return withoutSecrets(url.split("?", 1)[0]!).slice(0, INSTANCE_LENGTH_MAX);
 }

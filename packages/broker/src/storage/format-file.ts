@@ -13,7 +13,7 @@ export const FORMAT_FILE = "format";
 
 const FIRST_FORMAT = 1;
 /** The newest that this build can read and write. */
-export const NEWEST_FORMAT = 3;
+export const NEWEST_FORMAT = 4;
 
 export class FormatFile {
   readonly #where: string;

@@ -17,9 +17,7 @@ import {
   ProtocolError,
   type SentMessage,
   TqError,
-  type UnknownHello,
   VERSION_MAX,
-  VERSION_MIN,
 } from "task-queue-protocol";
 import type { Caller } from "../operations/access.ts";
 import { shown } from "../operations/invalid.ts";
@@ -28,7 +26,7 @@ import { handleCall } from "./calls.ts";
 import { handleNotes } from "./notes.ts";
 import { Outbound } from "./outbound.ts";
 import type { Peer, PortContext } from "./port.ts";
-import { asTqError, errorMessage, formatRange } from "./refusal.ts";
+import { asTqError, errorMessage, noCommonVersion } from "./refusal.ts";
 import { handleReport } from "./reports.ts";
 import { recognise } from "./stranger.ts";
 import { handleSubmit } from "./submits.ts";
@@ -127,6 +125,16 @@ export class Connection implements Peer {
     this.#fail(new TqError(code, message));
   }
 
+  mayWork(): boolean {
+    try {
+      this.caller.demand("work");
+      return true;
+    } catch (error) {
+      this.#fail(asTqError(error));
+      return false;
+    }
+  }
+
   /** The broker is closing: the peer should go elsewhere. */
   terminate(address: string, reason: string): void {
     this.send(0, { kind: "terminate", address, reason });
@@ -160,6 +168,8 @@ export class Connection implements Peer {
       this.#cut(`it took none of ${this.unsentBytes} bytes for ${stallMs} ms`);
     } else if (!this.#paused && now - this.#receivedAt > silenceMs) {
       this.#cut(`silent for ${silenceMs} ms`);
+    } else if (this.#session !== undefined) {
+      this.mayWork();
     }
   }
 
@@ -205,17 +215,9 @@ export class Connection implements Peer {
     const { requestId } = frame;
     if (this.#hello !== undefined) this.#handleMessage(requestId, message);
     else if (message.kind === "hello") this.#identify(requestId, message);
-    else if (message.kind === "unknownHello") this.#refuseVersion(message);
+    else if (message.kind === "unknownHello")
+      this.refuse("invalid_request", noCommonVersion(message));
     else throw new ProtocolError("the first message is a hello");
-  }
-
-  #refuseVersion({ minVersion, maxVersion }: UnknownHello): void {
-    const theirs = formatRange(minVersion, maxVersion);
-    const ours = formatRange(VERSION_MIN, VERSION_MAX);
-    this.refuse(
-      "invalid_request",
-      `no common protocol version: this broker speaks ${ours}, the other side ${theirs}`,
-    );
   }
 
   /** Reading goes on when it is known who it is; `helloMs` counts until then. */

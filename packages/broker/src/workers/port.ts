@@ -52,6 +52,8 @@ export interface Peer {
   settled(items: number, bytes: number): void;
   /** Bytes that the peer has not taken. */
   readonly unsentBytes: number;
+  /** False: its key permits work no longer; it was told so, and the connection ends. */
+  mayWork(): boolean;
   /** Sends a last error and ends the connection. */
   refuse(code: "invalid_request" | "state_conflict", message: string): void;
   readonly signal: AbortSignal;

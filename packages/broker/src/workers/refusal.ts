@@ -2,7 +2,15 @@
  * Refusals in the form that the worker protocol carries: in an `error` frame, or as one of many
  * results.
  */
-import { type ErrorMessage, type ItemError, ProtocolError, TqError } from "task-queue-protocol";
+import {
+  type ErrorMessage,
+  type ItemError,
+  ProtocolError,
+  TqError,
+  type UnknownHello,
+  VERSION_MAX,
+  VERSION_MIN,
+} from "task-queue-protocol";
 import { MESSAGE_LENGTH_MAX } from "./limits.ts";
 
 export function itemError(error: TqError): ItemError {
@@ -34,7 +42,13 @@ export function asTqError(error: unknown): TqError {
   return new TqError("internal", "the broker failed to answer; its log says why", { cause: error });
 }
 
-/** Of versions of the protocol, for a refusal. */
-export function formatRange(min: number, max: number): string {
+/** What is told to whoever speaks other versions of the protocol. */
+export function noCommonVersion({ minVersion, maxVersion }: UnknownHello): string {
+  const theirs = formatRange(minVersion, maxVersion);
+  const ours = formatRange(VERSION_MIN, VERSION_MAX);
+  return `no common protocol version: this broker speaks ${ours}, the other side ${theirs}`;
+}
+
+function formatRange(min: number, max: number): string {
   return min === max ? `version ${min}` : `versions ${min} to ${max}`;
 }

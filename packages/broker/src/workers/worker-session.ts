@@ -120,7 +120,8 @@ export class WorkerSession implements SessionChannel {
   // What the dispatcher says.
 
   deliver(deliveries: readonly Delivery[]): void {
-    if (this.isOver) return;
+    // A key that has ended gets nothing more, even before its connection is looked at.
+    if (this.isOver || !this.#peer.mayWork()) return;
     this.#deliveries.push(deliveries);
     this.pump();
   }

@@ -1,5 +1,5 @@
 /** Every verb of the worker port with every role, without a key and with a wrong one. */
-import { CALL_VERBS } from "task-queue-protocol";
+import { CALL_VERBS, type SentMessage } from "task-queue-protocol";
 import { describe, expect, test } from "vitest";
 import { PERMISSION_OF, type Permission, type Verb } from "../../src/operations/permissions.ts";
 import { openOne, someTask } from "../workers/harness.ts";
@@ -140,3 +140,37 @@ async function answerTo(peer: RawPeer, id: number): Promise<{ code: string }> {
     await new Promise((next) => setImmediate(next));
   }
 }
+
+function registration(session: string): Extract<SentMessage, { kind: "register" }> {
+  const secret = new Uint8Array(16);
+  const serves = { queues: [], types: ["t"], labels: [] };
+  const holds = { concurrency: 1, window: 1, held: [] };
+  return { kind: "register", session, secret, name: "w", ...serves, ...holds };
+}
+
+test("a worker whose key is withdrawn gets no further task, and need say nothing to be told", async () => {
+  const ring = new Ring();
+  const { port } = await openOne({ access: ring.access });
+  const client = await greet(port, "client", "admin");
+  const worker = await greet(port, "worker", "process_tasks");
+  await Promise.all([client.take("welcome"), worker.take("welcome")]);
+  worker.send(2, registration("s"));
+  await worker.take("registered");
+  ring.access.replace([{ name: "admin", hash: "#admin", permissions: ["admin"] }]);
+  client.send(2, { kind: "submit", tasks: [someTask()] });
+  expect(await worker.take("error")).toMatchObject({ code: "unauthenticated", requestId: 0 });
+  await worker.closed;
+  expect(worker.received).toEqual([]);
+});
+
+test("a silent worker whose key is withdrawn is told before its next heartbeat", async () => {
+  const ring = new Ring();
+  const { port } = await openOne({ access: ring.access });
+  const worker = await greet(port, "worker", "process_tasks");
+  await worker.take("welcome");
+  worker.send(2, registration("s"));
+  await worker.take("registered");
+  ring.access.replace([]);
+  expect(await worker.take("error")).toMatchObject({ code: "unauthenticated", requestId: 0 });
+  await worker.closed;
+});

@@ -16,8 +16,10 @@ import { listLive } from "../../src/operations/list-live.ts";
 import { FINISHED_STATES, matchesFilter } from "../../src/operations/task-filter.ts";
 import {
   type Command,
+  childrenRange,
   decodeErrorGroup,
   type ErrorGroup,
+  errorGroupRange,
   idOfFinishedKey,
   QueueMachine,
   type QueueView,
@@ -144,7 +146,7 @@ export class FakeBroker implements Broker {
   }
 
   async errorGroups(after: string | undefined, limit: number): Promise<readonly ErrorGroup[]> {
-    const rows = this.machine.historyOverlay(this.machine.errorGroupRange(after));
+    const rows = this.machine.historyOverlay(errorGroupRange(after));
     return rows
       .flatMap(({ value }) => (value === undefined ? [] : [decodeErrorGroup(value)]))
       .slice(0, limit);
@@ -182,6 +184,14 @@ export class FakeBroker implements Broker {
 
   job(id: TaskId) {
     return this.machine.job(id);
+  }
+
+  accessKeys() {
+    return this.machine.accessKeys();
+  }
+
+  accessKey(id: string) {
+    return this.machine.accessKey(id);
   }
 
   sessions(): readonly SessionView[] {
@@ -237,7 +247,7 @@ export class FakeBroker implements Broker {
   }
 
   async children(id: TaskId, limit: number): Promise<readonly TaskId[]> {
-    const rows = this.machine.historyOverlay(this.machine.childrenRange(id));
+    const rows = this.machine.historyOverlay(childrenRange(id));
     const there = rows.filter(({ value }) => value !== undefined);
     return there.slice(0, limit).map(({ key }) => idOfFinishedKey(key));
   }

@@ -181,6 +181,19 @@ const laterCommands = [
     uniqueKeys: keys,
   }),
 ];
+const newestCommands = [
+  fc.record({ type: fc.constant("recall"), id, token: uint }),
+  fc.record({
+    type: fc.constant("createKey"),
+    id,
+    name: text,
+    verifier: bytes,
+    permissions: texts,
+    createdBy: text,
+    expiresAt: uint,
+  }),
+  fc.record({ type: fc.constant("revokeKey"), id, at: uint }),
+];
 export const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: fc.constant("submit"), id, content, retry: policy, depthLimit: uint }),
   fc.record({ type: fc.constant("lease"), session: text, count: uint }),
@@ -221,6 +234,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: fc.constant("wake"), max: uint }),
   fc.record({ type: fc.constant("takeOffice") }),
   ...laterCommands,
+  ...newestCommands,
 ) as fc.Arbitrary<Command>;
 
 export const batch: fc.Arbitrary<Batch> = fc.record({

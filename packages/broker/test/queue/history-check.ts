@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import { glance } from "../../src/queue/codec/finished-glance.ts";
 import { decodeBlock, decodeErrorGroup } from "../../src/queue/codec/history-records.ts";
 import { decodeFinished, idOfFinishedKey } from "../../src/queue/history.ts";
-import { keyText, numberOfBlockKey } from "../../src/queue/keys.ts";
+import { errorGroupRange, keyText, numberOfBlockKey } from "../../src/queue/keys.ts";
 import type { TaskState } from "../../src/queue/task.ts";
 import type { HistoryFilter, KeyRange } from "../../src/queue/view.ts";
 import { type Driver, type Entry, makeId } from "./harness.ts";
@@ -44,7 +44,7 @@ export function compareHistory(driver: Driver, model: NaiveModel, queues: readon
     const { state, type, queue, createdAt, finishedAt } = decodeFinished(key, value);
     expect(glance(value)).toEqual({ state, type, queue, createdAt, finishedAt });
   }
-  const groups = scan(driver, machine.errorGroupRange(undefined));
+  const groups = scan(driver, errorGroupRange(undefined));
   expect(groups.map(([, value]) => decodeErrorGroup(value))).toEqual(errorGroups(model));
   for (const { fingerprint } of errorGroups(model)) {
     const deaths = model.deaths.filter((death) => death.fingerprint === fingerprint);

@@ -9,7 +9,7 @@ import { decodeBlock, encodeBlock } from "../../src/queue/codec/history-records.
 import type { Command } from "../../src/queue/command.ts";
 import { errorFingerprint, withoutParticulars } from "../../src/queue/error-groups.ts";
 import { decodeFinished } from "../../src/queue/history.ts";
-import { FINISHED, taskKey } from "../../src/queue/keys.ts";
+import { errorGroupRange, FINISHED, taskKey } from "../../src/queue/keys.ts";
 import { LiveTable } from "../../src/queue/live-table.ts";
 import { DEFAULT_SETTINGS } from "../../src/queue/queue-settings.ts";
 import { COMPLETED, DEAD } from "../../src/queue/state-number.ts";
@@ -221,7 +221,7 @@ describe("a job", () => {
     driver.apply(stepOf(0, [makeId(1), makeId(2), makeId(3)], ""));
     expect(driver.machine.job(JOB)).toMatchObject({ changed: 2, skipped: 1 });
     expect(idsIn(driver, driver.machine.errorRange(fingerprint, undefined))).toEqual([]);
-    expect(idsIn(driver, driver.machine.errorGroupRange(undefined))).toHaveLength(1);
+    expect(idsIn(driver, errorGroupRange(undefined))).toHaveLength(1);
   });
 
   test("that has ended is remembered until 100 others have", () => {

@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { AccessKey } from "../../src/queue/access-key.ts";
 import type { Command } from "../../src/queue/command.ts";
 import type { Reply } from "../../src/queue/reply.ts";
 import { TASK_STATES, type TaskId } from "../../src/queue/task.ts";
@@ -57,6 +58,8 @@ class Duel {
     for (const id of this.ids) this.#compareTask(id);
     this.#watcher.check(machine, this.ids);
     compareHistory(this.driver, this.model, QUEUES);
+    const byKeyId = (a: AccessKey, b: AccessKey) => (hex(a.id) < hex(b.id) ? -1 : 1);
+    expect(machine.accessKeys()).toEqual([...this.model.accessKeys].sort(byKeyId));
     for (const state of TASK_STATES) {
       expect(machine.counts()[state], state).toBe(this.model.count(state));
       for (const queue of QUEUES) {
@@ -129,11 +132,12 @@ function plain(reply: Reply): unknown {
 
 const EARLY = fc.nat(8);
 
-/** After which steps the version is raised, first to 2, then to 3. */
+/** After which steps the version is raised, first to 2, then to 3 and to 4. */
 const RAISES: readonly (readonly [string, number, fc.Arbitrary<number[]>])[] = [
   ["at version 1", 15, fc.constant([])],
   ["at version 2", 15, fc.tuple(fc.nat(40))],
   ["at version 3", 60, fc.constant([0, 0])],
+  ["at version 4", 30, fc.constant([0, 0, 0])],
   ["at version 3 after a while", 40, fc.tuple(EARLY, fc.integer({ min: 9, max: 120 }))],
 ];
 

@@ -1,11 +1,13 @@
-/** Which function of the naive model carries out which command of version 3. */
+/** Which function of the naive model carries out which command since version 3. */
 import type { Command } from "../../src/queue/command.ts";
 import type { Reply } from "../../src/queue/reply.ts";
 import { cancelJob, expunge, forget, startJob, stepJob } from "./naive-history.ts";
+import { createKey, revokeKey } from "./naive-keys.ts";
 import type { NaiveModel } from "./naive-model.ts";
 import { configure, deleteQueue } from "./naive-queues.ts";
 import { report } from "./naive-report.ts";
 import { reschedule } from "./naive-reschedule.ts";
+import { ok } from "./naive-state.ts";
 import { submitAll } from "./naive-submit.ts";
 
 export function carryOutLater(model: NaiveModel, command: Command): Reply {
@@ -30,6 +32,16 @@ export function carryOutLater(model: NaiveModel, command: Command): Reply {
       return expunge(model, command);
     case "forget":
       return forget(model, command);
+    case "recall": {
+      const task = model.running(command);
+      if (task === undefined) return model.ended(command, "released");
+      model.release(task);
+      return ok("pending");
+    }
+    case "createKey":
+      return createKey(model, command);
+    case "revokeKey":
+      return revokeKey(model, command);
     default:
       throw new Error(`the model does not know ${command.type}`);
   }

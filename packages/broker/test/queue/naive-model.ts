@@ -3,6 +3,7 @@
  * nothing stored, nothing encoded. Property tests hold it against the machine, reply by reply.
  * What version 3 brought stands in `naive-<feature>.ts`, as functions over this model.
  */
+import type { AccessKey } from "../../src/queue/access-key.ts";
 import type { Batch, Command } from "../../src/queue/command.ts";
 import type { JobView } from "../../src/queue/job.ts";
 import type { Reply } from "../../src/queue/reply.ts";
@@ -52,6 +53,7 @@ export class NaiveModel {
   replaced: string[] = [];
   jobs: JobView[] = [];
   deaths: Death[] = [];
+  accessKeys: AccessKey[] = [];
   nextOrder = 1;
   nextToken = 1;
   books = new Map<string, Book>();

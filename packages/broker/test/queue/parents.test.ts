@@ -11,7 +11,7 @@ import {
   encodeParents,
 } from "../../src/queue/codec/parent-record.ts";
 import type { Command } from "../../src/queue/command.ts";
-import { idOfIndexKey } from "../../src/queue/keys.ts";
+import { childrenRange, idOfIndexKey } from "../../src/queue/keys.ts";
 import {
   CHILDREN_MAX,
   DELIVERY_LIMIT,
@@ -325,7 +325,7 @@ test("a node says its parents; its children are found also when they have ended"
   driver.flush();
   driver.restart();
   driver.apply(cancel(1));
-  const children = driver.store.scan(driver.machine.childrenRange(makeId(1)));
+  const children = driver.store.scan(childrenRange(makeId(1)));
   expect(serials(children.map(([key]) => idOfIndexKey(key)))).toEqual([2, 3]);
 });
 

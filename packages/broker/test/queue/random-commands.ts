@@ -16,6 +16,7 @@ import {
   registerOf,
 } from "./harness.ts";
 import { FINAL } from "./naive-state.ts";
+import { someKey } from "./random-keys.ts";
 import {
   type Known,
   type KnownTask,
@@ -66,6 +67,11 @@ export class RandomCommands implements Table {
     const { kind, a, b, c, d } = step;
     if (this.model.version >= 3 && d % 3 === 0 && LATER_COMMANDS.length > 0) {
       return LATER_COMMANDS[Math.floor(d / 3) % LATER_COMMANDS.length]!(this, step);
+    }
+    if (this.model.version >= 4 && d % 12 === 1) return someKey(this, step);
+    if (this.model.version >= 4 && d % 12 === 5) {
+      const id = this.idOf(a, isRunning);
+      return { type: "recall", id, token: this.token(id, b) };
     }
     if (kind < 36) return this.submit(a, b, c, d);
     if (kind < 42) return this.#register(a, b, c);

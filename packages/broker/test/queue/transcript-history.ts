@@ -4,6 +4,7 @@ import { decodeErrorGroup } from "../../src/queue/codec/history-records.ts";
 import type { Command } from "../../src/queue/command.ts";
 import { describeId } from "../../src/queue/describe.ts";
 import { idOfFinishedKey } from "../../src/queue/history.ts";
+import { errorGroupRange } from "../../src/queue/keys.ts";
 import { DEFAULT_SETTINGS } from "../../src/queue/queue-settings.ts";
 import type { TaskId, TaskState } from "../../src/queue/task.ts";
 import type { KeyRange } from "../../src/queue/view.ts";
@@ -55,7 +56,7 @@ export function askHistory(driver: Driver, verb: string, name: string): string |
       return `${state} steps=${steps} matched=${matched} changed=${changed} skipped=${skipped}`;
     }
     case "groups": {
-      const groups = scan(driver, machine.errorGroupRange(undefined));
+      const groups = scan(driver, errorGroupRange(undefined));
       const lines = groups.map(([, value]) => {
         const { type, count, message } = decodeErrorGroup(value);
         return `${count} × ${type}: ${message}`;

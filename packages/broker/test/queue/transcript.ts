@@ -150,7 +150,8 @@ function parseCommand(verb: string, words: readonly string[]): Command {
     case "extend":
       return { type: "extend", id, token, forMs: parseDuration(options.get("for")!) };
     case "release":
-      return { type: "release", id, token };
+    case "recall":
+      return { type: verb, id, token };
     case "cancel":
       return { type: "cancel", id, reason: options.get("reason") ?? "" };
     case "retry":

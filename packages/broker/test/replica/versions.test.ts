@@ -16,7 +16,7 @@ import { Cluster } from "./cluster.ts";
 import { memberOf, type NodeOptions, TestNode, WALL } from "./harness.ts";
 
 const OLD = { min: 1, max: 1 };
-const NEW = { min: 1, max: 3 };
+const NEW = { min: 1, max: 4 };
 
 let serial = 0;
 const submit = () => submitOf(makeId(++serial, WALL));
@@ -43,7 +43,7 @@ const announce = (node: TestNode, peer: string, versions: VersionRange) => {
   node.input((replica) => replica.announced(peer, versions));
 };
 
-/** `a:1-3 b:1-1 c:?` */
+/** `a:1-4 b:1-1 c:?` */
 function known({ replica }: TestNode): string {
   const texts = replica.members.map(({ id, versions }) => {
     return `${id}:${versions === undefined ? "?" : `${versions.min}-${versions.max}`}`;
@@ -66,7 +66,7 @@ describe("the roster", () => {
       '{"id":"b","incarnation":"b","bus":"b:1","address":"b:2","voter":true}]}';
     expect(new TextDecoder().decode(encodeRoster(roster))).toBe(text);
     expect(new TextDecoder().decode(encodeRoster({ ...roster, members }))).toBe(
-      text.replace('"voter":true}', '"voter":true,"versions":{"min":1,"max":3}}'),
+      text.replace('"voter":true}', '"voter":true,"versions":{"min":1,"max":4}}'),
     );
   });
 
@@ -86,7 +86,7 @@ describe("the roster", () => {
       "the cluster works with version 2 by now, and this tq-broker knows version 1: " +
         "start a newer tq-broker",
     );
-    expect(() => decodeRoster(encodeRoster({ revision: 0, members, clusterVersion: 4 }))).toThrow(
+    expect(() => decodeRoster(encodeRoster({ revision: 0, members, clusterVersion: 5 }))).toThrow(
       TooNew,
     );
     const later = new TextEncoder().encode('{"version":3,"revision":0,"members":[]}');
@@ -106,13 +106,13 @@ describe("what a binary knows", () => {
   test("is in the roster once a leader that knows of versions has heard it", () => {
     const cluster = clusterOf(["a", "b", "c"].map(silent));
     const leader = cluster.elect();
-    expect(known(leader)).toBe("a:1-3 b:? c:?");
+    expect(known(leader)).toBe("a:1-4 b:? c:?");
     for (const id of ["b", "c"]) announce(leader, id, id === "b" ? NEW : OLD);
     cluster.settle();
     cluster.elapse(500);
     // Nothing to say of one that knows the first version only: that is what silence means.
-    for (const node of cluster.nodes) expect(known(node)).toBe("a:1-3 b:1-3 c:?");
-    expect(leader.notes).toContain("b knows versions 1 to 3 of the cluster now");
+    for (const node of cluster.nodes) expect(known(node)).toBe("a:1-4 b:1-4 c:?");
+    expect(leader.notes).toContain("b knows versions 1 to 4 of the cluster now");
   });
 
   test("may have become less, when somebody went back", () => {
@@ -121,11 +121,11 @@ describe("what a binary knows", () => {
     const { revision } = leader.roster!;
     announce(leader, "b", OLD);
     cluster.elapse(500);
-    expect(known(leader)).toBe("a:1-3 b:1-1 c:1-3");
+    expect(known(leader)).toBe("a:1-4 b:1-1 c:1-4");
     expect(leader.notes).toContain("b knows version 1 of the cluster now");
     announce(leader, "b", NEW);
     cluster.elapse(500);
-    expect(known(leader)).toBe("a:1-3 b:1-3 c:1-3");
+    expect(known(leader)).toBe("a:1-4 b:1-4 c:1-4");
     expect(leader.roster!.revision).toBe(revision + 2);
   });
 
@@ -136,7 +136,7 @@ describe("what a binary knows", () => {
     cluster.cut.add(leader.id);
     cluster.elapse(10_000);
     const next = cluster.elect();
-    expect(known(next)).toBe("a:1-1 b:1-3 c:1-3");
+    expect(known(next)).toBe("a:1-1 b:1-4 c:1-4");
   });
 
   test("is forgotten with the member: its successor of that name is another one", () => {
@@ -149,7 +149,7 @@ describe("what a binary knows", () => {
     const { voter: _, ...member } = { ...memberOf("c"), incarnation: "again" };
     leader.change({ kind: "add", member });
     cluster.elapse(500);
-    expect(known(leader)).toBe("a:1-3 b:1-3 c:1-3");
+    expect(known(leader)).toBe("a:1-4 b:1-4 c:1-4");
   });
 
   test("makes a leader of the first version write nothing", () => {
@@ -217,11 +217,11 @@ describe("the version of the cluster", () => {
     const leader = cluster.elect();
     raise(leader);
     cluster.elapse(100);
-    const outcomes = [raise(leader, 1), raise(leader, 2), raise(leader, 4)];
+    const outcomes = [raise(leader, 1), raise(leader, 2), raise(leader, 5)];
     cluster.elapse(100);
     const refused = { kind: "refused", code: "state_conflict" };
     const noWay = "the cluster works with version 2; there is no way back";
-    const unknown = "version 4 is not known here: this tq-broker knows 1 to 3";
+    const unknown = "version 5 is not known here: this tq-broker knows 1 to 4";
     const advice = "start a newer one on every member first";
     expect(outcomes).toMatchObject([
       [{ ...refused, message: noWay }],

@@ -1,6 +1,6 @@
 import type { Raft } from "task-queue-raft";
 import { expect, test } from "vitest";
-import { decodeReply, encodeCommand, QueueMachine } from "../../src/queue/index.ts";
+import { type Command, decodeReply, encodeCommand, QueueMachine } from "../../src/queue/index.ts";
 import { ClusterClock } from "../../src/replica/clock.ts";
 import type { Compaction } from "../../src/replica/compaction.ts";
 import { Intake } from "../../src/replica/intake.ts";
@@ -83,4 +83,27 @@ test("a leader refuses the same of a node that is further than it is", () => {
   expect(requests.queued).toEqual([]);
   writes.forwards(machineryAt(3), "b", forwards, 0);
   expect(requests.queued).toHaveLength(1);
+});
+
+test("keys and recalls wait for version 4, and say how that comes", () => {
+  const id = makeId(1);
+  const key = { name: "k", verifier: id, permissions: ["admin"], createdBy: "root", expiresAt: 0 };
+  const commands: Command[] = [
+    { type: "createKey", id, ...key },
+    { type: "revokeKey", id, at: 0 },
+    { type: "recall", id, token: 1 },
+  ];
+  for (const command of commands) {
+    const { requests, writes } = setup("leader", false);
+    writes.request(machineryAt(3), command, "w", undefined, 0);
+    const early = message.replace("version 3", "version 4").replace("with 2", "with 3");
+    const outcome = {
+      kind: "applied",
+      reply: { code: "state_conflict", message: early },
+      index: 1,
+    };
+    expect(toldBy(writes).outcomes).toEqual([{ waiter: "w", outcome }]);
+    writes.request(machineryAt(4), command, "w", undefined, 0);
+    expect(requests.queued).toHaveLength(1);
+  }
 });

@@ -137,10 +137,10 @@ describe("refusing", () => {
   test("a directory that a newer broker has written", async () => {
     const path = await freshPath();
     await (await opened(path)).close();
-    await writeFile(join(path, "format"), "tq data 4\n");
+    await writeFile(join(path, "format"), "tq data 5\n");
     await expect(opened(path)).rejects.toBeInstanceOf(DataDirError);
     await expect(opened(path)).rejects.toThrow(
-      /data format 4, this tq-broker knows formats up to 3/,
+      /data format 5, this tq-broker knows formats up to 4/,
     );
   });
 

@@ -61,7 +61,7 @@ test("of a newer broker is refused by name", async () => {
   await write(path, `tq data ${NEWEST_FORMAT + 1}\n`);
   await expect(openFormat(path)).rejects.toBeInstanceOf(DataDirError);
   await expect(openFormat(path)).rejects.toThrow(
-    `${path} has data format 4, this tq-broker knows formats up to 3: start the newer tq-broker`,
+    `${path} has data format 5, this tq-broker knows formats up to 4: start the newer tq-broker`,
   );
 });
 

@@ -1,5 +1,10 @@
 /** What a fake node answers straight from the queue machine. */
-import { idOfFinishedKey, type QueueMachine, type TaskId } from "../../src/queue/index.ts";
+import {
+  childrenRange,
+  idOfFinishedKey,
+  type QueueMachine,
+  type TaskId,
+} from "../../src/queue/index.ts";
 
 export class MachineReads {
   readonly #machine: QueueMachine;
@@ -17,7 +22,7 @@ export class MachineReads {
   }
 
   async children(id: TaskId, limit: number): Promise<readonly TaskId[]> {
-    const rows = this.#machine.historyOverlay(this.#machine.childrenRange(id));
+    const rows = this.#machine.historyOverlay(childrenRange(id));
     const there = rows.filter(({ value }) => value !== undefined);
     return there.slice(0, limit).map(({ key }) => idOfFinishedKey(key));
   }
@@ -36,6 +41,14 @@ export class MachineReads {
 
   job(id: TaskId) {
     return this.#machine.job(id);
+  }
+
+  accessKeys() {
+    return this.#machine.accessKeys();
+  }
+
+  accessKey(id: string) {
+    return this.#machine.accessKey(id);
   }
 
   sessions() {

@@ -5,18 +5,16 @@
  */
 import { randomBytes } from "node:crypto";
 import bcrypt from "bcrypt";
-import { KEY_BYTES_MAX, PERMISSIONS, type Permission } from "task-queue-protocol";
-import type { Arguments, Command } from "../../command.ts";
+import { KEY_BYTES_MAX } from "task-queue-protocol";
+import type { Command } from "../../command.ts";
 import { CliError, EXIT } from "../../exit-status.ts";
 import type { Io } from "../../io.ts";
-import { flagged, text, texts, whole } from "../../values.ts";
+import { flagged, whole } from "../../values.ts";
+import { nameOf, permissionOption, permissionsOf } from "./options.ts";
 
-/** What an application needs. */
-const DEFAULT_PERMISSIONS: readonly Permission[] = ["submit_tasks", "read_tasks", "cancel_tasks"];
 /** Brokers refuse more: each check takes twice as long for each step. */
 const COST = { least: 10, most: 12 } as const;
 const GENERATED_BYTES = 32;
-const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 export const keysHash: Command = {
   usage: "hash",
@@ -26,21 +24,14 @@ export const keysHash: Command = {
     ["tq-admin keys hash --permission admin < api_key.txt", "of a key that you have"],
   ],
   arguments: (parser) =>
-    parser
+    permissionOption(parser)
       .option("generate", { type: "boolean", describe: "Make a random key, and show it once" })
       .option("name", { type: "string", describe: "Name of the key in logs and refusals" })
-      .option("permission", {
-        type: "string",
-        array: true,
-        choices: PERMISSIONS,
-        describe: `What it permits; repeatable [${DEFAULT_PERMISSIONS.join(", ")}]`,
-      })
       .option("cost", { type: "string", describe: "Work that a guess takes: 10 to 12 [10]" }),
   async run({ io, out, args }) {
     const name = nameOf(args);
     const cost = whole(args, "cost", COST.least, COST.most) ?? COST.least;
-    const given = texts(args, "permission");
-    const permissions = given.length > 0 ? [...new Set(given)] : DEFAULT_PERMISSIONS;
+    const permissions = permissionsOf(args);
     const made = flagged(args, "generate") ? generate() : undefined;
     const key_hash = bcrypt.hashSync(made ?? readKey(io), cost);
     const key = { ...(name === undefined ? {} : { name }), key_hash, permissions };
@@ -52,12 +43,6 @@ export const keysHash: Command = {
     return EXIT.ok;
   },
 };
-
-function nameOf(args: Arguments): string | undefined {
-  const name = text(args, "name");
-  if (name === undefined || NAME.test(name)) return name;
-  throw new CliError(EXIT.usage, `--name: "${name}" is not 1 to 64 of A-Z a-z 0-9 . _ -`);
-}
 
 /** The prefix tells whoever finds one in a file what it is. */
 function generate(): string {

@@ -2,10 +2,12 @@
 import type {
   CancelJob,
   ConfigureQueue,
+  CreateKey,
   DeleteQueue,
   Expunge,
   Forget,
   QueueKey,
+  RevokeKey,
   StartJob,
   StepJob,
 } from "../command.ts";
@@ -27,7 +29,9 @@ export type AdminCommand =
   | StepJob
   | CancelJob
   | Expunge
-  | Forget;
+  | Forget
+  | CreateKey
+  | RevokeKey;
 
 /** Bits of what a ConfigureQueue says. */
 const SETTINGS = 1;
@@ -68,6 +72,13 @@ export function writeAdminCommand(out: Writer, command: AdminCommand): void {
       writeKeys(out, command.idempotencyKeys);
       writeKeys(out, command.uniqueKeys);
       return;
+    case "createKey":
+      writeCreateKey(out, command);
+      return;
+    case "revokeKey":
+      out.raw(command.id);
+      out.uint(command.at);
+      return;
   }
 }
 
@@ -102,7 +113,32 @@ export function readAdminCommand(from: Reader, type: AdminCommand["type"]): Admi
         idempotencyKeys: readKeys(from),
         uniqueKeys: readKeys(from),
       };
+    case "createKey":
+      return readCreateKey(from);
+    case "revokeKey":
+      return { type, id: from.raw(ID_BYTES), at: from.uint() };
   }
+}
+
+function writeCreateKey(out: Writer, command: CreateKey): void {
+  out.raw(command.id);
+  out.text(command.name);
+  out.bytes(command.verifier);
+  out.texts(command.permissions);
+  out.text(command.createdBy);
+  out.uint(command.expiresAt);
+}
+
+function readCreateKey(from: Reader): CreateKey {
+  return {
+    type: "createKey",
+    id: from.raw(ID_BYTES),
+    name: from.text(),
+    verifier: from.bytes(),
+    permissions: from.texts(),
+    createdBy: from.text(),
+    expiresAt: from.uint(),
+  };
 }
 
 function writeConfigure(out: Writer, command: ConfigureQueue): void {

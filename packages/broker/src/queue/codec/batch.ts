@@ -196,6 +196,9 @@ function writeRareCommand(
     case "report":
       writeReport(out, command);
       return;
+    case "recall":
+      writeLease(out, command);
+      return;
     default:
       writeAdminCommand(out, command);
   }
@@ -236,6 +239,7 @@ function readCommand(from: Reader, form: BatchForm): Command {
     case "extend":
       return { type, id: from.raw(ID_BYTES), token: from.uint(), forMs: from.uint() };
     case "release":
+    case "recall":
       return { type, id: from.raw(ID_BYTES), token: from.uint() };
     case "complete": {
       const id = from.raw(ID_BYTES);

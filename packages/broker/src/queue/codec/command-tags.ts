@@ -28,9 +28,14 @@ export const TAGS: readonly CommandType[] = [
   "cancelJob",
   "expunge",
   "forget",
+  "createKey",
+  "revokeKey",
+  "recall",
 ];
-/** How many of them a plain batch knows. */
+/** How many of them a plain batch knows, and how many version 3 of the cluster does. */
 export const PLAIN_TAGS = 15;
+const TAGS_OF_3 = 25;
 
-/** Those of version 3 of the cluster. */
-export const LATER_COMMANDS: ReadonlySet<CommandType> = new Set(TAGS.slice(PLAIN_TAGS));
+/** Those of version 3 of the cluster, and those of version 4. */
+export const LATER_COMMANDS: ReadonlySet<CommandType> = new Set(TAGS.slice(PLAIN_TAGS, TAGS_OF_3));
+export const NEWEST_COMMANDS: ReadonlySet<CommandType> = new Set(TAGS.slice(TAGS_OF_3));

@@ -6,6 +6,7 @@ import { cancel } from "./cancel.ts";
 import { cancelJob } from "./cancel-job.ts";
 import { complete } from "./complete.ts";
 import { configureQueue } from "./configure-queue.ts";
+import { createKey } from "./create-key.ts";
 import { deleteTask } from "./delete.ts";
 import { deleteQueue } from "./delete-queue.ts";
 import { expunge } from "./expunge.ts";
@@ -14,12 +15,14 @@ import { fail } from "./fail.ts";
 import { forget } from "./forget.ts";
 import { lapse } from "./lapse.ts";
 import { lease } from "./lease.ts";
+import { recall } from "./recall.ts";
 import { register } from "./register.ts";
 import { release } from "./release.ts";
 import { renew } from "./renew.ts";
 import { report } from "./report.ts";
 import { reschedule } from "./reschedule.ts";
 import { retry } from "./retry.ts";
+import { revokeKey } from "./revoke-key.ts";
 import { startJob } from "./start-job.ts";
 import { stepJob } from "./step-job.ts";
 import { submit } from "./submit.ts";
@@ -58,6 +61,9 @@ const REGISTRY = {
   cancelJob,
   expunge,
   forget,
+  createKey,
+  revokeKey,
+  recall,
 } satisfies Registry;
 
 /** Carries out one command: validates, then changes. Never throws on what a codec can read. */

@@ -7,6 +7,7 @@ import { ERRORS, type ErrorCode, TqError } from "task-queue-protocol";
 import { ERROR_GUIDE } from "../../operations/error-guide.ts";
 import type { Permission } from "../../operations/permissions.ts";
 import { problemOf } from "../problem.ts";
+import { KEY_OPERATIONS, KEY_SCHEMAS } from "./key-operations.ts";
 import {
   type AnswerDoc,
   type Operation,
@@ -30,6 +31,7 @@ export const OPERATIONS: Operations = {
   ...DEAD_OPERATIONS,
   ...QUEUE_OPERATIONS,
   ...JOB_OPERATIONS,
+  ...KEY_OPERATIONS,
   ...OVERVIEW_OPERATIONS,
   ...HEALTH_OPERATIONS,
   ...DOCUMENTATION_OPERATIONS,
@@ -141,7 +143,7 @@ export function buildDocument(routes: readonly ApiRoute[]): OpenApiDocument {
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
-      schemas: { ...TASK_SCHEMAS, ...OVERVIEW_SCHEMAS },
+      schemas: { ...TASK_SCHEMAS, ...OVERVIEW_SCHEMAS, ...KEY_SCHEMAS },
       examples: problemExamples(),
       headers: HEADERS,
       securitySchemes: SECURITY_SCHEMES,

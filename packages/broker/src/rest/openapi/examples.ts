@@ -9,6 +9,11 @@ export const EXAMPLES = {
   completed: "019d42e8-1800-7000-8000-000000000002",
   dead: "019d42e8-1800-7000-8000-000000000003",
   job: "019d42e8-1800-7000-8000-000000000004",
+  /** Leased under this token. */
+  running: "019d42e8-1800-7000-8000-000000000007",
+  token: "3",
+  /** An access key. */
+  key: "2f1c5b0d9a3e4f68a7b6c5d4e3f20101",
   /** Of a task that is made by an example. */
   fresh: "019d42e8-1800-7000-8000-000000000005",
   child: "019d42e8-1800-7000-8000-000000000006",

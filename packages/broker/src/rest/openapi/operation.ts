@@ -11,6 +11,7 @@ export const TAGS = {
   "dead letters": "Tasks that ran out of retries.",
   queues: "How queues stand, and what an operator says of them.",
   jobs: "Changes of many tasks, which the leader carries out step by step.",
+  keys: "Access keys that the cluster keeps.",
   overview: "Workers, the cluster and figures.",
   health: "What load balancers and supervisors ask. No key is needed.",
   documentation: "This document, and what the error codes mean.",

@@ -14,7 +14,7 @@ import {
   taskId,
 } from "./operation.ts";
 import { JOB_FILTER } from "./overview-schemas.ts";
-import { type Fields, flag, oneOf, ref, type Schema, text, whole } from "./schema.ts";
+import { closed, type Fields, flag, oneOf, ref, type Schema, text, whole } from "./schema.ts";
 
 export const JSONL = "application/jsonl";
 
@@ -214,6 +214,24 @@ export const TASK_OPERATIONS: Operations = {
     },
     answers: ok("Task", "The task."),
     refusals: ["not_found", ...CHANGE],
+  },
+  "POST /tasks/:id/release": {
+    id: "releaseTask",
+    tag: "tasks",
+    summary: "End the lease of a running task",
+    about:
+      "For one that its worker will never report: it is pending again, and no retry is used. " +
+      "The worker is told, and a report that comes all the same is refused.",
+    path: taskId(EXAMPLES.running),
+    body: {
+      schema: closed("Which run.", {
+        token: text("Only if the run with this token is under way; default: whichever is."),
+      }),
+      examples: { whichever: {}, "that one": { token: EXAMPLES.token } },
+      optional: true,
+    },
+    answers: ok("Task", "The task."),
+    refusals: ["not_found", "stale_token", ...CHANGE],
   },
   "POST /tasks/:id/retry": {
     id: "retryTask",

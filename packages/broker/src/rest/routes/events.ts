@@ -110,8 +110,9 @@ async function pump(stream: Stream, first: EventPage): Promise<void> {
     if (!(await write(stream, pageToText(page)))) return;
     if (over.aborted) break;
     try {
-      caller.demand("events");
       page = await nextEvents(broker, page.next, wanted, waiting);
+      // Its key may have ended while it waited.
+      caller.demand("events");
     } catch (error) {
       if (!(error instanceof TqError)) throw error;
       lastWord(raw, error.code, error.message);

@@ -19,6 +19,8 @@ import {
 import {
   cancelTask,
   getTask,
+  RELEASE_FIELDS,
+  releaseTask,
   rescheduleTask,
   retryTask,
   waitForTask,
@@ -99,6 +101,12 @@ export function taskRoutes(app: FastifyInstance, context: RestContext): void {
     queryOf(request, []);
     const fields = optionalBody(request, ["run_at", "delay_ms"]);
     return send(reply, await rescheduleTask(broker, pathParameter(request, "id"), fields));
+  });
+
+  app.post("/tasks/:id/release", { config: { verb: "release" } }, async (request, reply) => {
+    queryOf(request, []);
+    const fields = optionalBody(request, RELEASE_FIELDS);
+    return send(reply, await releaseTask(broker, pathParameter(request, "id"), fields));
   });
 
   app.post("/tasks/:id/retry", { config: { verb: "retry" } }, async (request, reply) => {
