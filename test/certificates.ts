@@ -58,6 +58,17 @@ export class Authority {
     return { cert, key };
   }
 
+  /** From now on this one is on its lists. */
+  revoke({ cert }: CertificateFiles): void {
+    openssl("ca", "-config", this.#path("openssl.conf"), "-revoke", cert);
+  }
+
+  /** Writes the list of what was revoked, good until then. */
+  writeList(path: string, toDay = 2): void {
+    const dates = ["-crl_lastupdate", stamp(-2), "-crl_nextupdate", stamp(toDay)];
+    openssl("ca", "-config", this.#path("openssl.conf"), "-gencrl", ...dates, "-out", path);
+  }
+
   #path(file: string): string {
     return join(this.#dir, file);
   }

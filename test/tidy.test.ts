@@ -101,6 +101,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "packages/broker/src/operations/",
     "packages/broker/src/storage/durable-file.ts",
   ],
+  "packages/broker/src/proxy/": [
+    "node:",
+    "packages/broker/src/config/address.ts",
+    "packages/broker/src/observe/",
+  ],
   "packages/broker/src/tls/": [
     "node:",
     "@grpc/",
@@ -108,6 +113,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "packages/broker/src/config/file-secrecy.ts",
     "packages/broker/src/observe/",
     "packages/broker/src/operations/address-group.ts",
+    "packages/broker/src/proxy/client-address.ts",
     "packages/broker/src/transport/security.ts",
   ],
   "packages/broker/src/snapshots/": [

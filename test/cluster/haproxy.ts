@@ -51,12 +51,16 @@ export class HaProxy implements Front {
   }
 
   /** Resolves when it runs. */
-  static async launch(cluster: TestCluster, tls?: ProxyTls): Promise<HaProxy> {
+  static async launch(
+    cluster: TestCluster,
+    tls?: ProxyTls,
+    edit: (text: string) => string = (text) => text,
+  ): Promise<HaProxy> {
     const binds: Binds = new Map();
     for (const port of [6379, 8080, 9090, 8443]) binds.set(port, await freePort());
     const papers = tls === undefined ? undefined : writePapers(cluster.dir, tls);
     const files = (tls === undefined ? PLAIN : TLS).map((name) => {
-      const text = readFileSync(join(ROOT, "deploy/haproxy", name), "utf8");
+      const text = edit(readFileSync(join(ROOT, "deploy/haproxy", name), "utf8"));
       const file = join(cluster.dir, name);
       const placed = papers === undefined ? text : text.replaceAll("/etc/haproxy/tls", papers);
       writeFileSync(file, moved(placed, cluster.nodes, binds));
@@ -66,8 +70,12 @@ export class HaProxy implements Front {
   }
 
   /** Resolves when it has a leader for workers and a ready broker for REST. */
-  static async start(cluster: TestCluster, tls?: ProxyTls): Promise<HaProxy> {
-    const proxy = await HaProxy.launch(cluster, tls);
+  static async start(
+    cluster: TestCluster,
+    tls?: ProxyTls,
+    edit?: (text: string) => string,
+  ): Promise<HaProxy> {
+    const proxy = await HaProxy.launch(cluster, tls, edit);
     for (const url of proxy.restUrls) {
       await waitFor("a way through HAProxy", async () => {
         if (proxy.#child.exitCode !== null) throw new Error(`haproxy ended: ${proxy.#output}`);

@@ -18,10 +18,11 @@ import type { StorageMeter } from "./observe/storage-figures.ts";
 import { type Access, OPEN_ACCESS } from "./operations/access.ts";
 import { type Audit, auditedAccess } from "./operations/audit.ts";
 import type { Broker } from "./operations/broker.ts";
+import { Proxies } from "./proxy/proxies.ts";
 import { createRestServer } from "./rest/server.ts";
 import type { Runtime } from "./runtime.ts";
 import type { BrokerTls } from "./tls/broker-tls.ts";
-import { createWorkerServer } from "./workers/server.ts";
+import { createWorkerServer, type WorkerServer } from "./workers/server.ts";
 
 export interface Door {
   close(): Promise<unknown>;
@@ -56,9 +57,9 @@ export interface DoorsOptions {
 export async function openDoors(given: DoorsOptions): Promise<Door[]> {
   const keys = { others: given.access, records: given.broker, log: given.log };
   const options = { ...given, access: withClusterKeys(keys) };
-  const { config, audit, log, broker, tls } = options;
-  const metrics = metricsOf(options);
+  const { config, audit, log, broker } = options;
   const workers = workerServer(options);
+  const metrics = metricsOf(options, workers);
   const rest = createRestServer({
     broker,
     access: auditedAccess(options.access, audit, "rest"),
@@ -68,7 +69,7 @@ export async function openDoors(given: DoorsOptions): Promise<Door[]> {
     metrics,
     countRequest: metrics.countRequest,
     warning: () => warningOf(options),
-    guard: (server) => tls.guard(server, "rest"),
+    guard: guardOf(options, "rest"),
   });
   const doors: Door[] = [{ close: async () => metrics.close() }];
   try {
@@ -95,7 +96,7 @@ function warningOf({ disk, runtime }: DoorsOptions): string | undefined {
   return disk?.warning() ?? (runtime.replica.intakeClosed ? INTAKE_CLOSED : undefined);
 }
 
-function metricsOf(options: DoorsOptions): BrokerMetrics {
+function metricsOf(options: DoorsOptions, workers: WorkerServer): BrokerMetrics {
   const { config, access, broker, runtime, version, disk, tls } = options;
   const { logEntries, storage, retention, backup } = options;
   return createMetrics({
@@ -111,6 +112,8 @@ function metricsOf(options: DoorsOptions): BrokerMetrics {
     diskSpace: () => disk?.space(),
     certificates: () => tls.certificates,
     rateLimited: () => access.rateLimited ?? new Map(),
+    revocationLists: () => tls.revocationLists,
+    workerPort: workers,
     version,
   });
 }
@@ -133,9 +136,9 @@ async function openMetrics(options: DoorsOptions, metrics: Metrics): Promise<Doo
 
 /** Likewise. */
 async function openGrpc(options: DoorsOptions, { countRequest }: BrokerMetrics) {
-  const { config, access: whom, audit, log, broker, tls } = options;
+  const { config, access: whom, audit, log, broker } = options;
   const access = auditedAccess(whom, audit, "grpc");
-  const guard = (server: Server) => tls.guard(server, "grpc");
+  const guard = guardOf(options, "grpc");
   const given = { broker, access, audit, config, logger: log };
   const server = createGrpcServer({ ...given, guard, countRequest });
   try {
@@ -149,7 +152,20 @@ async function openGrpc(options: DoorsOptions, { countRequest }: BrokerMetrics) 
   }
 }
 
-function workerServer({ config, access, audit, version, log, broker, tls }: DoorsOptions) {
+const PROXIED = { worker: "the worker port", rest: "the REST port", grpc: "the gRPC port" };
+
+/** What stands before a door: who is behind a load balancer is asked before TLS. */
+function guardOf({ config, log, tls }: DoorsOptions, door: keyof typeof PROXIED) {
+  const proxies = new Proxies(config.api.proxyProtocolFrom, log);
+  return (server: Server): void => {
+    tls.guard(server, door);
+    proxies.guard(server, PROXIED[door]);
+  };
+}
+
+function workerServer(options: DoorsOptions) {
+  const { config, access, audit, version, log, broker } = options;
+  const guard = guardOf(options, "worker");
   return createWorkerServer({
     broker,
     access: auditedAccess(access, audit, "worker"),
@@ -165,10 +181,11 @@ function workerServer({ config, access, audit, version, log, broker, tls }: Door
     leaseMs: config.worker.leaseTimeoutMs,
     heartbeatMs: config.worker.heartbeatIntervalMs,
     maxConnections: config.broker.maxConnections,
+    maxConnectionsPerAddress: config.broker.maxConnectionsPerAddress,
     logger: log,
     createServer: (onSocket) => {
       const server = createServer(onSocket);
-      tls.guard(server, "worker");
+      guard(server);
       return server;
     },
   });

@@ -1,6 +1,6 @@
 /** Rules between settings: each value is allowed by itself, and yet they do not go together. */
 import { BUS_PORT_OFFSET } from "../ports.ts";
-import { isWildcard } from "./address.ts";
+import { isHostName, isWildcard, parseNetwork } from "./address.ts";
 import type { Collector } from "./collect.ts";
 import { isClustered } from "./is-clustered.ts";
 import { openListeners } from "./open-listeners.ts";
@@ -13,6 +13,7 @@ const PORT_MAX = 65_535;
 export function checkTogether(settings: Settings, collector: Collector): void {
   checkSecurity(settings, collector);
   checkTls(settings, collector);
+  checkHosts(settings, collector);
   checkPorts(settings, collector);
   checkCluster(settings, collector);
   checkBackup(settings, collector);
@@ -32,11 +33,30 @@ function checkTls({ api, monitoring, raft }: Settings, collector: Collector): vo
     const missing = api.tls_cert_path === undefined ? "api.tls_cert_path" : "api.tls_key_path";
     complain(collector, key, `it needs ${missing}; set it to the path of a PEM file`);
   }
+  if (api.tls_crl_path !== undefined && api.tls_ca_path === undefined) {
+    const text = "only who must show a certificate can have one that was revoked";
+    complain(collector, "api.tls_crl_path", `${text}; set api.tls_ca_path too`);
+  }
   const files = ["tls_cert_path", "tls_key_path", "tls_ca_path"] as const;
   const missing = files.find((name) => raft[name] === undefined);
-  const given = [...files, "tls_server_name" as const].find((name) => raft[name] !== undefined);
+  const given = [...files, "tls_server_name" as const, "tls_crl_path" as const].find(
+    (name) => raft[name] !== undefined,
+  );
   if (given === undefined || missing === undefined) return;
   complain(collector, `raft.${given}`, `TLS between brokers needs raft.${missing} too`);
+}
+
+function checkHosts({ api }: Settings, collector: Collector): void {
+  const foreign = api.proxy_protocol_from.find((text) => parseNetwork(text) === undefined);
+  if (foreign !== undefined) {
+    const forms = "give addresses, or networks such as 10.0.0.0/8";
+    complain(collector, "api.proxy_protocol_from", `"${foreign}" is neither; ${forms}`);
+  }
+  const wrong = api.allowed_hosts?.find((name) => !isHostName(name));
+  if (wrong === undefined) return;
+  const how = 'give names without scheme and port, or "*" for any; addresses need none';
+  const text = `"${wrong}" is no name; ${how}`;
+  complain(collector, "api.allowed_hosts", text);
 }
 
 function checkSecurity(settings: Settings, collector: Collector): void {

@@ -20,6 +20,7 @@ export interface Config {
     /** `host:port` under which workers, clients and peers reach this node. */
     readonly advertise: string;
     readonly maxConnections: number;
+    readonly maxConnectionsPerAddress: number;
     /** 0 = no limit. */
     readonly queueDepthThreshold: number;
     readonly maxPayloadBytes: number;
@@ -53,6 +54,10 @@ export interface Config {
   readonly api: {
     readonly host: string;
     readonly restPort: number;
+    /** Addresses and networks of load balancers that speak the PROXY protocol. */
+    readonly proxyProtocolFrom: readonly string[];
+    /** Names that REST answers to, without ports; undefined = any. */
+    readonly allowedHosts: readonly string[] | undefined;
     /** Of every door but metrics; undefined = plain text. */
     readonly tls: TlsFiles | undefined;
     readonly grpcPort: number;
@@ -118,6 +123,8 @@ export interface TlsFiles {
   readonly key: string;
   /** Whoever connects must have a certificate of one of these; undefined = nobody is asked. */
   readonly ca: string | undefined;
+  /** Of certificates that were revoked; undefined = nobody looks. */
+  readonly crl?: string | undefined;
 }
 
 export interface BusTlsFiles extends TlsFiles {

@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { BUS_PORT_OFFSET } from "../ports.ts";
 import { PLAIN_BACKOFF } from "../queue/index.ts";
-import { formatHostPort, isWildcard, parseHostPort } from "./address.ts";
+import { ANY_HOST, formatHostPort, isLoopback, isWildcard, parseHostPort } from "./address.ts";
 import { cheapKeys } from "./api-keys.ts";
 import { checkTogether } from "./check-together.ts";
 import { Collector } from "./collect.ts";
@@ -31,6 +31,9 @@ export interface ConfigSources {
   /** Of this program, for `--version`. */
   readonly version?: string;
 }
+
+/** Of all connections: one address leaves room for others, even if it is a load balancer's. */
+const ADDRESS_SHARE_DEFAULT = 3 / 4;
 
 /** A worker may miss two beats and still keeps its tasks. */
 const BEATS_PER_LEASE_MIN = 3;
@@ -72,6 +75,9 @@ function toConfig(
       port: broker.port,
       advertise: advertised(settings),
       maxConnections: broker.max_connections,
+      maxConnectionsPerAddress:
+        broker.max_connections_per_address ??
+        Math.ceil(ADDRESS_SHARE_DEFAULT * broker.max_connections),
       queueDepthThreshold: broker.queue_depth_threshold,
       maxPayloadBytes: broker.max_payload_bytes,
     },
@@ -96,6 +102,8 @@ function toConfig(
     api: {
       host: apiHost,
       restPort: api.rest_port,
+      proxyProtocolFrom: api.proxy_protocol_from,
+      allowedHosts: allowedHosts(settings),
       grpcPort: api.grpc_port,
       tls: api.enable_tls ? tlsFiles("api", api) : undefined,
     },
@@ -132,14 +140,16 @@ function toConfig(
   };
 }
 
-type TlsPaths = Pick<Settings["api"], "tls_cert_path" | "tls_key_path" | "tls_ca_path">;
+type PathName = "tls_cert_path" | "tls_key_path" | "tls_ca_path" | "tls_crl_path";
+type TlsPaths = Pick<Settings["api"], PathName>;
 
 /** Undefined unless certificate and key are given. */
 function tlsFiles(section: TlsFiles["section"], paths: TlsPaths): TlsFiles | undefined {
-  const { tls_cert_path: cert, tls_key_path: key, tls_ca_path: ca } = paths;
+  const { tls_cert_path: cert, tls_key_path: key, tls_ca_path: ca, tls_crl_path: crl } = paths;
   if (cert === undefined || key === undefined) return undefined;
   const ownCa = ca === undefined ? undefined : resolve(ca);
-  return { section, cert: resolve(cert), key: resolve(key), ca: ownCa };
+  const list = crl === undefined ? {} : { crl: resolve(crl) };
+  return { section, cert: resolve(cert), key: resolve(key), ca: ownCa, ...list };
 }
 
 function busTlsFiles(raft: Settings["raft"]): BusTlsFiles | undefined {
@@ -162,6 +172,16 @@ function auditOf({ audit, persistence }: Settings): Config["audit"] {
   const { enabled, file, max_size: maxBytes, keep } = audit;
   if (!enabled) return undefined;
   return { file: resolve(file ?? join(persistence.data_dir, AUDIT_FILE)), maxBytes, keep };
+}
+
+/** By default REST is open for local programs without a key, and for no page in a browser. */
+function allowedHosts(settings: Settings): readonly string[] | undefined {
+  const { broker, api, auth } = settings;
+  const said = api.allowed_hosts;
+  if (said !== undefined) return said.includes(ANY_HOST) ? undefined : said;
+  const host = api.host ?? broker.host;
+  if (auth.enabled || !isLoopback(host)) return undefined;
+  return ["localhost", hostname(), parseHostPort(advertised(settings))?.host ?? host];
 }
 
 /** A wildcard address cannot be dialled: the machine's name is the best guess at one that can. */

@@ -5,19 +5,9 @@
  * effect.
  */
 import { type ApiKey, apiKeys } from "./api-keys.ts";
-import type { Kind } from "./kinds.ts";
+import { type Derived, derived, type Fixed, type Key, key } from "./key.ts";
 import { decimal, duration, flag, integer, list, oneOf, share, size, text } from "./kinds.ts";
 import { type TypePolicies, typePolicies } from "./type-policies.ts";
-
-export interface Key<T> {
-  readonly kind: Kind<T>;
-  /** undefined: worked out from other settings, as `doc` says. */
-  readonly default: T | undefined;
-  /** One or two sentences for the reference. */
-  readonly doc: string;
-  /** Why it does nothing in this program: said once in the log when the key is set. */
-  readonly without?: string;
-}
 
 const DAY_MS = 86_400_000;
 const MIB = 1024 ** 2;
@@ -28,24 +18,6 @@ const logLevel = oneOf(["trace", "debug", "info", "warn", "error", "fatal"] as c
 const retryDelay = duration({ min: 0, max: 365 * DAY_MS });
 
 const FOR_WORKERS = "it is a setting of tq-worker, not of the broker";
-
-interface Fixed<T> extends Key<T> {
-  readonly default: T;
-}
-
-interface Derived<T> extends Key<T> {
-  readonly default: undefined;
-}
-
-function key<T>(kind: Kind<T>, fallback: NoInfer<T>, doc: string, without?: string): Fixed<T> {
-  const base = { kind, default: fallback, doc };
-  return without === undefined ? base : { ...base, without };
-}
-
-function derived<T>(kind: Kind<T>, doc: string, without?: string): Derived<T> {
-  const base = { kind, default: undefined, doc };
-  return without === undefined ? base : { ...base, without };
-}
 
 export const SCHEMA = {
   broker: {
@@ -61,6 +33,11 @@ export const SCHEMA = {
       "Connections of workers and clients; one more is refused. Too low: workers are turned away " +
         "after a failover, when all of them come at once. Too high: the broker does not " +
         "start where the limit of open files (LimitNOFILE) is too low for them.",
+    ),
+    max_connections_per_address: derived(
+      integer({ min: 1, max: 65535 }),
+      "How many of them may come from one address; default: three quarters. Too low: workers " +
+        "behind one router or load balancer are turned away. Too high: one address takes all.",
     ),
     queue_depth_threshold: key(
       integer({ min: 0, max: 100_000_000 }),
@@ -159,6 +136,7 @@ export const SCHEMA = {
     ),
     tls_key_path: derived(path, "Its private key, which only its owner may read."),
     tls_ca_path: derived(path, "The authority of all nodes' certificates, and of nothing else."),
+    tls_crl_path: derived(path, "Revoked certificates of nodes, as api.tls_crl_path."),
     tls_server_name: derived(
       text("a host name", /^\S{1,253}$/),
       "A name that the certificates of all nodes have; default: each has its own raft.node_id.",
@@ -167,6 +145,17 @@ export const SCHEMA = {
   api: {
     host: derived(host, "Where REST requests are listened for; default: broker.host."),
     rest_port: key(port, 8080, "Port of REST; 0 takes a free one."),
+    allowed_hosts: derived(
+      list("host names without ports, or *"),
+      "Names that REST answers to, beside addresses. Default: any, but on a loopback host " +
+        "without keys localhost and the node's own names, which keeps web pages out.",
+    ),
+    proxy_protocol_from: key(
+      list("addresses or networks, such as 10.0.0.0/8"),
+      [],
+      "Load balancers that say with the PROXY protocol for whom they connect: they must, to " +
+        "workers' port, REST and gRPC, and nobody else is believed.",
+    ),
     grpc_port: key(
       port,
       9090,
@@ -187,6 +176,10 @@ export const SCHEMA = {
     tls_ca_path: derived(
       path,
       "Authorities in PEM. With it, whoever connects must show a certificate of one of them.",
+    ),
+    tls_crl_path: derived(
+      path,
+      "Their lists of revoked certificates in PEM. Out of date, they refuse everybody.",
     ),
   },
   auth: {

@@ -39,6 +39,12 @@ const DELIMITED = 2;
 const FIXED_32 = 5;
 const VARINT_BYTES_MAX = 10;
 
+/** What a field takes beside its bytes, and a message beside its fields; a task has twenty. */
+const PART_BYTES = 32;
+const MESSAGE_BYTES = 1024;
+/** What takes no more than this is not told apart. */
+const SMALL_BYTES = 16 * 1024;
+
 const WIRE_TYPES: Readonly<Record<string, number>> = {
   TYPE_DOUBLE: FIXED_64,
   TYPE_FIXED64: FIXED_64,
@@ -61,12 +67,24 @@ export function withBounds(
     const scope = /^\/(.*)\.[^.]+\//.exec(method.path)![1]!;
     const shape = shapeOf(scope, requestType.type as Descriptor, definitions);
     const requestDeserialize = (bytes: Buffer): object => {
-      return refusalOf(bytes, shape) ?? method.requestDeserialize(bytes);
+      const found = count(bytes, shape);
+      if (found instanceof TqError) return found;
+      const message = method.requestDeserialize(bytes);
+      if (found.memoryBytes > SMALL_BYTES) larger.set(message, found.memoryBytes);
+      return message;
     };
     return [name, { ...method, requestDeserialize }] as const;
   });
   return Object.fromEntries(methods);
 }
+
+/** About how much memory a message takes that such a service has decoded. */
+export function memoryBytesOf(message: object): number {
+  return larger.get(message) ?? SMALL_BYTES;
+}
+
+/** Those above `SMALL_BYTES`: to note each would cost every call. */
+const larger = new WeakMap<object, number>();
 
 /** `scope`: the package, which names of messages are without where they are of the same one. */
 function shapeOf(scope: string, { field: fields }: Descriptor, all: PackageDefinition): Shape {
@@ -87,10 +105,11 @@ function shapeOf(scope: string, { field: fields }: Descriptor, all: PackageDefin
   );
 }
 
-function refusalOf(bytes: Buffer, shape: Shape): TqError | undefined {
+function count(bytes: Buffer, shape: Shape): Count | TqError {
+  const found = new Count(bytes);
   try {
-    new Count(bytes).message(shape, bytes.length);
-    return undefined;
+    found.message(shape, bytes.length);
+    return found;
   } catch (error) {
     if (error instanceof TqError) return error;
     throw error;
@@ -101,9 +120,15 @@ class Count {
   readonly #bytes: Buffer;
   #at = 0;
   #parts = 0;
+  #messages = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+  }
+
+  /** Of all that was counted, when it is decoded. */
+  get memoryBytes(): number {
+    return this.#bytes.length + PART_BYTES * this.#parts + MESSAGE_BYTES * this.#messages;
   }
 
   /** Of the message that ends at `end`. Throws `TqError`. */
@@ -121,6 +146,7 @@ class Count {
       else throw malformed();
       if (field?.shape !== undefined) {
         if (++messages > REPEATED_MAX) throw tooMuch();
+        this.#messages++;
         this.message(field.shape, next);
       }
       this.#at = next;

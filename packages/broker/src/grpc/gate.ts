@@ -1,19 +1,16 @@
 /**
  * What every call passes: whose key it carries and whether that permits the verb is judged when its
- * headers have come, before a byte of its message is read. A message must be whole in time. The
- * answer's trailers tell which broker answered, and at which log index.
+ * headers have come, before a byte of its message is read. The answer's trailers tell which broker
+ * answered, and at which log index.
  */
 import * as grpc from "@grpc/grpc-js";
 import { TqError } from "task-queue-protocol";
 import type { Caller } from "../operations/access.ts";
 import type { Verb } from "../operations/permissions.ts";
 import type { GrpcContext } from "./context.ts";
+import { holdOf } from "./incoming.ts";
 import { Intake } from "./intake.ts";
-import {
-  INCOMING_PER_CONNECTION_MAX,
-  REQUEST_TIMEOUT_MS,
-  STREAMS_PER_CONNECTION_MAX,
-} from "./limits.ts";
+import { INCOMING_PER_CONNECTION_MAX, STREAMS_PER_CONNECTION_MAX } from "./limits.ts";
 import { SERVICE_NAME, type SubmitStreamRequest } from "./service.ts";
 import { toStatus } from "./status.ts";
 import { Unanswered } from "./unanswered.ts";
@@ -121,8 +118,7 @@ function guarded(
   call: grpc.ServerInterceptingCallInterface,
   verb: Verb | undefined,
 ): grpc.ServerInterceptingCall {
-  const unanswered = new Unanswered();
-  let timer: NodeJS.Timeout | undefined;
+  const unanswered = new Unanswered(holdOf(call));
   let isAdmitted = false;
   const refuse = (error: unknown) => {
     call.sendStatus(toStatus(error, method.path, context.logger));
@@ -138,7 +134,6 @@ function guarded(
         isAdmitted = true;
         pass(metadata);
       };
-      if (!method.requestStream) timer = setTimeout(() => refuse(TOO_SLOW), REQUEST_TIMEOUT_MS);
       const { access } = context;
       access.identify(keyOf(metadata), addressOf(peer)).then(enter).catch(refuse);
     },
@@ -148,22 +143,16 @@ function guarded(
       if (!method.requestStream || verb === undefined) return pass(message);
       unanswered.admit(message as SubmitStreamRequest, () => pass(message));
     },
-    onReceiveHalfClose: (pass) => {
-      clearTimeout(timer);
-      pass();
-    },
-    onCancel: () => clearTimeout(timer),
+    onReceiveHalfClose: (pass) => pass(),
+    onCancel: () => undefined,
   };
   return new grpc.ServerInterceptingCall(call, {
     start: (next) => next(listener),
     sendStatus: (status, next) => {
-      clearTimeout(timer);
       next(isAdmitted ? withTrailers(context, status, verb) : status);
     },
   });
 }
-
-const TOO_SLOW = new TqError("invalid_request", "the request came too slowly");
 
 /** Calls of other services, which would go on for ever, end when the server closes. */
 function untilClosing(

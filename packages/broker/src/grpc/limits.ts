@@ -5,6 +5,7 @@
  */
 import type { ServerOptions } from "@grpc/grpc-js";
 import { ATOMIC_BYTES_MAX, BATCH_TASKS_MAX } from "../operations/limits.ts";
+import type { UnderWayLimits } from "./under-way.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -19,6 +20,13 @@ export const CONNECTIONS_PER_ADDRESS_MAX = 750;
 const CALLS_PER_CONNECTION_MAX = 100;
 /** Of one connection: messages on their way in at a time; further calls wait. */
 export const INCOMING_PER_CONNECTION_MAX = 8;
+/**
+ * Memory for messages that have come and are not answered, in whole or in part, over all
+ * connections. Beyond it, who sends most without ending it is ended: `overloaded`.
+ */
+const UNDER_WAY_BYTES_MAX = 128 * MIB;
+/** What a call takes that has sent nothing but its headers. */
+export const CALL_BYTES = 8 * KIB;
 /** Of one connection: calls that stream messages in; of more: `overloaded`. */
 export const STREAMS_PER_CONNECTION_MAX = 8;
 /** Fields of one message, those of messages inside it included; of more: `too_large`. */
@@ -30,8 +38,12 @@ const SESSION_MIB_MAX = 16;
 
 /** From accepting a connection to its first bytes. */
 export const FIRST_BYTES_MS = 10_000;
-/** From the headers of a call to the end of its one message. */
-export const REQUEST_TIMEOUT_MS = 30_000;
+/** From the headers of a call to the end of its one message; of each message of a stream. */
+const REQUEST_MS_MAX = 30_000;
+/** How often that is looked at, and what calls have sent that nobody reads yet. */
+export const REQUEST_LOOK_MS = 250;
+/** Who was refused, and takes no notice, loses its connection after this. */
+export const REFUSED_MS_MAX = 5_000;
 /** A connection without calls is closed after this: load balancers keep theirs for less. */
 const CONNECTION_IDLE_MS = 5 * 60_000;
 /** A connection is used anew no longer than this, so that clients spread over brokers again. */
@@ -63,6 +75,8 @@ export const CLOSE_GRACE_MS = 5_000;
 
 /** Bytes of a status message, which travels in a header; its beginning is kept. */
 export const STATUS_MESSAGE_BYTES_MAX = KIB;
+
+export const UNDER_WAY: UnderWayLimits = { bytes: UNDER_WAY_BYTES_MAX, ms: REQUEST_MS_MAX };
 
 /** One task with the largest payload, or a batch of tasks that are made together. */
 export function messageBytesMax(maxPayloadBytes: number): number {

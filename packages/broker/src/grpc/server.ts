@@ -17,12 +17,15 @@ import { unaryCalls } from "./calls.ts";
 import type { GrpcConfig, GrpcContext, GrpcLogger } from "./context.ts";
 import { gate } from "./gate.ts";
 import { addHealth } from "./health.ts";
-import { CLOSE_GRACE_MS, serverOptions } from "./limits.ts";
+import { Incoming } from "./incoming.ts";
+import { http2ServerOf } from "./library.ts";
+import { CLOSE_GRACE_MS, messageBytesMax, serverOptions, UNDER_WAY } from "./limits.ts";
 import { meter } from "./meter.ts";
 import { reflection } from "./reflection.ts";
 import { TASK_QUEUE } from "./service.ts";
 import { Sockets } from "./sockets.ts";
 import { submitStream } from "./submit-stream.ts";
+import type { UnderWayLimits } from "./under-way.ts";
 import { watchTasks } from "./watch.ts";
 
 export interface GrpcServerOptions {
@@ -36,6 +39,8 @@ export interface GrpcServerOptions {
   readonly audit?: Audit | undefined;
   /** Default: the bound of that name. */
   readonly connectionsPerAddressMax?: number;
+  /** Default: the bounds of that name. */
+  readonly underWay?: UnderWayLimits;
   /** Sees to it that connections are encrypted before they get here. */
   readonly guard?: ((server: Server) => void) | undefined;
 }
@@ -57,14 +62,21 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const settings = { maxPayloadBytes, queueDepthThreshold, retry, showPayload: false };
   const given = { broker, access, audit: options.audit, settings, logger, countRequest };
   const context = { ...given, closing: closing.signal };
+  const { underWay: limits = UNDER_WAY } = options;
+  const incoming = new Incoming({
+    limits,
+    messageBytesMax: messageBytesMax(maxPayloadBytes),
+    logger,
+  });
   const server = new grpc.Server({
     ...serverOptions(maxPayloadBytes),
-    interceptors: [...meter(context), gate(context)],
+    interceptors: [incoming.interceptor(), ...meter(context), gate(context)],
   });
   server.addService(TASK_QUEUE, implementation(context));
   const health = addHealth(server, broker);
   reflection().addToServer(server);
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  incoming.watch(http2ServerOf(server));
   const sockets = new Sockets(options.connectionsPerAddressMax);
   const throttle = new Throttle();
   const listener = createServer({ noDelay: true }, (socket) => {
@@ -82,6 +94,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     listen: () => listen(listener, config.api.host, config.api.grpcPort),
     close: async () => {
       health.close();
+      incoming.close();
       closing.abort();
       if (!listener.listening) return server.forceShutdown();
       const closed = new Promise((resolve) => listener.close(resolve));

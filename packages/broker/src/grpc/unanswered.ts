@@ -4,6 +4,7 @@
  * the sender.
  */
 
+import { memoryBytesOf } from "./bounded-decoding.ts";
 import { UNANSWERED_BYTES_MAX, UNANSWERED_MAX } from "./limits.ts";
 import type { SubmitStreamRequest } from "./service.ts";
 
@@ -16,13 +17,20 @@ interface Held {
 }
 
 export class Unanswered {
+  readonly #hold: (bytes: number) => void;
   #count = 0;
   #bytes = 0;
   #held: Held | undefined;
 
+  /** `hold`: told what messages take, and with a negative number what they take no more. */
+  constructor(hold: (bytes: number) => void) {
+    this.#hold = hold;
+  }
+
   /** Calls `pass` when there is room: now or later. */
   admit(message: Message, pass: () => void): void {
     this.#held = { message, pass };
+    this.#hold(memoryBytesOf(message));
     this.#passOn();
   }
 
@@ -30,6 +38,7 @@ export class Unanswered {
   answered(message: Message): void {
     this.#count -= countOf(message);
     this.#bytes -= message.size;
+    this.#hold(-memoryBytesOf(message));
     this.#passOn();
   }
 

@@ -33,6 +33,10 @@ export interface MetricsOptions {
   readonly certificates?: () => readonly CertificateFigures[];
   /** Refusals for their rates, by the names of keys; a bounded number of names. */
   readonly rateLimited?: (() => ReadonlyMap<string, number>) | undefined;
+  /** Of listeners that refuse revoked certificates. */
+  readonly revocationLists?: () => readonly CertificateFigures[];
+  /** Without it that is not exported. */
+  readonly workerPort?: WorkerPortFigures | undefined;
   /** What the disk is asked for; without it that is not exported. */
   readonly storage?: StorageMeter | undefined;
   /** Of this program. */
@@ -42,6 +46,12 @@ export interface MetricsOptions {
 export interface CertificateFigures {
   readonly listener: string;
   readonly secondsLeft: number;
+}
+
+export interface WorkerPortFigures {
+  readonly connections: number;
+  /** Since this process started. */
+  readonly refusals: { readonly full: number; readonly address: number };
 }
 
 /** Since this process started. */
@@ -114,6 +124,8 @@ export function createMetrics(options: MetricsOptions): BrokerMetrics {
     diskFigures(node, options),
     retentionFigures(node, options),
     certificateFigures(node, options),
+    listFigures(node, options),
+    workerPortFigures(node, options),
     backupFigures(node, options),
     rateFigures(node, options),
     storageFigures(node, options.storage),
@@ -196,6 +208,36 @@ function certificateFigures(
   const left = gauge(registry, "tq_tls_certificate_expiry_seconds", help, ["listener"]);
   return () => {
     for (const { listener, secondsLeft } of certificates()) left.set({ listener }, secondsLeft);
+  };
+}
+
+function listFigures(
+  registry: Registry,
+  { revocationLists }: Pick<MetricsOptions, "revocationLists">,
+): Collect {
+  if (revocationLists === undefined) return () => {};
+  const help = "Time until a list of revoked certificates is out of date and refuses everybody.";
+  const left = gauge(registry, "tq_tls_crl_expiry_seconds", help, ["listener"]);
+  return () => {
+    for (const { listener, secondsLeft } of revocationLists()) left.set({ listener }, secondsLeft);
+  };
+}
+
+function workerPortFigures(
+  registry: Registry,
+  { workerPort }: Pick<MetricsOptions, "workerPort">,
+): Collect {
+  if (workerPort === undefined) return () => {};
+  const help = "Connections that were refused since all places were taken, or those of an address.";
+  const [name, labels] = ["tq_broker_connections_refused_total", ["reason"]];
+  const open = gauge(registry, "tq_broker_connections", "Connections to the worker port.");
+  const refused = labelledCounter(registry, name, help, labels);
+  return () => {
+    const { full, address } = workerPort.refusals;
+    open.set(workerPort.connections);
+    refused.reset();
+    refused.inc({ reason: "full" }, full);
+    refused.inc({ reason: "address" }, address);
   };
 }
 

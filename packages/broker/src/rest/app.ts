@@ -14,6 +14,7 @@ import { authenticate } from "./authenticate.ts";
 import type { RestContext } from "./context.ts";
 import { answerBrokenRequest, answerError, whichRequest } from "./errors.ts";
 import { toJsonText } from "./exact-reply.ts";
+import { checkHosts } from "./hosts.ts";
 import { acceptJson } from "./json-body.ts";
 import { KnownRoutes, WrongMethod } from "./known-routes.ts";
 import {
@@ -83,6 +84,7 @@ export function buildRestApp(context: RestContext): FastifyInstance {
     if (error instanceof WrongMethod) reply.header("allow", error.allow);
     return answerError(context.logger, error, request, reply);
   });
+  checkHosts(app, context);
   // Thrown before the body is read: a path that does not exist needs no parsing of what it was
   // sent.
   app.addHook("onRequest", (request, _reply, done) => {

@@ -9,7 +9,12 @@ import type { RetryPolicy } from "../queue/index.ts";
 
 /** The part of the broker's configuration that matters here. */
 export interface RestConfig {
-  readonly api: { readonly host: string; readonly restPort: number };
+  readonly api: {
+    readonly host: string;
+    readonly restPort: number;
+    /** Names that are answered to, in small letters; undefined = any. */
+    readonly allowedHosts?: readonly string[] | undefined;
+  };
   readonly broker: { readonly maxPayloadBytes: number; readonly queueDepthThreshold: number };
   readonly retry: RetryPolicy;
 }
@@ -24,6 +29,8 @@ export interface RestLogger {
 export interface RestContext {
   readonly broker: Broker;
   readonly access: Access;
+  /** Names that are answered to; undefined = any. */
+  readonly hosts?: readonly string[] | undefined;
   /** Told of administrative actions; nobody is without it. */
   readonly audit?: Audit | undefined;
   readonly settings: SubmitSettings;

@@ -55,7 +55,8 @@ export function createRestServer(options: RestServerOptions): RestServer {
     retry: config.retry,
   };
   const given = { broker, access, audit: options.audit, settings, logger };
-  const context = { ...given, metrics, countRequest, warning };
+  const hosts = config.api.allowedHosts;
+  const context = { ...given, hosts, metrics, countRequest, warning };
   const app = buildRestApp({ ...context, closing: closing.signal });
   limitIntake(app);
   app.server.maxConnections = CONNECTIONS_MAX;

@@ -73,6 +73,13 @@ export class BrokerTls {
     return [...this.#secured].map(([listener, { secondsLeft }]) => ({ listener, secondsLeft }));
   }
 
+  /** Likewise, where there are lists of revoked certificates. */
+  get revocationLists(): readonly CertificateFigure[] {
+    return [...this.#secured].flatMap(([listener, { listSecondsLeft: secondsLeft }]) => {
+      return secondsLeft === undefined ? [] : [{ listener, secondsLeft }];
+    });
+  }
+
   async close(): Promise<void> {
     this.#closeAll();
   }

@@ -8,6 +8,7 @@ import type { Server, Socket } from "node:net";
 import { createServer, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { Throttle } from "../observe/throttle.ts";
 import { groupOf } from "../operations/address-group.ts";
+import { passOn, wirePeerOf } from "../proxy/client-address.ts";
 import { handshakeTrouble } from "./handshake-trouble.ts";
 import {
   BURST_MS,
@@ -95,16 +96,17 @@ export class Gate {
     tls.on("secureConnection", (socket: TLSSocket) => {
       // Whatever the listener does with it, an error of its socket is not thrown at the process.
       socket.on("error", () => {});
-      const entrant = door.entrants.get(peerOf(socket));
+      const entrant = door.entrants.get(wirePeerOf(socket));
       if (entrant === undefined) {
         socket.destroy();
         return;
       }
       this.#forget(entrant);
+      passOn(entrant.socket, socket);
       for (const each of through) each.call(server, socket);
     });
     tls.on("tlsClientError", (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-      const entrant = door.entrants.get(peerOf(socket)) ?? door.left;
+      const entrant = door.entrants.get(wirePeerOf(socket)) ?? door.left;
       // A certificate that is not good enough ends the connection as if the client had left.
       const code = (socket.authorizationError as unknown as string | null) ?? error.code;
       if (entrant !== undefined) this.#failed(entrant, code, error.message);
@@ -135,7 +137,7 @@ export class Gate {
       this.#refuse(door, socket, address);
       return;
     }
-    const [peer, sinceMs] = [peerOf(socket), performance.now()];
+    const [peer, sinceMs] = [wirePeerOf(socket), performance.now()];
     const hello = Buffer.alloc(0);
     const entrant = { door, socket, address, group, peer, sinceMs, hello, spoke: false };
     this.#entrants.add(entrant);
@@ -293,8 +295,4 @@ function handshaker({ material, protocols }: GuardOptions): TlsServer {
   });
   material.follow(({ context }) => tls.setSecureContext(context));
   return tls;
-}
-
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
 }

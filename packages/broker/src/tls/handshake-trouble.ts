@@ -13,6 +13,9 @@ const WORDS: readonly (readonly [code: RegExp, why: string])[] = [
   [/PEER_DID_NOT_RETURN_A_CERTIFICATE/, "the client has shown no certificate"],
   [/CERT_HAS_EXPIRED/, "the client's certificate has expired"],
   [/CERT_NOT_YET_VALID/, "the client's certificate is not valid yet"],
+  [/CERT_REVOKED/, "the client's certificate was revoked"],
+  [/CRL_HAS_EXPIRED/, "our list of revoked certificates (tls_crl_path) is out of date"],
+  [/CRL/, "our list of revoked certificates (tls_crl_path) is not of the authority that signed it"],
   [
     /SELF_SIGNED|UNABLE_TO|CERTIFICATE_VERIFY|DEPTH_ZERO/,
     "an unknown authority has signed the client's certificate",

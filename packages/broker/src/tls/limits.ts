@@ -25,5 +25,7 @@ export const SETTLE_MS = 200;
 export const LOOK_MS = 3_600_000;
 /** Days before expiry at which the log says so. */
 export const WARN_DAYS: readonly number[] = [30, 7, 1];
+/** What is left of the time of a list of revoked certificates when the log says so. */
+export const LIST_WARN_SHARES: readonly number[] = [1 / 4, 1 / 20, 0];
 /** Larger than any certificate, key or bundle of authorities. */
 export const FILE_BYTES_MAX = 1024 * 1024;

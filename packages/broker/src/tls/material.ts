@@ -6,7 +6,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
 import type { TlsFiles } from "../config/config.ts";
-import { LOOK_MS, SETTLE_MS, WARN_DAYS } from "./limits.ts";
+import { LIST_WARN_SHARES, LOOK_MS, SETTLE_MS, WARN_DAYS } from "./limits.ts";
 import { type Material, readMaterial } from "./read-material.ts";
 
 export interface TlsLogger {
@@ -31,6 +31,8 @@ export class TlsMaterial {
   readonly #watchers: FSWatcher[] = [];
   readonly #listeners = new Set<(material: Material) => void>();
   readonly #look: NodeJS.Timeout;
+  /** The least of `LIST_WARN_SHARES` that was told of the current list. */
+  #listWarned = Number.POSITIVE_INFINITY;
   readonly #onSignal = () => this.reload();
   #current: Material;
   #settling: NodeJS.Timeout | undefined;
@@ -48,6 +50,7 @@ export class TlsMaterial {
     this.#look.unref();
     process.on("SIGHUP", this.#onSignal);
     this.#warnOfExpiry();
+    this.#warnOfList();
   }
 
   get current(): Material {
@@ -57,6 +60,12 @@ export class TlsMaterial {
   /** Negative once it has expired. */
   get secondsLeft(): number {
     return (this.#current.expiresAtMs - this.#nowMs()) / 1_000;
+  }
+
+  /** Of the lists of revoked certificates; negative: everybody is refused. */
+  get listSecondsLeft(): number | undefined {
+    const { revocation } = this.#current;
+    return revocation && (revocation.untilMs - this.#nowMs()) / 1_000;
   }
 
   /** `listener` gets what is in use, now and after each change. */
@@ -78,6 +87,7 @@ export class TlsMaterial {
       this.#trouble = message;
     }
     this.#warnOfExpiry();
+    this.#warnOfList();
   }
 
   close(): void {
@@ -90,17 +100,21 @@ export class TlsMaterial {
 
   #use(material: Material): void {
     const { files, log } = this.#options;
+    const isRenewed = material.context.cert !== this.#current.context.cert;
     this.#current = material;
+    this.#listWarned = Number.POSITIVE_INFINITY;
     this.#warned = Number.POSITIVE_INFINITY;
     for (const listener of this.#listeners) listener(material);
     const until = new Date(material.expiresAtMs).toISOString();
-    log.info({ cert: files.cert, until }, `a new certificate is in use: ${files.cert}`);
+    const what = isRenewed ? "a new certificate is in use" : "new TLS files are in use beside";
+    log.info({ cert: files.cert, until }, `${what}: ${files.cert}`);
   }
 
   /** The directories, since certificates are replaced by renaming or by moving a link. */
   #watch(): void {
     const { files, log } = this.#options;
-    const paths = [files.cert, files.key, ...(files.ca === undefined ? [] : [files.ca])];
+    const all = [files.cert, files.key, files.ca, files.crl];
+    const paths = all.filter((path) => path !== undefined);
     const unwatched = (directory: string, error: Error): void => {
       const words = `changes in ${directory} are noticed on SIGHUP, or within an hour`;
       log.warn({ err: error }, `${words}: ${error.message}`);
@@ -134,6 +148,23 @@ export class TlsMaterial {
     const when = new Date(this.#current.expiresAtMs).toISOString();
     const verb = daysLeft < 0 ? "has expired" : "expires";
     log.warn({ cert: files.cert, expiresAt: when }, `${files.cert} ${verb} on ${when}: renew it`);
+  }
+
+  #warnOfList(): void {
+    const { files, log } = this.#options;
+    const { revocation } = this.#current;
+    if (revocation === undefined || revocation.untilMs === Number.POSITIVE_INFINITY) return;
+    const { fromMs, untilMs } = revocation;
+    const share = (untilMs - this.#nowMs()) / (untilMs - fromMs);
+    const due = LIST_WARN_SHARES.findLast((each) => share <= each);
+    if (due === undefined || due >= this.#listWarned) return;
+    this.#listWarned = due;
+    const when = new Date(untilMs).toISOString();
+    const words =
+      share <= 0
+        ? "is out of date and refuses every certificate since"
+        : "will refuse everybody from";
+    log.warn({ crl: files.crl, until: when }, `${files.crl} ${words} ${when}: put a new one there`);
   }
 
   #nowMs(): number {

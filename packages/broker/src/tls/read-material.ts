@@ -8,6 +8,7 @@ import { createSecureContext, type SecureContextOptions } from "node:tls";
 import type { TlsFiles } from "../config/config.ts";
 import { otherReaders } from "../config/file-secrecy.ts";
 import { FILE_BYTES_MAX } from "./limits.ts";
+import { type Validity, validityOf } from "./revocation-list.ts";
 
 export interface Material {
   /** For a server and for a client. */
@@ -15,6 +16,8 @@ export interface Material {
   /** The bytes of all files, to see whether they have changed. */
   readonly fingerprint: string;
   readonly expiresAtMs: number;
+  /** When the lists of revoked certificates are good; undefined = there are none. */
+  readonly revocation: Validity | undefined;
   /** What proving that it is ours costs the loop at each handshake depends on this. */
   readonly isRsa: boolean;
 }
@@ -30,9 +33,13 @@ export function readMaterial(files: TlsFiles, nowMs: number): Material {
   const keyFile = new PemFile(`${files.section}.tls_key_path`, files.key);
   const caFile =
     files.ca === undefined ? undefined : new PemFile(`${files.section}.tls_ca_path`, files.ca);
+  const crlFile =
+    files.crl === undefined ? undefined : new PemFile(`${files.section}.tls_crl_path`, files.crl);
   const certificate = certFile.certificates()[0]!;
   caFile?.certificates();
   certFile.demandValid(certificate, nowMs);
+  const lists = crlFile?.revocationLists();
+  const revocation = lists && crlFile?.demandCurrent(lists, nowMs);
   const key = keyFile.privateKey();
   keyFile.demandSecrecy();
   if (!certificate.checkPrivateKey(key)) {
@@ -42,6 +49,7 @@ export function readMaterial(files: TlsFiles, nowMs: number): Material {
     cert: certFile.text,
     key: keyFile.text,
     ...(caFile === undefined ? {} : { ca: caFile.text }),
+    ...(lists === undefined ? {} : { crl: [...lists] }),
     minVersion: "TLSv1.2",
     honorCipherOrder: true,
     // Who must show a certificate shows it each time: a ticket would outlive it.
@@ -55,7 +63,8 @@ export function readMaterial(files: TlsFiles, nowMs: number): Material {
   }
   return {
     context,
-    fingerprint: [certFile, keyFile, caFile].map((file) => file?.text ?? "").join("\0"),
+    fingerprint: [certFile, keyFile, caFile, crlFile].map((file) => file?.text ?? "").join("\0"),
+    revocation,
     expiresAtMs: Date.parse(certificate.validTo),
     isRsa: key.asymmetricKeyType?.startsWith("rsa") ?? false,
   };
@@ -93,6 +102,34 @@ class PemFile {
     if (nowMs > Date.parse(validTo)) this.fail(`expired on ${validTo}; put a new one in its place`);
     if (nowMs < Date.parse(validFrom)) {
       this.fail(`not valid before ${validFrom}; is the clock of this machine right?`);
+    }
+  }
+
+  /** One by one, since OpenSSL reads no more than the first of a text. */
+  revocationLists(): readonly string[] {
+    const blocks = this.#blocks();
+    const found = blocks.filter(({ label }) => label === "X509 CRL");
+    if (found.length > 0) return found.map(({ pem }) => pem);
+    const how = "openssl crl -inform DER -in OLD -out NEW makes PEM of DER";
+    return this.fail(`no list of revoked certificates in it, but ${contents(blocks)}; ${how}`);
+  }
+
+  /** Of all of them together. */
+  demandCurrent(lists: readonly string[], nowMs: number): Validity {
+    const each = lists.map((pem) => this.#validity(pem));
+    const fromMs = Math.min(...each.map((one) => one.fromMs));
+    const untilMs = Math.min(...each.map((one) => one.untilMs));
+    if (nowMs <= untilMs) return { fromMs, untilMs };
+    const when = new Date(untilMs).toISOString();
+    const why = `out of date since ${when}: with it every certificate would be refused`;
+    return this.fail(`${why}; put a new one in its place`);
+  }
+
+  #validity(pem: string): Validity {
+    try {
+      return validityOf(Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64"));
+    } catch (cause) {
+      return this.fail((cause as Error).message, cause);
     }
   }
 

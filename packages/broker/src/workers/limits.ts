@@ -45,6 +45,8 @@ export const SWEEP_MS = 500;
 
 /** How long a connection too many is kept so that it can read why it is refused. */
 export const TURN_AWAY_MS = 1_000;
+/** So many are kept at a time; further ones are closed without a word. */
+export const TURNED_AWAY_MAX = 100;
 
 /** A `deliver` frame is closed at this size. */
 export const DELIVER_FRAME_BYTES = 256 * 1024;

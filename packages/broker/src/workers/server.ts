@@ -3,16 +3,24 @@
  * everybody elsewhere before it lets go.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { ByteWriter, encodeMessage, TqError } from "task-queue-protocol";
+import { ByteWriter, encodeMessage, type TqError } from "task-queue-protocol";
 import { Throttle } from "../observe/throttle.ts";
 import { type Access, OPEN_ACCESS } from "../operations/access.ts";
+import { groupOf } from "../operations/address-group.ts";
 import type { Audit } from "../operations/audit.ts";
 import type { Broker } from "../operations/broker.ts";
 import type { SubmitSettings } from "../operations/submit.ts";
 import { Connection } from "./connection.ts";
-import { SWEEP_MS, TURN_AWAY_MS, WORKER_PORT_LIMITS, type WorkerPortLimits } from "./limits.ts";
+import {
+  SWEEP_MS,
+  TURN_AWAY_MS,
+  TURNED_AWAY_MAX,
+  WORKER_PORT_LIMITS,
+  type WorkerPortLimits,
+} from "./limits.ts";
 import type { PortContext, PortLogger } from "./port.ts";
 import { errorMessage } from "./refusal.ts";
+import { type Refusals, Seats } from "./seats.ts";
 
 export interface WorkerServerOptions {
   readonly broker: Broker;
@@ -29,6 +37,8 @@ export interface WorkerServerOptions {
   readonly leaseMs: number;
   readonly heartbeatMs: number;
   readonly maxConnections: number;
+  /** Default: as many as there may be in all. */
+  readonly maxConnectionsPerAddress?: number;
   readonly logger: PortLogger;
   readonly limits?: Partial<WorkerPortLimits>;
   /** Makes the listening socket; by default plain TCP. */
@@ -43,6 +53,7 @@ export interface WorkerServer {
   /** Sends everybody elsewhere, waits for answers under way, and closes. */
   close(): Promise<void>;
   readonly connections: number;
+  readonly refusals: Readonly<Refusals>;
 }
 
 export function createWorkerServer(options: WorkerServerOptions): WorkerServer {
@@ -53,7 +64,8 @@ class Port implements WorkerServer {
   readonly #options: WorkerServerOptions;
   readonly #context: PortContext;
   readonly #server: Server;
-  readonly #connections = new Set<Connection>();
+  readonly #connections: Seats<Connection>;
+  #turnedAway = 0;
   #sweep: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -61,6 +73,8 @@ class Port implements WorkerServer {
     const { broker, access = OPEN_ACCESS, logger } = options;
     const { version, submit, leaseMs, heartbeatMs } = options;
     this.#options = options;
+    const { maxConnections: all, maxConnectionsPerAddress: perAddress = all } = options;
+    this.#connections = new Seats({ all, perAddress });
     this.#context = {
       broker,
       access,
@@ -79,6 +93,10 @@ class Port implements WorkerServer {
 
   get connections(): number {
     return this.#connections.size;
+  }
+
+  get refusals(): Readonly<Refusals> {
+    return this.#connections.refusals;
   }
 
   listen(): Promise<{ readonly port: number }> {
@@ -120,30 +138,31 @@ class Port implements WorkerServer {
   }
 
   #accept(socket: Socket): void {
-    const { maxConnections, logger } = this.#options;
-    if (this.#connections.size >= maxConnections && !this.#endStranger()) {
-      const why = `${maxConnections} connections are open (broker.max_connections)`;
-      if (this.#context.throttle.allows("full")) {
-        logger.warn({ peer: socket.remoteAddress }, `refused a connection: ${why}`);
-      }
-      turnAway(socket, new TqError("overloaded", why));
+    const { remoteAddress: address = "" } = socket;
+    const refusal = this.#connections.refusal(address);
+    if (refusal !== undefined) {
+      this.#refuse(socket, address, refusal);
       return;
     }
     const connection = new Connection(this.#context, socket, () => {
-      this.#connections.delete(connection);
+      this.#connections.delete(address, connection);
       if (this.#connections.size === 0) this.#onEmpty?.();
     });
-    this.#connections.add(connection);
+    this.#connections.add(address, connection);
   }
 
-  /** Whoever has not said yet who it is gives way: silence must not keep out those who work. */
-  #endStranger(): boolean {
-    for (const connection of this.#connections) {
-      if (!connection.isStranger) continue;
-      connection.destroy();
-      return true;
+  #refuse(socket: Socket, address: string, refusal: TqError): void {
+    if (this.#context.throttle.allows(`full ${groupOf(address)}`)) {
+      const line = `refused a connection: ${refusal.message}`;
+      this.#options.logger.warn({ peer: address }, line);
     }
-    return false;
+    if (this.#turnedAway >= TURNED_AWAY_MAX) {
+      socket.destroy();
+      return;
+    }
+    this.#turnedAway++;
+    socket.once("close", () => this.#turnedAway--);
+    turnAway(socket, refusal);
   }
 
   #check(): void {

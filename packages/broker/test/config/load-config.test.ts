@@ -55,6 +55,7 @@ describe("without any source", () => {
         port: 6379,
         advertise: "127.0.0.1:6379",
         maxConnections: 1000,
+        maxConnectionsPerAddress: 750,
         queueDepthThreshold: 100_000,
         maxPayloadBytes: 1024 ** 2,
       },
@@ -75,7 +76,13 @@ describe("without any source", () => {
         snapshotEntries: 10_000,
         priority: 0,
       },
-      api: { host: "127.0.0.1", restPort: 8080, grpcPort: 9090 },
+      api: {
+        host: "127.0.0.1",
+        restPort: 8080,
+        proxyProtocolFrom: [],
+        allowedHosts: ["localhost", hostname(), "127.0.0.1"],
+        grpcPort: 9090,
+      },
       auth: { enabled: false, keys: [], signing: { required: false, windowMs: 300_000 } },
       isOpenToOthers: false,
       monitoring: {
@@ -220,7 +227,9 @@ persistence:
 });
 
 describe("what is wrong with a file is told with file, line, key and what is allowed", () => {
-  const host = "host, port, advertise, max_connections, queue_depth_threshold, max_payload_bytes";
+  const host =
+    "host, port, advertise, max_connections, max_connections_per_address, queue_depth_threshold, " +
+    "max_payload_bytes";
   test.each([
     [
       "broker:\n  prot: 6380\n",

@@ -3,6 +3,7 @@ import * as grpc from "@grpc/grpc-js";
 import { loadSync, type MessageTypeDefinition } from "@grpc/proto-loader";
 import { expect, onTestFinished } from "vitest";
 import { createGrpcServer, type GrpcServer } from "../../src/grpc/server.ts";
+import type { UnderWayLimits } from "../../src/grpc/under-way.ts";
 import type { CountRequest } from "../../src/observe/api-figures.ts";
 import type { Access } from "../../src/operations/access.ts";
 import type { Audit } from "../../src/operations/audit.ts";
@@ -41,6 +42,7 @@ interface Options {
   readonly audit?: Audit;
   readonly connectionsPerAddressMax?: number;
   readonly countRequest?: CountRequest;
+  readonly underWay?: UnderWayLimits;
 }
 
 export class Harness {

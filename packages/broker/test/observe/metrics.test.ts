@@ -98,6 +98,17 @@ describe("the figures", () => {
     });
   });
 
+  test("of the worker port", async () => {
+    const workerPort = { connections: 3, refusals: { full: 1, address: 2 } };
+    const metrics = metricsOf(new FakeBroker(), { workerPort });
+    expect(await scrape(metrics)).toMatchObject({
+      tq_broker_connections: 3,
+      'tq_broker_connections_refused_total{reason="full"}': 1,
+      'tq_broker_connections_refused_total{reason="address"}': 2,
+    });
+    expect(faultsByPromtool(await metrics.render())).toBeUndefined();
+  });
+
   test("of the disk are there once they are known", async () => {
     const seen: { freeBytes: number; totalBytes: number }[] = [];
     const metrics = metricsOf(new FakeBroker(), { diskSpace: () => seen[0] });

@@ -58,6 +58,8 @@ async function everything() {
     diskSpace: () => ({ freeBytes: 1, totalBytes: 2 }),
     certificates: () => [{ listener: "rest", secondsLeft: 1 }],
     rateLimited: () => new Map([["shop", 1]]),
+    revocationLists: () => [{ listener: "rest", secondsLeft: 1 }],
+    workerPort: { connections: 1, refusals: { full: 0, address: 0 } },
     storage,
     version: "9.9.9",
   });

@@ -43,6 +43,7 @@ export class Harness {
       readonly metrics?: Metrics;
       readonly countRequest?: CountRequest;
       readonly warning?: () => string | undefined;
+      readonly hosts?: readonly string[];
     } = {},
   ) {
     const log = (fields: object, message: string) => {

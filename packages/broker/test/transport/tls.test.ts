@@ -34,10 +34,15 @@ interface Secured {
   readonly material: TlsMaterial;
 }
 
-function secured(pair: CertificateFiles, { ca = ours.ca, serverName = "" } = {}): Secured {
+function secured(
+  pair: CertificateFiles,
+  { ca = ours.ca, serverName = "", crl = "" } = {},
+): Secured {
   const gateLog = new TlsJournal();
   const gate = new Gate(gateLog);
-  const material = new TlsMaterial({ files: { section: "raft", ...pair, ca }, log: gateLog });
+  const list = crl === "" ? {} : { crl };
+  const files = { section: "raft", ...pair, ca, ...list } as const;
+  const material = new TlsMaterial({ files, log: gateLog });
   closers.push(
     () => gate.close(),
     () => material.close(),
@@ -153,6 +158,18 @@ describe("refused before a message is read", () => {
     const pair = await pairOf(one.security, security);
     await one.gateLog.said("failed: the client's certificate has expired");
     await pair[0].log.said(/node2 at .*: no connection:.*expired/);
+    expect(isApart(pair)).toBe(true);
+  });
+
+  test("a revoked certificate, at either end", async () => {
+    const [good, bad] = [named("node1"), named("node2")];
+    ours.revoke(bad);
+    const crl = join(dir, "ca.crl");
+    ours.writeList(crl);
+    const one = secured(good, { crl });
+    const pair = await pairOf(one.security, secured(bad, { crl }).security);
+    await one.gateLog.said("failed: the client's certificate was revoked");
+    await pair[0].log.said(/node2 at .*: no connection:.*revoked/);
     expect(isApart(pair)).toBe(true);
   });
 

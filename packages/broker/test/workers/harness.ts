@@ -26,6 +26,7 @@ export interface PortOptions {
   readonly audit?: Audit;
   readonly limits?: Partial<WorkerPortLimits>;
   readonly maxConnections?: number;
+  readonly maxConnectionsPerAddress?: number;
   readonly maxPayloadBytes?: number;
   readonly port?: number;
 }
@@ -57,6 +58,7 @@ export async function openPort(node: FakeNode, options: PortOptions = {}): Promi
     leaseMs: 30_000,
     heartbeatMs: 10_000,
     maxConnections: options.maxConnections ?? 100,
+    maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? 100,
     logger: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
     limits: { closeMs: 50, ...options.limits },
   });

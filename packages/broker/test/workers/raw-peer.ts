@@ -53,8 +53,9 @@ export class RawPeer {
     });
   }
 
-  static async dial(port: number, readsFrames = true): Promise<RawPeer> {
-    const socket = connect({ host: "127.0.0.1", port });
+  static async dial(port: number, readsFrames = true, localAddress?: string): Promise<RawPeer> {
+    const from = localAddress === undefined ? {} : { localAddress };
+    const socket = connect({ host: "127.0.0.1", port, ...from });
     const peer = new RawPeer(socket, readsFrames);
     await new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve).once("error", reject);
@@ -63,8 +64,8 @@ export class RawPeer {
   }
 
   /** Dials and says hello. */
-  static async greet(port: number, role: Role = "client"): Promise<RawPeer> {
-    const peer = await RawPeer.dial(port);
+  static async greet(port: number, role: Role = "client", from?: string): Promise<RawPeer> {
+    const peer = await RawPeer.dial(port, true, from);
     peer.send(1, hello(role));
     await peer.take("welcome");
     return peer;
