@@ -359,7 +359,7 @@ export interface Batch {
   readonly commands: readonly Command[];
 }
 
-const NO_TASKS: readonly NewTask[] = Object.freeze([]);
+const NO_TASKS: readonly NewTask[] = [];
 
 /** The tasks that a command would make. */
 export function newTasksOf(command: Command): readonly NewTask[] {

@@ -7,32 +7,33 @@ import { FREE, type LiveTable, wordAt } from "./live-table.ts";
 import type { TaskId } from "./task.ts";
 
 export class EffectHash {
+  /** Signed inside: V8 keeps such a word in the field, an unsigned one in an object of its own. */
   #high: number;
   #low: number;
 
   constructor(high: number, low: number) {
-    this.#high = high;
-    this.#low = low;
+    this.#high = high | 0;
+    this.#low = low | 0;
   }
 
   get high(): number {
-    return this.#high;
+    return this.#high >>> 0;
   }
 
   get low(): number {
-    return this.#low;
+    return this.#low >>> 0;
   }
 
   /** 16 hex digits. */
   toString(): string {
-    return hex(this.#high) + hex(this.#low);
+    return hex(this.high) + hex(this.low);
   }
 
   word(value: number): void {
     const mixed = Math.imul(this.#high ^ value, 0x9e3779b1);
-    this.#high = ((mixed << 13) | (mixed >>> 19)) >>> 0;
+    this.#high = (mixed << 13) | (mixed >>> 19);
     const other = Math.imul(this.#low + value, 0x85ebca6b);
-    this.#low = (other ^ (other >>> 15) ^ mixed) >>> 0;
+    this.#low = other ^ (other >>> 15) ^ mixed;
   }
 
   /** A whole number below 2^53. */

@@ -17,10 +17,14 @@ export class KnownIds {
   #young: Uint32Array;
   #old: Uint32Array;
   #ids = 0;
-  /** All known ids of a later time are in `#young`; in one of both. */
-  #youngAfter: ClusterTime = -1;
-  #oldAfter: ClusterTime = -1;
-  #newest: ClusterTime = -1;
+  /**
+   * All known ids of a later time are in `#young`; in one of both. Infinite at first: a field that
+   * began as a small number and became a time makes V8 throw away all code that it has compiled for
+   * it, in the midst of the first load.
+   */
+  #youngAfter: ClusterTime = Number.NEGATIVE_INFINITY;
+  #oldAfter: ClusterTime = Number.NEGATIVE_INFINITY;
+  #newest: ClusterTime = Number.NEGATIVE_INFINITY;
 
   /** `idsMax`: ids of each filter, a power of two. */
   constructor(idsMax: number) {

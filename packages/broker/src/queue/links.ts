@@ -28,7 +28,7 @@ const FATES = [NONE, DEAD, CANCELLED] as const;
 
 const FAIL = PARENT_FAILURES.indexOf("fail");
 const CONTINUE = PARENT_FAILURES.indexOf("continue");
-const NO_SLOTS: readonly number[] = Object.freeze([]);
+const NO_SLOTS: readonly number[] = [];
 
 /**
  * Ties a new task to its parents, after `checkParents` has found nothing against it and before it

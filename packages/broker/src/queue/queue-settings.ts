@@ -58,7 +58,7 @@ export const DEFAULT_SETTINGS: QueueSettings = Object.freeze({
   concurrency: 0,
   groupConcurrency: 0,
   weight: 1,
-  groupWeights: Object.freeze([]),
+  groupWeights: [],
   deadLetterQueue: "",
   retention: DEFAULT_RETENTION,
 });

@@ -22,7 +22,7 @@ const HEAD_BYTES = 16;
 const ID_BYTES = 16;
 /** The longest whole number, and each ratio. */
 const NUMBER_BYTES = 8;
-const NO_NUMBERS: readonly number[] = Object.freeze([]);
+const NO_NUMBERS: readonly number[] = [];
 /** A task id and a token. */
 const LEASE_BYTES = ID_BYTES + NUMBER_BYTES;
 

@@ -195,7 +195,7 @@ export interface Note {
 }
 
 const NO_SESSIONS: ReadonlyMap<string, SessionOutput> = new Map();
-const NO_LOADS: readonly ContentLoad[] = Object.freeze([]);
+const NO_LOADS: readonly ContentLoad[] = [];
 
 export function emptyOutputs<W, R, C>(): Outputs<W, R, C> {
   return {

@@ -3,7 +3,15 @@
  * field order are for ever; a new command takes the next tag.
  */
 import { assert } from "../assert.ts";
-import type { Batch, Command, CommandType, NewTask, Report, RunReport } from "../command.ts";
+import type {
+  Batch,
+  Command,
+  CommandType,
+  NewTask,
+  Report,
+  RunReport,
+  Submit,
+} from "../command.ts";
 import { versionNeededBy } from "../command-version.ts";
 import { LOG_LEVELS, type LogLevel, type TaskError } from "../task.ts";
 import {
@@ -29,6 +37,7 @@ const PLAIN_BATCH = 1;
 const FULL_BATCH = 2;
 type BatchForm = typeof PLAIN_BATCH | typeof FULL_BATCH;
 const ID_BYTES = 16;
+const NOBODY: readonly number[] = [];
 /**
  * Not the shared one: batches live as long as the log, and a submit's content is encoded on the
  * way.
@@ -233,7 +242,7 @@ function readCommand(from: Reader, form: BatchForm): Command {
   const type = TAGS[from.choice(known)] as CommandType;
   switch (type) {
     case "submit":
-      return { type, ...readTask(from, form) };
+      return readSubmit(from, form);
     case "lease":
       return { type, session: from.text(), count: from.uint() };
     case "extend":
@@ -284,17 +293,31 @@ function readTasks(from: Reader): NewTask[] {
   return tasks;
 }
 
-function readTask(from: Reader, form: BatchForm): NewTask {
+type ReadTask = NewTask & { readonly contentBytes: Uint8Array };
+
+/** Field by field: to spread one object into another takes longer than to read it. */
+function readSubmit(from: Reader, form: BatchForm): Submit {
+  const { id, content, retry, depthLimit, contentBytes, ended } = readTask(from, form);
+  const submit = { type: "submit", id, content, retry, depthLimit, contentBytes } as const;
+  return ended === undefined ? submit : { ...submit, ended };
+}
+
+function readTask(from: Reader, form: BatchForm): ReadTask {
   const id = from.raw(ID_BYTES);
   const contentBytes = from.bytes();
   const content = decodeContent(contentBytes);
   const retry = readPolicy(from, form);
   const task = { id, content, retry, depthLimit: from.uint(), contentBytes };
-  const ended: number[] = [];
-  if (form === FULL_BATCH) {
-    for (let left = from.count(); left > 0; left--) ended.push(from.uint());
-  }
+  const ended = form === FULL_BATCH ? readEnded(from) : NOBODY;
   return ended.length === 0 ? task : { ...task, ended };
+}
+
+function readEnded(from: Reader): readonly number[] {
+  let left = from.count();
+  if (left === 0) return NOBODY;
+  const ended: number[] = [];
+  for (; left > 0; left--) ended.push(from.uint());
+  return ended;
 }
 
 function readReschedule(from: Reader): Command {

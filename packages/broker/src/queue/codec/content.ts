@@ -23,8 +23,8 @@ const PLAIN_CONTENT = 1;
 const FULL_CONTENT = 2;
 const ID_BYTES = 16;
 const CONTENT_TYPES: readonly ContentType[] = ["json", "binary"];
-const NO_TEXTS: readonly string[] = Object.freeze([]);
-const NO_IDS: readonly TaskId[] = Object.freeze([]);
+const NO_TEXTS: readonly string[] = [];
+const NO_IDS: readonly TaskId[] = [];
 type Extras = Pick<
   TaskContent,
   "expiresInMs" | "expiresAt" | "unique" | "group" | "requires" | "dependsOn" | "onParentFailure"
@@ -91,7 +91,7 @@ export function decodeContent(bytes: Uint8Array): TaskContent {
   const timeoutMs = from.uint();
   const retry = readWish(from, isPlain ? 1 : 2);
   const idempotencyKey = from.text();
-  const tags = readTexts(from);
+  const tags = from.texts();
   const metadata = from.text();
   const traceparent = from.text();
   const payload = from.bytes();
@@ -192,9 +192,4 @@ export function writeContentType(out: Writer, type: ContentType): void {
 
 export function readContentType(from: Reader): ContentType {
   return CONTENT_TYPES[from.choice(CONTENT_TYPES.length)] as ContentType;
-}
-
-function readTexts(from: Reader): readonly string[] {
-  const texts = from.texts();
-  return texts.length === 0 ? NO_TEXTS : texts;
 }

@@ -136,7 +136,7 @@ function fullPartsOf(
 ): number {
   let parts = 0;
   if ((table.flags[slot]! & HAS_PROGRESS) !== 0) parts |= HAS_PROGRESS_RECORD;
-  if (content !== undefined && queueIn(content) !== lane.queue.name) parts |= HAS_OTHER_QUEUE;
+  if (content !== undefined && !isOfQueue(content, lane.queue.name)) parts |= HAS_OTHER_QUEUE;
   return parts;
 }
 
@@ -170,7 +170,7 @@ export function encodeFinishedRecord(record: FinishedRecord): Uint8Array {
   if (result !== undefined) parts |= HAS_RESULT;
   if (requestHigh !== 0 || requestLow !== 0) parts |= HAS_REQUEST;
   if (record.hasProgress) parts |= HAS_PROGRESS_RECORD;
-  if (content !== undefined && queueIn(content) !== record.queue) parts |= HAS_OTHER_QUEUE;
+  if (content !== undefined && !isOfQueue(content, record.queue)) parts |= HAS_OTHER_QUEUE;
   out.byte(parts);
   out.uint(record.createdAt);
   out.uint(record.startedAt);
@@ -271,9 +271,9 @@ function readEmbedded(from: Reader) {
   };
 }
 
-function queueIn(content: Uint8Array): string {
+function isOfQueue(content: Uint8Array, queue: string): boolean {
   const head = new Reader(content);
-  head.byte();
-  head.text();
-  return head.text();
+  head.skip(1);
+  head.skip(head.uint());
+  return head.text() === queue;
 }

@@ -9,7 +9,7 @@ import { BACKOFFS, JITTER_KINDS } from "../task.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
 
-const NO_DELAYS: readonly number[] = Object.freeze([]);
+const NO_DELAYS: readonly number[] = [];
 const NO_RETRY: Partial<RetryPolicy> = DEFAULT_SETTINGS.retry;
 /** What the first form says nothing of. */
 export const PLAIN_BACKOFF = {

@@ -13,7 +13,7 @@ import type { QueueState } from "../state.ts";
 import { COMPLETED } from "../state-number.ts";
 import { endRun, finish } from "../transitions.ts";
 
-const NOTHING: readonly Verdict[] = Object.freeze([]);
+const NOTHING: readonly Verdict[] = [];
 
 export function complete(s: QueueState, command: Complete): Reply {
   const { id, token, result, resultType, children } = command;
