@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 interface Manifest {
@@ -26,6 +26,8 @@ interface Manifest {
 
 const ROOT = resolve(".");
 let home: string;
+/** The files that npm packs, one for each package. */
+let packed: readonly string[];
 /** The empty folder, beside which the packages lie: nothing is found there by accident. */
 let app: string;
 let manifests: Manifest[];
@@ -38,14 +40,15 @@ function link(target: string, path: string): void {
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), "tq-packages-"));
   app = join(home, "app");
-  const packed = join(home, "packed");
-  mkdirSync(packed);
-  const args = ["pack", "--workspaces", "--pack-destination", packed, "--loglevel=error"];
+  const destination = join(home, "packed");
+  mkdirSync(destination);
+  const args = ["pack", "--workspaces", "--pack-destination", destination, "--loglevel=error"];
   execFileSync("npm", args, { stdio: ["ignore", "ignore", "inherit"] });
-  manifests = readdirSync(packed).map((file) => {
-    const into = join(home, "unpacked", file);
+  packed = readdirSync(destination).map((file) => join(destination, file));
+  manifests = packed.map((file) => {
+    const into = join(home, "unpacked", basename(file));
     mkdirSync(into, { recursive: true });
-    execFileSync("tar", ["-xzf", join(packed, file), "-C", into, "--strip-components=1"]);
+    execFileSync("tar", ["-xzf", file, "-C", into, "--strip-components=1"]);
     const manifest = JSON.parse(readFileSync(join(into, "package.json"), "utf8")) as Manifest;
     link(into, join(app, "node_modules", manifest.name));
     return manifest;
@@ -82,6 +85,16 @@ test("each export is packed, with its types", () => {
       .filter((path) => !existsSync(path)),
   );
   expect(missing).toEqual([]);
+});
+
+test.each([
+  ["publint", "--strict"],
+  // Nobody can require an ES module under Node 20, and none of them says so.
+  ["attw", "--profile", "esm-only"],
+])("%s finds nothing wrong with them", (tool, ...flags) => {
+  for (const file of packed) {
+    execFileSync(join(ROOT, "node_modules/.bin", tool), [...flags, file], { encoding: "utf8" });
+  }
 });
 
 test("each export can be imported", () => {
