@@ -166,8 +166,9 @@ export class LocalBroker implements Broker {
     return this.#queue.counts();
   }
 
+  /** Never behind what was applied: what has ended there would go on here for a while. */
   clock(): number {
-    return this.#runtime.replica.clock.read();
+    return Math.max(this.#runtime.replica.clock.read(), this.#queue.clock);
   }
 
   async waitFinished(

@@ -81,3 +81,12 @@ test("are certainly not done while the cluster is being founded", () => {
   cluster.elapse(1_000);
   expect(outcomes).toMatchObject([{ kind: "refused", code: "no_leader" }]);
 });
+
+test("its clock is never behind what was applied", () => {
+  const cluster = new Cluster(1);
+  const leader = cluster.elect();
+  cluster.settle();
+  const { clock } = leader.queue;
+  Object.defineProperty(leader.replica, "clock", { value: { read: () => clock - 60_000 } });
+  expect(brokerOf(leader).clock()).toBe(clock);
+});

@@ -260,11 +260,8 @@ export class Worker {
     return { session: id, secret, name, queues, types, labels, concurrency, window, held };
   }
 
-  /** A handler that does not return although its lease is gone leaves less room for others. */
   #window(): number {
-    if (this.#state !== "running") return 0;
-    const { concurrency, prefetch } = this.#options;
-    return Math.max(0, concurrency + prefetch - this.#runner.abandoned);
+    return this.#state === "running" ? this.#runner.room : 0;
   }
 
   #listener(): Omit<LinkListener, "closed"> {

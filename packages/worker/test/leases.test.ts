@@ -97,6 +97,47 @@ describe("a lease that cannot be renewed", () => {
     expect(dialer.link.reports).toEqual([]);
   });
 
+  test("what cannot begin beside a handler that hangs goes back, the task taken from it too", async () => {
+    const { clock, dialer, held } = await bench({ concurrency: 2 }, { heeds: false });
+    const { link } = dialer;
+    link.deliver(delivery(1), delivery(2));
+    link.listener.leaseLost(1, "lapsed");
+    // The broker had not heard yet that there was room for one only.
+    link.deliver(delivery(3));
+    await clock.advance(900);
+    expect(link.reported("release")).toEqual([]);
+    await clock.advance(200);
+    expect(link.reported("release")).toEqual([3]);
+    held.resolve(2);
+    await clock.settle();
+    expect(link.reported("complete")).toEqual([2]);
+    expect(held.started).toEqual([1, 2]);
+  });
+
+  test("with every place taken by one that hangs there is no room for a prefetch", async () => {
+    const { clock, dialer, held } = await bench({ concurrency: 1, prefetch: 2 }, { heeds: false });
+    const { link } = dialer;
+    link.deliver(delivery(1), delivery(2), delivery(3));
+    link.listener.leaseLost(1, "cancelled");
+    expect(link.window).toBe(0);
+    await clock.advance(1_100);
+    expect(link.reported("release")).toEqual([3, 2]);
+    held.resolve(1);
+    await clock.settle();
+    expect(link.window).toBe(3);
+    expect(held.started).toEqual([1]);
+  });
+
+  test("nothing goes back when a handler heeds its signal", async () => {
+    const { clock, dialer, held } = await bench({ concurrency: 1, prefetch: 1 });
+    const { link } = dialer;
+    link.deliver(delivery(1), delivery(2));
+    link.listener.leaseLost(1, "cancelled");
+    await clock.advance(1_100);
+    expect(link.reported("release")).toEqual([]);
+    expect(held.started).toEqual([1, 2]);
+  });
+
   test("a token given up here and delivered again is given back, not run beside itself", async () => {
     const { clock, dialer, held } = await bench({}, { heeds: false });
     dialer.link.deliver(delivery(1));

@@ -26,6 +26,7 @@ export function accessKeyId(id: Uint8Array): string {
 
 export function putAccessKey(s: QueueState, key: AccessKey): void {
   s.accessKeys.set(accessKeyId(key.id), key);
+  s.hash.accessKey(key.id, key.expiresAt);
   s.overlay.put(taskKey(ACCESS_KEY, key.id), encodeAccessKey(key));
 }
 
@@ -37,6 +38,7 @@ export function hasRoomForAccessKey(s: QueueState): boolean {
   // Of equal times the smallest id, whatever the order in which they were loaded.
   const oldest = ended.reduce((a, b) => (b.expiresAt < a.expiresAt ? b : a));
   s.accessKeys.delete(accessKeyId(oldest.id));
+  s.hash.removal(oldest.id);
   s.overlay.delete(taskKey(ACCESS_KEY, oldest.id));
   return true;
 }

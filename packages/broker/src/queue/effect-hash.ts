@@ -4,7 +4,7 @@
  * guards against bugs and damage, not against malice.
  */
 import { FREE, type LiveTable, wordAt } from "./live-table.ts";
-import type { TaskId } from "./task.ts";
+import type { ClusterTime } from "./task.ts";
 
 export class EffectHash {
   /** Signed inside: V8 keeps such a word in the field, an unsigned one in an object of its own. */
@@ -42,10 +42,16 @@ export class EffectHash {
     this.word((value / 0x1_0000_0000) >>> 0);
   }
 
-  /** A task that is no more. */
-  removal(id: TaskId): void {
-    for (let at = 0; at < 16; at += 4) this.word(wordAt(id, at));
+  /** A task or an access key that is no more. */
+  removal(id: Uint8Array): void {
+    this.#id(id);
     this.word(FREE);
+  }
+
+  /** One that is new, or ends at another time than before. */
+  accessKey(id: Uint8Array, expiresAt: ClusterTime): void {
+    this.#id(id);
+    this.number(expiresAt);
   }
 
   /** A task that went to `state`; `token` is that of the run that began or ended, else 0. */
@@ -53,6 +59,11 @@ export class EffectHash {
     for (let word = 0; word < 4; word++) this.word(table.idWord(slot, word));
     this.word(state);
     this.number(token);
+  }
+
+  /** Of 16 bytes. */
+  #id(id: Uint8Array): void {
+    for (let at = 0; at < 16; at += 4) this.word(wordAt(id, at));
   }
 }
 

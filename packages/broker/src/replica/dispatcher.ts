@@ -23,6 +23,10 @@ interface Attached {
   window: number;
   /** Leases that a command on its way will end. */
   ending: number;
+  /** Runs that an operator took from it, until its worker has said how much room that leaves. */
+  recalled: number;
+  /** It has beaten since the last of these. */
+  hasBeaten: boolean;
 }
 
 export class Dispatcher {
@@ -42,7 +46,8 @@ export class Dispatcher {
 
   attach(session: string): void {
     this.detach(session);
-    this.#awake.set(session, { serial: ++this.#attachments, window: 0, ending: 0 });
+    const nothing = { window: 0, ending: 0, recalled: 0, hasBeaten: false };
+    this.#awake.set(session, { serial: ++this.#attachments, ...nothing });
   }
 
   detach(session: string): void {
@@ -69,7 +74,32 @@ export class Dispatcher {
 
   setWindow(session: string, window: number): void {
     const attached = this.#find(session);
-    if (attached !== undefined) attached.window = window;
+    if (attached === undefined) return;
+    attached.window = window;
+    attached.recalled = 0;
+  }
+
+  /**
+   * An operator ended a run of this session. Its handler may hang, and hold its place all the same:
+   * before the worker answers it gets nothing instead, least of all the same task.
+   */
+  countRecalled(session: string): void {
+    const attached = this.#find(session);
+    if (attached === undefined) return;
+    attached.recalled++;
+    attached.hasBeaten = false;
+  }
+
+  /**
+   * A heartbeat came; false: the session is not attached. A worker that says no window after a
+   * recall leaves it as it is; its second heartbeat was certainly sent after it heard.
+   */
+  beat(session: string): boolean {
+    const attached = this.#find(session);
+    if (attached === undefined) return false;
+    if (attached.hasBeaten) attached.recalled = 0;
+    attached.hasBeaten = true;
+    return true;
   }
 
   /** A command that ends a lease of this session was taken in (+1) or answered (-1). */
@@ -159,7 +189,7 @@ export class Dispatcher {
   #credit(session: string, attached: Attached): number {
     if (this.#asking.has(session)) return 0;
     const held = this.#queue.leaseCount(session);
-    return attached.window - Math.max(0, held - attached.ending);
+    return attached.window - attached.recalled - Math.max(0, held - attached.ending);
   }
 
   /** How many of the batch's own submits this session can have; takes them off `demand`. */

@@ -227,7 +227,7 @@ export class Replica<W, R, C = unknown> {
 
   beat(session: string): void {
     const { dispatcher, office } = this.#machinery;
-    if (dispatcher.isAttached(session)) office.beat(session, this.#now);
+    if (dispatcher.beat(session)) office.beat(session, this.#now);
   }
 
   // ---- members, leadership, snapshots ----

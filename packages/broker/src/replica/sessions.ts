@@ -43,6 +43,8 @@ export class Sessions {
         this.deliver(event.session, event.slot, event.id, event.token);
       } else if (event.type === "leaseLost") {
         this.#output(event.session).lost.push(event);
+        // Of a session that is attached no lease lapses but by a recall.
+        if (event.reason === "lapsed") this.#dispatcher.countRecalled(event.session);
       } else {
         this.#output(event.session).ended = true;
         this.#dispatcher.detach(event.session);

@@ -50,6 +50,8 @@ export function authenticate(app: FastifyInstance, access: Access): void {
     const { verb, counted } = request.routeOptions.config;
     if (counted !== undefined) request.caller!.spend(tasksIn(request.body), 1);
     if (typeof verb === "function") permit(request, [verb(request)]);
+    // The body may have taken its time, and the key have ended meanwhile.
+    else if (request.permitted !== undefined) permit(request, request.permitted);
   });
 }
 

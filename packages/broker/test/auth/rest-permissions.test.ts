@@ -2,6 +2,7 @@
  * Every route of REST with every role, without a key and with a wrong one: who may goes on to the
  * route, who may not is refused before anything is read or done.
  */
+import { TqError } from "task-queue-protocol";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Permission } from "../../src/operations/permissions.ts";
 import { Harness } from "../rest/harness.ts";
@@ -54,6 +55,18 @@ test("a route without a verb keeps the application from starting", async () => {
   const { app } = new Harness();
   app.get("/open", async () => "");
   await expect(app.ready()).rejects.toThrow("the route /open names no verb");
+});
+
+test("a key that ends while a body comes does nothing", async () => {
+  let asked = 0;
+  const demand = () => {
+    if (++asked > 1) throw new TqError("unauthenticated", "the key was revoked");
+  };
+  const access = { identify: async () => ({ name: "ops", demand, spend() {} }) };
+  const harness = new Harness({ access });
+  onTestFinished(() => harness.app.close());
+  const { status } = await harness.send("POST", `/tasks/${ID}/cancel`, {});
+  expect([status, harness.broker.commands]).toEqual([401, []]);
 });
 
 describe.each(Object.entries(ROUTES))("%s", (route, needed) => {

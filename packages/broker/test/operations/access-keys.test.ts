@@ -1,5 +1,5 @@
 /** Making, listing and revoking keys, and ending a run, as every door performs them. */
-import type { CreatedKeyJson } from "task-queue-protocol";
+import { type CreatedKeyJson, TqError } from "task-queue-protocol";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ANYBODY, type Caller } from "../../src/operations/access.ts";
 import { detailOf } from "../../src/operations/audit.ts";
@@ -51,6 +51,21 @@ describe("create_key", () => {
     expect(JSON.stringify([broker.commands, await call("keys", {})])).not.toContain(secret);
     const { key: other } = await call("create_key", SHOP);
     expect(other).not.toBe(made.key);
+  });
+
+  test("asks again whether it may, once this node has heard of what the others know", async () => {
+    let isRevoked = false;
+    broker.readBarrier = async () => {
+      isRevoked = true;
+      return 0;
+    };
+    const demand = () => {
+      if (isRevoked) throw new TqError("unauthenticated", "revoked");
+    };
+    expect(await refusal("create_key", SHOP, { ...ROOT, demand })).toBe(
+      "unauthenticated undefined",
+    );
+    expect(broker.commands).toEqual([]);
   });
 
   test("is not for who has shown no key: it would be good the day that keys are asked for", async () => {

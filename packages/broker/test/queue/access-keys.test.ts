@@ -65,3 +65,21 @@ test("one too many takes the room of the one that ended first, or is refused", (
   expect(driver.machine.accessKey(accessKeyId(makeId(7)))).toBeDefined();
   expect(driver.machine.accessKeys()).toHaveLength(ACCESS_KEYS_MAX);
 });
+
+test("nodes that disagree about a key, or its end, have different hashes", () => {
+  const hashOf = (...commands: readonly Command[]): string => {
+    const driver = started();
+    for (const command of commands) driver.one(command);
+    return driver.machine.effectHash;
+  };
+  const revoke = (at: number): Command => ({ type: "revokeKey", id: makeId(1), at });
+  const { now } = started();
+  const hashes = [
+    hashOf(keyOf(1)),
+    hashOf(keyOf(2)),
+    hashOf(keyOf(1, now + 1)),
+    hashOf(keyOf(1), revoke(now + 1)),
+    hashOf(keyOf(1), revoke(now + 2)),
+  ];
+  expect(new Set(hashes).size).toBe(hashes.length);
+});

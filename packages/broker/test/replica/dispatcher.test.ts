@@ -58,6 +58,33 @@ describe("the dispatcher", () => {
     expect(asked([submit(), submit(), submit()])).toEqual(["w1 1", "w2 1"]);
   });
 
+  test("gives a task that was recalled to another, and to the same one when it has answered", () => {
+    const { driver, dispatcher, apply, asked } = bothParked();
+    const task = submit();
+    apply(task, lease("w1", 1));
+    const { token } = driver.machine.leases("w1")[0]!;
+    const recall = { type: "recall", id: task.id, token } as const;
+    dispatcher.countRecalled("w1");
+    apply(recall);
+    expect(asked()).toEqual(["w2 1"]);
+    apply(lease("w2", 1), submit());
+    expect(asked()).toEqual([]);
+    dispatcher.setWindow("w1", 1);
+    expect(asked()).toEqual(["w1 1"]);
+  });
+
+  test("takes two heartbeats for the answer of a worker that says no window", () => {
+    const { dispatcher, apply, asked } = setup(["w1", ALL]);
+    dispatcher.beat("w1");
+    dispatcher.countRecalled("w1");
+    apply(submit());
+    dispatcher.beat("w1");
+    expect(asked()).toEqual([]);
+    dispatcher.beat("w1");
+    expect(asked()).toEqual(["w1 1"]);
+    expect(dispatcher.beat("w2")).toBe(false);
+  });
+
   test("offers a task to another when the one woken for it has gone", () => {
     const { dispatcher, apply, asked } = bothParked();
     apply(submit());

@@ -56,6 +56,21 @@ describe("a leader whose followers do not answer", () => {
 });
 
 describe("credit", () => {
+  test("a task that an operator took back is not given to the same worker before it answers", () => {
+    const cluster = new Cluster(1);
+    const node = withWorker(cluster, 1);
+    node.change({ kind: "raise", to: 4 });
+    const task = submit();
+    node.request(task);
+    cluster.settle();
+    node.request({ type: "recall", id: task.id, token: 1 });
+    cluster.settle();
+    expect(node.queue.leaseCount("w1")).toBe(0);
+    node.input((replica) => replica.setWindow("w1", 1));
+    cluster.settle();
+    expect(node.queue.leases("w1")).toMatchObject([{ token: 2 }]);
+  });
+
   test("a task that is submitted goes out in the same entry, and its completion makes room", () => {
     const cluster = new Cluster(1);
     const node = withWorker(cluster, 1);

@@ -7,7 +7,7 @@
  */
 import { runThrough } from "task-queue-client/connection";
 import type { DeliveredTask } from "task-queue-protocol";
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import { type AbortCause, TaskAborted } from "../errors.ts";
 import type { Handlers } from "../handler.ts";
 import type { Logger } from "../logger.ts";
@@ -18,9 +18,14 @@ import type { Report } from "./link.ts";
 import type { Notes } from "./notes.ts";
 import { decodePayload, encodeFailure, encodeResult } from "./payload.ts";
 
+/** How long a handler whose lease is lost may take before what waits behind it goes elsewhere. */
+const HEED_MS = 1_000;
+
 export interface RunnerOptions {
   readonly handlers: Handlers;
   readonly concurrency: number;
+  /** Tasks that may wait here beside those that run. */
+  readonly prefetch: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly middleware: readonly RunMiddleware[];
@@ -43,6 +48,7 @@ export class Runner {
   #accepting = true;
   #pumping = false;
   #whenIdle: (() => void)[] = [];
+  #givingBack: Timer | undefined;
   /** Runs that ended by themselves, whatever their outcome. */
   finished = 0;
   completed = 0;
@@ -64,6 +70,16 @@ export class Runner {
   /** Handlers at work although their lease is lost; each occupies a place until it returns. */
   get abandoned(): number {
     return this.#abandoned;
+  }
+
+  /**
+   * How many tasks this worker can hold. A handler that does not return although its lease is gone
+   * leaves less room for others, and none when there is no place left to run them in.
+   */
+  get room(): number {
+    const { concurrency, prefetch } = this.#options;
+    const places = concurrency - this.#abandoned;
+    return places > 0 ? places + prefetch : 0;
   }
 
   /** Leases that this worker believes to hold, reported ones included until they are answered. */
@@ -91,6 +107,7 @@ export class Runner {
       this.#waiting.push(held);
     }
     this.#pump();
+    this.#watchExcess();
   }
 
   /** The lease is gone: by the broker's word, or because it could not be renewed in time. */
@@ -127,6 +144,7 @@ export class Runner {
   /** Takes no more tasks and gives back what has not begun. Answers how many that were. */
   quiet(): number {
     this.#accepting = false;
+    this.#givingBack?.cancel();
     const waiting = this.#waiting.filter((held) => held.phase === "waiting");
     this.#waiting = [];
     for (const held of waiting) {
@@ -281,7 +299,31 @@ export class Runner {
     const fields = { task: held.id, type: held.task.type, token: held.token, why };
     this.#options.logger.warn(fields, "a run was told to stop");
     this.#options.abandonedChanged();
+    this.#watchExcess();
     this.#wakeIdle();
+  }
+
+  /**
+   * Before the broker hears that there is less room it may give another task, even the very one
+   * that was taken from a handler that hangs: behind that it would wait for ever.
+   */
+  #watchExcess(): void {
+    if (this.#abandoned === 0 || !this.#accepting) return;
+    this.#givingBack ??= this.#options.clock.after(HEED_MS, () => {
+      this.#givingBack = undefined;
+      this.#giveBackExcess();
+    });
+  }
+
+  /** The newest first: they would wait longest. */
+  #giveBackExcess(): void {
+    if (this.#abandoned === 0) return;
+    const waiting = this.#waiting.filter((held) => held.phase === "waiting");
+    const excess = this.running + waiting.length - this.room;
+    for (const held of waiting.reverse().slice(0, Math.max(0, excess))) {
+      held.phase = "reported";
+      this.#release(held.task);
+    }
   }
 
   #release(task: DeliveredTask): void {
