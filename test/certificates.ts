@@ -63,9 +63,9 @@ export class Authority {
     openssl("ca", "-config", this.#path("openssl.conf"), "-revoke", cert);
   }
 
-  /** Writes the list of what was revoked, good until then. */
-  writeList(path: string, toDay = 2): void {
-    const dates = ["-crl_lastupdate", stamp(-2), "-crl_nextupdate", stamp(toDay)];
+  /** Writes the list of what was revoked, good from then until then. */
+  writeList(path: string, toDay = 2, fromDay = -2): void {
+    const dates = ["-crl_lastupdate", stamp(fromDay), "-crl_nextupdate", stamp(toDay)];
     openssl("ca", "-config", this.#path("openssl.conf"), "-gencrl", ...dates, "-out", path);
   }
 

@@ -46,11 +46,11 @@ export class Nonces {
   }
 
   #forget(nowMs: number): void {
-    for (const [at, { size }] of this.#generations) {
+    for (const [at, generation] of this.#generations) {
       const endMs = (at + 1) * this.#spanMs;
       if (endMs + this.#windowMs >= nowMs) continue;
       this.#generations.delete(at);
-      this.#size -= size;
+      this.#size -= generation.size;
       this.#forgottenBeforeMs = Math.max(this.#forgottenBeforeMs, endMs);
     }
   }

@@ -81,6 +81,8 @@ export class Incoming {
     });
     entrants.set(stream, { place, call: undefined, weigh: () => undefined });
     stream.once("close", () => place.leave());
+    // Its caller has gone: what nobody has read yet would keep it open until its turn.
+    stream.once("aborted", () => stream.resume());
     stream.once("finish", () => {
       if (entrants.get(stream)?.call === undefined) closeUnread(stream);
     });

@@ -53,8 +53,7 @@ export class Proxies {
   }
 
   #hear(socket: Socket, name: string, pass: (socket: Socket) => void): void {
-    const [oldest] = this.#waiting;
-    if (this.#waiting.size >= WAITING_MAX) oldest?.destroy();
+    this.#makeRoom();
     this.#waiting.add(socket);
     const late = setTimeout(() => end("it did not come in time"), HEADER_MS_MAX);
     const leave = (): void => {
@@ -85,11 +84,23 @@ export class Proxies {
       if (found.peer !== undefined) belongsTo(socket, found.peer);
       if (seen.length > found.bytes) socket.unshift(seen.subarray(found.bytes));
       // Not before the stream has noticed that nobody looks at it any more.
-      setImmediate(() => pass(socket));
+      setImmediate(() => {
+        // The door would wait for an end that has come already.
+        if (socket.readableEnded) socket.destroy();
+        if (!socket.destroyed) pass(socket);
+      });
     };
     socket.on("error", () => undefined);
     socket.once("close", leave);
     socket.on("readable", look);
+  }
+
+  /** Its place is free at once, though its socket closes later: many come in one turn. */
+  #makeRoom(): void {
+    if (this.#waiting.size < WAITING_MAX) return;
+    const [oldest] = this.#waiting;
+    this.#waiting.delete(oldest!);
+    oldest!.destroy();
   }
 
   #refuse({ remoteAddress: address }: Socket, name: string, why: string): void {

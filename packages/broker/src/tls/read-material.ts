@@ -119,6 +119,11 @@ class PemFile {
     const each = lists.map((pem) => this.#validity(pem));
     const fromMs = Math.min(...each.map((one) => one.fromMs));
     const untilMs = Math.min(...each.map((one) => one.untilMs));
+    const latestMs = Math.max(...each.map((one) => one.fromMs));
+    if (nowMs < latestMs) {
+      const why = `not good before ${new Date(latestMs).toISOString()}`;
+      this.fail(`${why}: until then every certificate would be refused; are the clocks right?`);
+    }
     if (nowMs <= untilMs) return { fromMs, untilMs };
     const when = new Date(untilMs).toISOString();
     const why = `out of date since ${when}: with it every certificate would be refused`;

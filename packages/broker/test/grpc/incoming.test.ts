@@ -8,13 +8,15 @@ import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
   connect as connectHttp2,
+  constants,
 } from "node:http2";
 import { connect as connectTcp, type Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { TestCluster } from "../../../../test/cluster/processes.ts";
 import { freePort } from "../../../../test/ports.ts";
-import { FIRST_BYTES_MS } from "../../src/grpc/limits.ts";
+import { Incoming } from "../../src/grpc/incoming.ts";
+import { FIRST_BYTES_MS, INCOMING_PER_CONNECTION_MAX } from "../../src/grpc/limits.ts";
 import { Sockets } from "../../src/grpc/sockets.ts";
 import { type Any, callOn, clientOf, Harness, openStream, untilStill } from "./harness.ts";
 
@@ -106,6 +108,21 @@ describe("memory", () => {
     const calls = Array.from({ length: 300 }, () => h.call("ListQueues"));
     const codes = (await Promise.all(calls)).map(({ code }) => code);
     expect(new Set(codes)).toEqual(new Set(["OK"]));
+  });
+
+  test("whoever leaves while his call waits for its turn leaves nothing behind", async () => {
+    const watch = vi.spyOn(Incoming.prototype, "watch");
+    onTestFinished(() => watch.mockRestore());
+    const h = await Harness.open();
+    const incoming = watch.mock.contexts[0] as Incoming;
+    const session = dial(h.port);
+    for (let at = 0; at < INCOMING_PER_CONNECTION_MAX; at++) begin(session, 100, 1);
+    await untilStill(() => incoming.bytes);
+    const before = incoming.bytes;
+    const waiting = Array.from({ length: 5 }, () => begin(session, 40 * KIB, 39 * KIB).stream);
+    await expect.poll(() => incoming.bytes).toBeGreaterThan(before + 5 * 39 * KIB);
+    for (const stream of waiting) stream.close(constants.NGHTTP2_NO_ERROR);
+    await expect.poll(() => incoming.bytes).toBe(before);
   });
 
   test("what a stream has sent is let go when it is answered", async () => {

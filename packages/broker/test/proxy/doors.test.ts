@@ -1,7 +1,7 @@
 /** Doors behind a load balancer: each judges by the client's address, and believes nobody else. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -12,7 +12,9 @@ import { Authority } from "../../../../test/certificates.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { createGrpcServer } from "../../src/grpc/server.ts";
 import type { Access } from "../../src/operations/access.ts";
+import { WAITING_MAX } from "../../src/proxy/limits.ts";
 import { Proxies } from "../../src/proxy/proxies.ts";
+import { HEADERS_TIMEOUT_MS } from "../../src/rest/limits.ts";
 import { createRestServer } from "../../src/rest/server.ts";
 import { Gate } from "../../src/tls/gate.ts";
 import { TlsMaterial } from "../../src/tls/material.ts";
@@ -159,6 +161,52 @@ describe("the client's address is seen by", () => {
     expect(await text(plain)).toContain("https://");
     await log.said("came from 10.9.8.7 to the port, which speaks TLS");
   });
+});
+
+describe("a connection that is over with its header", () => {
+  test.each([
+    ["ends", (socket: Socket) => void socket.end(HEADER)],
+    [
+      "is reset",
+      (socket: Socket) => {
+        socket.write(HEADER);
+        socket.resetAndDestroy();
+      },
+    ],
+  ])("and %s is closed at once", async (_, leave) => {
+    let listener: Server | undefined;
+    const { port } = await rest((server) => {
+      listener = server;
+    });
+    const accepted: Socket[] = [];
+    listener!.prependListener("connection", (socket) => void accepted.push(socket));
+    const sockets = Array.from({ length: 20 }, () => dial(port));
+    for (const socket of sockets) socket.once("connect", () => leave(socket));
+    const closed = () => accepted.filter((socket) => socket.closed).length;
+    await expect.poll(closed, { timeout: HEADERS_TIMEOUT_MS / 2 }).toBe(sockets.length);
+  });
+
+  test("but one that has asked before it ended is answered", async () => {
+    const { port } = await rest();
+    const socket = dial(port);
+    socket.end(HEADER + REQUEST);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 401/);
+  });
+});
+
+test("of too many without a header the oldest give way, though they come at once", () => {
+  const log = new TlsJournal();
+  const server = createServer();
+  new Proxies([`${BALANCER}/32`], log).guard(server, "the port");
+  const sockets = Array.from({ length: WAITING_MAX + 3 }, () => {
+    const socket = new Socket();
+    Object.defineProperty(socket, "remoteAddress", { value: BALANCER });
+    onTestFinished(() => void socket.destroy());
+    return socket;
+  });
+  for (const socket of sockets) server.emit("connection", socket);
+  expect(sockets.map(({ destroyed }) => destroyed).lastIndexOf(true)).toBe(2);
+  expect(sockets.filter(({ destroyed }) => destroyed)).toHaveLength(3);
 });
 
 describe("who is believed", () => {

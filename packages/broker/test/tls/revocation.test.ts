@@ -124,6 +124,18 @@ test("what is no list, or out of date, is told by its setting", () => {
   expect(() => readMaterial(filesOf(torn), Date.now())).toThrow("no list of revoked");
 });
 
+test("a list from the future takes the place of none, for it would refuse everybody", async () => {
+  const good = authority.issue("good");
+  const crl = list();
+  const { port, log } = await door(crl);
+  authority.writeList(crl, 9, 3);
+  await log.said("the former ones stay in use: api.tls_crl_path");
+  expect(await heard(port, good)).toBe("hello");
+  expect(() => readMaterial(filesOf(crl), Date.now())).toThrow(
+    /not good before .*: until then every certificate would be refused/,
+  );
+});
+
 test("its dates are what openssl reads of it", () => {
   for (const toDay of [2, 365 * 30]) {
     const path = list(toDay);
