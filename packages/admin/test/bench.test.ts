@@ -57,6 +57,18 @@ describe("tq-admin bench", () => {
     expect(await client.queues()).toEqual([]);
   });
 
+  test("who is refused before the first task is told that alone", async () => {
+    const { status, stderr, client } = await admin("bench --submit-only --count 5", (fake) => {
+      fake.settings = undefined;
+      fake.submit = async () => {
+        throw new TqError("permission_denied", "submit needs the permission submit_tasks");
+      };
+    });
+    expect(status).toBe(77);
+    expect(stderr).toMatch(/^tq-admin: permission_denied: .*\n$/);
+    expect(client.asked.map(([verb]) => verb)).not.toContain("start_job");
+  });
+
   test("interrupted, it deletes its queue and shows what it has", async () => {
     const { call, client } = await openBroker();
     const controller = new AbortController();
@@ -140,6 +152,12 @@ describe("what is counted", () => {
     bench.handle({ n: 0 });
     bench.handle({ n: 0 });
     expect(await running).toMatchObject({ durable: 1, handled: 1 });
+  });
+
+  test("is given up when nothing is handled any more", async () => {
+    const bench = benchOf(new FakeClient(), { submitOnly: false, count: 1, stallMs: 30 });
+    expect(await bench.run()).toMatchObject({ durable: 1, handled: 0 });
+    expect(bench.isStalled).toBe(true);
   });
 
   test("percentiles are those of the nearest rank", () => {

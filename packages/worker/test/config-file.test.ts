@@ -32,6 +32,11 @@ function refusal(text: string): string {
   throw new Error("it was accepted");
 }
 
+test("--config without a path is no start without a file", () => {
+  const parse = () => parseFlags(["--config"], {}, () => expect.unreachable());
+  expect(parse).toThrow("--config needs the path of a file");
+});
+
 describe("the file of --config", () => {
   test("says what the flags say", () => {
     const flags = flagsOf(`

@@ -12,6 +12,7 @@ import type { AdminClient } from "../io.ts";
 import { Bench, type BenchOptions, type Figures, TYPE } from "../load/bench.ts";
 import type { Summary } from "../load/latencies.ts";
 import {
+  CLEAR_MS,
   CONCURRENCY,
   COUNT,
   COUNT_MAX,
@@ -21,6 +22,7 @@ import {
   SIZE,
   SIZE_MAX,
   SIZE_MIN,
+  STALL_MS,
   SUBMIT_MS,
   TIMEOUT_MS,
   WORKER_MS,
@@ -145,7 +147,13 @@ async function measured(
       const how = { queue, type: TYPE, concurrency: CONCURRENCY, handle, withinMs: WORKER_MS };
       worker = await startOwnWorker({ ...dial(), ...how });
     }
-    return await run.run();
+    const figures = await run.run();
+    if (run.isStalled) {
+      const what = `nothing was answered or handled for ${STALL_MS / 1_000} s; given up`;
+      progress.clear();
+      io.stderr(`tq-admin: ${what}\n`);
+    }
+    return figures;
   } finally {
     progress.clear();
     await worker?.stop({ graceMs: 0, abortMs: 0 });
@@ -155,9 +163,13 @@ async function measured(
 }
 
 /** False, and said so, when it could not be done: what was measured is worth no less. */
-async function clearUp({ client, io }: Context, queue: string): Promise<boolean> {
+async function clearUp({ connect, dial, io }: Context, queue: string): Promise<boolean> {
   const progress = new ProgressLine(io);
+  // A cluster that has gone is not waited for as long as the bench may take.
+  const client = connect(dial().servers, CLEAR_MS);
   try {
+    // It comes to be with its first task; without one there is nothing to be permitted either.
+    await client.queue(queue).get();
     const cancelling = await client.jobs.start("cancel", { queue });
     const deleting = await client.jobs.start("delete", { queue });
     for (const { id } of [cancelling, deleting]) {
@@ -168,7 +180,6 @@ async function clearUp({ client, io }: Context, queue: string): Promise<boolean>
     await client.queue(queue).delete();
     return true;
   } catch (error) {
-    // It comes to be with its first task.
     if (error instanceof TqError && error.code === "not_found") return true;
     progress.clear();
     const fix = `tq-admin queue purge ${queue} -y && tq-admin queue delete ${queue}`;
@@ -176,6 +187,7 @@ async function clearUp({ client, io }: Context, queue: string): Promise<boolean>
     return false;
   } finally {
     progress.clear();
+    await client.close();
   }
 }
 

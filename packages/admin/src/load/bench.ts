@@ -6,6 +6,7 @@
 import { TqError } from "task-queue-client";
 import type { AdminClient, Io } from "../io.ts";
 import { Latencies, type Summary } from "./latencies.ts";
+import { STALL_MS } from "./limits.ts";
 
 export interface BenchOptions {
   readonly queue: string;
@@ -19,6 +20,8 @@ export interface BenchOptions {
   /** Nobody does the tasks. */
   readonly submitOnly: boolean;
   readonly signal: AbortSignal;
+  /** After so long in which nothing was answered or handled it is given up. */
+  readonly stallMs?: number;
   /** Told how many are durable and how many handled, again and again. */
   readonly onProgress: (durable: number, handled: number) => void;
 }
@@ -52,6 +55,7 @@ export class Bench {
   /** What every other task would be refused with too. */
   #refusal: unknown;
   #startedAt = 0;
+  #isStalled = false;
 
   constructor(io: Pick<Io, "sleep">, client: Pick<AdminClient, "submit">, options: BenchOptions) {
     this.#io = io;
@@ -74,13 +78,18 @@ export class Bench {
     return null;
   };
 
+  /** It was given up, because nothing happened any more. */
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
   /**
-   * Resolves when all is done, or when the signal has come first. Throws what no other
-   * task could do better than.
+   * Resolves when all is done, when the signal has come first, or when nothing happens any more.
+   * Throws what no other task could do better than.
    */
   async run(): Promise<Figures> {
     this.#startedAt = performance.now();
-    const { count, outstanding, submitOnly, onProgress } = this.#options;
+    const { count, outstanding, submitOnly, onProgress, stallMs = STALL_MS } = this.#options;
     const lanes = Array.from({ length: Math.min(outstanding, count) }, () => this.#lane());
     let isSubmitted = false;
     const answered = Promise.all(lanes).then(() => {
@@ -89,7 +98,13 @@ export class Bench {
     const isDone = () => {
       return isSubmitted && (submitOnly || this.#handled.count >= this.#durable.count);
     };
+    let moved = { sum: 0, at: this.#startedAt };
     while (!isDone() && !this.#over.signal.aborted) {
+      const sum = this.#durable.count + this.#handled.count;
+      const now = performance.now();
+      if (sum !== moved.sum) moved = { sum, at: now };
+      this.#isStalled = now - moved.at >= stallMs;
+      if (this.#isStalled) this.#over.abort();
       onProgress(this.#durable.count, this.#handled.count);
       await this.#io.sleep(LOOK_MS, this.#over.signal);
     }

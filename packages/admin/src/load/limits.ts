@@ -17,8 +17,12 @@ export const RATE_MAX = 1_000_000;
 
 /** The whole of it, but for the clearing up. */
 export const TIMEOUT_MS = 10 * 60_000;
+/** One request of the clearing up. */
+export const CLEAR_MS = 30_000;
 /** One submit. */
 export const SUBMIT_MS = 30_000;
+/** Without an answer and without a task handled; any election is over much sooner. */
+export const STALL_MS = 30_000;
 /** Until a broker has taken the worker in. */
 export const WORKER_MS = 15_000;
 /** Of the worker in this program. */

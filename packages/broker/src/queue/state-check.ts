@@ -3,6 +3,7 @@
  * snapshot wants to know today, not on the day of the loss, that it can be gone on with. Counters
  * are held against the tasks that they count. What it finds wrong it throws.
  */
+import { decodeAccessKey } from "./codec/access-key-record.ts";
 import { decodeAttempt } from "./codec/attempt-record.ts";
 import { CodecError } from "./codec/codec-error.ts";
 import { decodeContent } from "./codec/content.ts";
@@ -24,6 +25,7 @@ import {
   type Meta,
 } from "./codec/small-records.ts";
 import {
+  ACCESS_KEY,
   ATTEMPT,
   BLOCK,
   BOOT_RANGES,
@@ -127,6 +129,7 @@ function checkOther(key: Uint8Array, value: Uint8Array): void {
 }
 
 const DECODERS: ReadonlyMap<number, (value: Uint8Array) => unknown> = new Map([
+  [ACCESS_KEY, decodeAccessKey],
   [BLOCK, decodeBlock],
   [JOB, decodeJob],
   [CONTENT, decodeContent],

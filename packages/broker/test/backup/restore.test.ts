@@ -14,6 +14,7 @@ import { loadQueue } from "../../src/load-queue.ts";
 import { decodeBatch } from "../../src/queue/index.ts";
 import { decodeRoster } from "../../src/replica/index.ts";
 import { openDataDir } from "../../src/storage/data-dir.ts";
+import { bytesOf, makeId } from "../queue/harness.ts";
 import { CLUSTER, filledNode } from "../snapshots/harness.ts";
 import { backupOf, bytesOfBackup, fileWith, namesIn, temporaryFolder } from "./harness.ts";
 
@@ -52,6 +53,29 @@ describe("a restore", () => {
     const queue = await loadQueue(data.states.live);
     expect(queue.applied).toBe(node.queue.applied);
     expect(queue.counts()).toEqual(node.queue.counts());
+    await data.close();
+  });
+
+  test("has the keys that the cluster kept", async () => {
+    const folder = await temporaryFolder();
+    const node = await filledNode(10);
+    node.queue.raise(4);
+    await node.apply({
+      type: "createKey",
+      id: makeId(99),
+      name: "shop",
+      verifier: bytesOf("digest"),
+      permissions: ["read_tasks"],
+      createdBy: "root",
+      expiresAt: 0,
+    });
+    await node.flush();
+    const path = join(folder, "data");
+    await restore(path, "--restore", await fileWith(folder, "s", await bytesOfBackup(node)));
+    const data = await open(path);
+    const queue = await loadQueue(data.states.live);
+    expect(queue.accessKeys()).toEqual(node.queue.accessKeys());
+    expect(queue.accessKeys()).toMatchObject([{ name: "shop" }]);
     await data.close();
   });
 

@@ -189,7 +189,8 @@ const IN_FILE = Object.keys(FLAGS).filter((name) => !/^(config|check-config)$/.t
 const NO_FILE: FileValues = new Map();
 
 function fileOf(argv: Readonly<Record<string, unknown>>, env: Environment): FileValues {
-  const path = lookUp("config", argv, env, NO_FILE).value;
+  const { value: path, given } = lookUp("config", argv, env, NO_FILE);
+  if (given && path === "") throw usage("--config needs the path of a file");
   return path === "" ? NO_FILE : readConfigFile(path, IN_FILE);
 }
 

@@ -2,8 +2,7 @@
 import type { CreatedKeyJson } from "task-queue-client";
 import type { Command } from "../../command.ts";
 import { CliError, EXIT } from "../../exit-status.ts";
-import { duration } from "../../values.ts";
-import { nameOf, permissionOption, permissionsOf } from "./options.ts";
+import { expiryOf, nameOf, permissionOption, permissionsOf } from "./options.ts";
 
 export const keysCreate: Command = {
   usage: "create",
@@ -26,7 +25,7 @@ export const keysCreate: Command = {
     const made = await client.keys.create({
       name,
       permissions,
-      expiresInMs: duration(args, "expires"),
+      expiresInMs: expiryOf(args),
     });
     out.lines(made, () => linesOf(made));
     return EXIT.ok;

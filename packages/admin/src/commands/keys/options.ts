@@ -3,12 +3,15 @@ import { PERMISSIONS, type Permission } from "task-queue-protocol";
 import type { Argv } from "yargs";
 import type { Arguments } from "../../command.ts";
 import { CliError, EXIT } from "../../exit-status.ts";
-import { text, texts } from "../../values.ts";
+import { duration, text, texts, wrong } from "../../values.ts";
 
 /** What an application needs. */
 const DEFAULT_PERMISSIONS: readonly Permission[] = ["submit_tasks", "read_tasks", "cancel_tasks"];
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const ID = /^[0-9a-f]{32}$/;
+const DAY_MS = 86_400_000;
+/** Brokers refuse more. */
+const EXPIRY_DAYS_MAX = 3_650;
 const WHOLE = /^tq_([0-9a-f]{32})_/;
 
 export function permissionOption(parser: Argv): Argv {
@@ -30,6 +33,13 @@ export function nameOf(args: Arguments): string | undefined {
   const name = text(args, "name");
   if (name === undefined || NAME.test(name)) return name;
   throw new CliError(EXIT.usage, `--name: "${name}" is not 1 to 64 of A-Z a-z 0-9 . _ -`);
+}
+
+/** undefined: it never expires. */
+export function expiryOf(args: Arguments): number | undefined {
+  const ms = duration(args, "expires");
+  if (ms === undefined || (ms >= 1 && ms <= EXPIRY_DAYS_MAX * DAY_MS)) return ms;
+  throw wrong("expires", String(args["expires"]), `more than 0 and at most ${EXPIRY_DAYS_MAX}d`);
 }
 
 export function idArgument(parser: Argv): Argv {

@@ -8,7 +8,7 @@ import { CliError, EXIT } from "../../exit-status.ts";
 import { formatSpan } from "../../output/words.ts";
 import { duration } from "../../values.ts";
 import { linesOf } from "./create.ts";
-import { idArgument, keyId } from "./options.ts";
+import { expiryOf, idArgument, keyId } from "./options.ts";
 
 const GRACE_MS = 3_600_000;
 
@@ -23,7 +23,7 @@ export const keysRotate: Command = {
   async run(context) {
     const { client, out, args } = context;
     const graceMs = duration(args, "grace") ?? GRACE_MS;
-    const expiresInMs = duration(args, "expires");
+    const expiresInMs = expiryOf(args);
     const old = await activeKey(context);
     const made = await client.keys.create({
       name: old.name,
@@ -46,7 +46,9 @@ export const keysRotate: Command = {
 async function activeKey({ client, args }: Context): Promise<AccessKeyJson> {
   const id = keyId(args);
   const key = (await client.keys.list()).find((each) => each.id === id);
-  if (key === undefined) throw new CliError(EXIT.no, `there is no key ${id}; see keys list`);
+  if (key === undefined) {
+    throw new CliError(EXIT.notFound, `there is no key ${id}; see keys list`);
+  }
   if (key.state === "active") return key;
   throw new CliError(EXIT.no, `key ${id} is ${key.state}; keys create makes another one`);
 }
