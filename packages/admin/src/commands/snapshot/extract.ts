@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nearest } from "task-queue-protocol";
+import { nearest, TASK_STATE_NAMES, type TaskStateName } from "task-queue-protocol";
 import type { Command, Context } from "../../command.ts";
 import { CliError, EXIT } from "../../exit-status.ts";
 import { ProgressLine, progressBar } from "../../output/progress.ts";
@@ -20,21 +20,9 @@ import { oneOf, text } from "../../values.ts";
 type Backup = Parameters<Parameters<typeof withFiles>[1]>[0];
 type Archive = Awaited<ReturnType<Backup["Archive"]["open"]>>;
 
-const STATES = [
-  "scheduled",
-  "blocked",
-  "pending",
-  "running",
-  "retrying",
-  "completed",
-  "dead",
-  "cancelled",
-  "expired",
-] as const;
-
 interface Filter {
   readonly queue: string | undefined;
-  readonly state: (typeof STATES)[number] | undefined;
+  readonly state: TaskStateName | undefined;
 }
 
 export const extractSnapshot: Command = {
@@ -48,7 +36,7 @@ export const extractSnapshot: Command = {
     parser
       .positional("file", { type: "string", demandOption: true, describe: "A backup" })
       .option("queue", { type: "string", describe: "Of this queue" })
-      .option("state", { alias: "status", type: "string", describe: STATES.join(", ") })
+      .option("state", { alias: "status", type: "string", describe: TASK_STATE_NAMES.join(", ") })
       .option("key-file", { type: "string", describe: "The key it was encrypted with" })
       .epilogue(
         "All of the file is checked before the first line is written. Meanwhile its records\n" +
@@ -57,7 +45,7 @@ export const extractSnapshot: Command = {
       ),
   async run(context) {
     const { args, io } = context;
-    const filter = { queue: text(args, "queue"), state: oneOf(args, "state", STATES) };
+    const filter = { queue: text(args, "queue"), state: oneOf(args, "state", TASK_STATE_NAMES) };
     const signal = io.interrupted(["SIGINT", "SIGTERM", "SIGHUP"]);
     const folder = await mkdtemp(join(tmpdir(), "tq-extract-"));
     try {
