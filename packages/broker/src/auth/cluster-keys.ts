@@ -12,7 +12,6 @@ import {
   type Caller,
   identifyBySignature,
   OPEN_ACCESS,
-  RateLimited,
   type SignedRequest,
 } from "../operations/access.ts";
 import { isInForce } from "../operations/access-keys.ts";
@@ -103,13 +102,9 @@ export class ClusterKeys implements Access {
     return this.#records.accessKey(id);
   }
 
+  /** Throws `RateLimited` instead when there were too many. */
   #wrong(address: string): TqError {
-    const waitMs = this.#failures.waitMs(address);
-    if (waitMs > 0) {
-      const seconds = Math.ceil(waitMs / 1000);
-      const text = `too many wrong keys came from this address; wait ${seconds} s`;
-      return new RateLimited(text, waitMs);
-    }
+    this.#failures.demandPatience(address);
     this.#failures.add(address);
     if (this.#throttle.allows(address)) this.#log.warn({ peer: address }, "a wrong key was shown");
     return new TqError("unauthenticated", "the key is not one of this cluster's");

@@ -3,6 +3,7 @@
  * key of it is checked. Right keys that are known are none of its business: a stranger who guesses
  * from behind the same router holds up nobody who is known.
  */
+import { RateLimited } from "../operations/access.ts";
 import { groupOf } from "../operations/address-group.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { ADDRESSES_MAX, DELAY_MS, DELAY_MS_MAX, FAILURES_FREE, FAILURES_MS } from "./limits.ts";
@@ -27,6 +28,14 @@ export class Failures {
     const doublings = count - FAILURES_FREE;
     if (doublings < 0) return 0;
     return Math.max(0, at + Math.min(DELAY_MS * 2 ** doublings, DELAY_MS_MAX) - this.#now());
+  }
+
+  /** Throws `RateLimited` while it has to. */
+  demandPatience(address: string): void {
+    const waitMs = this.waitMs(address);
+    if (waitMs === 0) return;
+    const text = `too many wrong keys came from this address; wait ${Math.ceil(waitMs / 1000)} s`;
+    throw new RateLimited(text, waitMs);
   }
 
   add(address: string): void {

@@ -8,7 +8,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { KEY_BYTES_MAX, TqError } from "task-queue-protocol";
 import type { ApiKey } from "../config/api-keys.ts";
 import { Throttle } from "../observe/throttle.ts";
-import { type Access, type Caller, RateLimited, type SignedRequest } from "../operations/access.ts";
+import type { Access, Caller, SignedRequest } from "../operations/access.ts";
 import { groupOf } from "../operations/address-group.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { Failures } from "./failures.ts";
@@ -154,10 +154,8 @@ export class KeyAccess implements Access {
   }
 
   #find(key: string, address: string): Promise<string | undefined> {
-    const waitMs = this.#failures.waitMs(address);
-    if (waitMs === 0) return this.#checks.find(key, address, this.#callers.keys());
-    const text = `too many wrong keys came from this address; wait ${Math.ceil(waitMs / 1000)} s`;
-    throw new RateLimited(text, waitMs);
+    this.#failures.demandPatience(address);
+    return this.#checks.find(key, address, this.#callers.keys());
   }
 }
 
