@@ -22,7 +22,15 @@ type FixedTables = readonly [
 
 /** The checksum of `bytes`, continuing from that of the bytes before them. */
 export function crc32c(bytes: Uint8Array, before = 0): number {
-  let crc = ~before;
+  return ~advance(~before, bytes) >>> 0;
+}
+
+/**
+ * With its sign, and apart from the loop's caller: V8 compiles a loop that ends in an unsigned word
+ * for small integers, and gives that code up at every other call.
+ */
+function advance(before: number, bytes: Uint8Array): number {
+  let crc = before;
   let at = 0;
   const wholeEnd = bytes.length & ~7;
   while (at < wholeEnd) {
@@ -42,7 +50,7 @@ export function crc32c(bytes: Uint8Array, before = 0): number {
   for (; at < bytes.length; at++) {
     crc = T0[(crc ^ bytes[at]!) & 255]! ^ (crc >>> 8);
   }
-  return ~crc >>> 0;
+  return crc;
 }
 
 /** As LevelDB stores it: rotated and shifted, so that a CRC of data holding CRCs stays sound. */
