@@ -6,7 +6,7 @@
  *     value: version u8 | crc u32 | previous chain 8 | index u64 | term u64 | kind u8 | data
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Entry, EntryKind, LogIndex } from "task-queue-raft";
 import type { LogBase } from "../ports.ts";
@@ -94,11 +94,9 @@ export function checkBase({ index, term, chain }: LogBase): void {
 
 /**
  * A cryptographic hash because CRCs are linear: two chained CRCs over the same bytes are worth no
- * more than one. Measured: 1 µs an entry and 0.6 ns a byte.
+ * more than one. Measured: 0.5 µs an entry and 0.6 ns a byte; an object of class Hash would double
+ * the former, and leave the collector a weak handle.
  */
 function chainOf(body: Buffer): Chain {
-  return createHash("sha256")
-    .update(body)
-    .digest("hex")
-    .slice(0, CHAIN_BYTES * 2);
+  return hash("sha256", body, "hex").slice(0, CHAIN_BYTES * 2);
 }
