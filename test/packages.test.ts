@@ -77,6 +77,16 @@ test("all of the workspaces are there", () => {
   expect(manifests).toHaveLength(workspaces.length);
 });
 
+test("what this repository overrides, a package asks for by itself: others install without", () => {
+  const { overrides } = JSON.parse(readFileSync("package.json", "utf8")) as {
+    overrides: Record<string, string>;
+  };
+  const asked = manifests.map(({ dependencies = {} }) => dependencies);
+  for (const [name, version] of Object.entries(overrides)) {
+    expect(asked.map((dependencies) => dependencies[name])).toContain(version);
+  }
+});
+
 test("each export is packed, with its types", () => {
   const missing = manifests.flatMap(({ name, exports = {} }) =>
     Object.values(exports)
@@ -91,11 +101,15 @@ test.each([
   ["publint", "--strict"],
   // Nobody can require an ES module under Node 20, and none of them says so.
   ["attw", "--profile", "esm-only"],
-])("%s finds nothing wrong with them", (tool, ...flags) => {
-  for (const file of packed) {
-    execFileSync(join(ROOT, "node_modules/.bin", tool), [...flags, file], { encoding: "utf8" });
-  }
-});
+])(
+  "%s finds nothing wrong with them",
+  (tool, ...flags) => {
+    for (const file of packed) {
+      execFileSync(join(ROOT, "node_modules/.bin", tool), [...flags, file], { encoding: "utf8" });
+    }
+  },
+  180_000,
+);
 
 test("each export can be imported", () => {
   const names = manifests.flatMap(({ name, exports = {} }) =>
@@ -117,24 +131,52 @@ test("each program tells its version", () => {
 });
 
 const APPLICATION = `
-import { defineTasks, task } from "task-queue-client";
+import { defineTasks, type StandardSchema, task, TqError, taskWith } from "task-queue-client";
 import { createTestBroker } from "task-queue-testing";
-import { createWorker } from "task-queue-worker";
+import { createWorker, type HandlersOf, type Worker } from "task-queue-worker";
 
-const tasks = defineTasks({ double: task<number, number>() });
-const broker = await createTestBroker({ tasks });
-await broker.worker({ handlers: { double: (n) => 2 * n } });
+const natural: StandardSchema<number> = {
+  "~standard": {
+    version: 1,
+    vendor: "by hand",
+    validate: (value) =>
+      Number(value) > 0 ? { value: Number(value) } : { issues: [{ message: "too small" }] },
+  },
+};
+const tasks = defineTasks({
+  double: task<number, number>(),
+  root: taskWith({ payload: natural, result: natural }),
+});
+const handlers: HandlersOf<typeof tasks> = { double: (n) => 2 * n, root: (n) => Math.sqrt(n) };
+await using broker = await createTestBroker({ tasks });
+const worker = await broker.worker({ handlers });
+const roots: number[] = [];
+worker.on("completed", (event) => event.type === "root" && roots.push(event.result));
 const result: number = await broker.client.run("double", 21);
-console.log(result, typeof createWorker);
-await broker.close();
+const root: number = await broker.client.run("root", 9);
+const refused = await broker.client.submit("root", -1).catch((error: unknown) => error);
+// @ts-expect-error there is no such type
+broker.client.submit("half", 1).catch(() => {});
+// @ts-expect-error it takes a number
+broker.client.submit("double", "1").catch(() => {});
+const any: Worker = createWorker({ servers: "127.0.0.1:6379", tasks, handlers });
+await any.stop();
+await worker.pause();
+console.log(result, root, refused instanceof TqError, roots.join(), worker.state);
 `;
 
-test("an application compiles against them, and runs", () => {
+test.each([
+  ["nodenext", "nodenext"],
+  ["esnext", "bundler"],
+])("an application compiles against them with %s and %s, and runs", (module, moduleResolution) => {
   const compilerOptions = {
-    target: "es2023",
-    module: "nodenext",
+    target: "es2022",
+    module,
+    moduleResolution,
     strict: true,
     exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
     types: ["node"],
   };
   writeFileSync(join(app, "package.json"), JSON.stringify({ type: "module" }));
@@ -142,5 +184,5 @@ test("an application compiles against them, and runs", () => {
   writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts"] }));
   execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", app], { stdio: "inherit" });
   const output = execFileSync(process.execPath, [join(app, "app.js")], { encoding: "utf8" });
-  expect(output).toBe("42 function\n");
+  expect(output).toBe("42 3 true 3 paused\n");
 });

@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createTestBroker, type TestBroker } from "task-queue-testing";
+import type { Worker } from "task-queue-worker";
 import { afterAll, describe, expect, test, vi } from "vitest";
 
 const OUT = resolve("test/out/sdk");
@@ -58,6 +59,7 @@ test("every block is known here", () => {
   expect(examples.map(({ name }) => name)).toEqual([
     "tasks.ts",
     "worker.ts",
+    "careful.ts",
     "submit.ts",
     "traced.ts",
     "errors.ts",
@@ -82,6 +84,13 @@ test("tasks are run, submitted, listed and refused as the page says", async () =
     message: "payload: id: must be a whole number",
   });
   await worker.stop();
+  const { careful } = (await run("careful.ts")) as { careful: Worker };
+  const drained = new Promise((resolve) => careful.on("drained", resolve));
+  await broker.client.submit("email.send", { to: "ada" }, { queue: "invoices" });
+  await drained;
+  expect(printed.mock.lastCall).toEqual(["email.send: the mail server is down"]);
+  expect(careful.state).toBe("paused");
+  await careful.stop();
   printed.mockRestore();
   const resized = await broker.client.list({ type: "image.resize" });
   expect(resized.tasks.map(({ state }) => state)).toEqual(["completed", "completed"]);

@@ -40,6 +40,7 @@ import {
   type RunOptions,
   Submissions,
   type SubmitItem,
+  type SubmitManyOptions,
   type SubmitMiddleware,
   type SubmitOutcome,
 } from "./submissions.ts";
@@ -83,11 +84,13 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     this.#caller = new Caller(this.#link, seen, onOutcome);
     this.#submissions = new Submissions<M>(options, {
       client: this,
-      submit: async (task, deadlineMs = this.#deadlineMs) => {
+      submit: async (task, deadlineMs = this.#deadlineMs, signal) => {
         this.#assertOpen();
-        return await this.#submitter.submit(task, deadlineMs);
+        return await this.#submitter.submit(task, deadlineMs, signal);
       },
-      submitAll: (params) => this.#call("submit_all", params),
+      submitAll: (params, signal) => {
+        return this.#call("submit_all", params, { deadlineMs: this.#deadlineMs, signal });
+      },
     });
     this.members = new Members(this.#link, this.#caller, this.#deadlineMs);
     this.#link.start();
@@ -139,10 +142,10 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
   async run<K extends TypeOf<M>>(
     type: K,
     payload: PayloadOf<M, K>,
-    { waitMs: timeoutMs, signal, ...options }: RunOptions = {},
+    { waitMs: timeoutMs, ...options }: RunOptions = {},
   ): Promise<ResultOf<M, K>> {
     const handle = await this.submit(type, payload, options);
-    return await handle.result({ timeoutMs, signal });
+    return await handle.result({ timeoutMs, signal: options.signal });
   }
 
   /**
@@ -151,17 +154,19 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
    */
   submitMany<K extends TypeOf<M>>(
     items: Iterable<SubmitItem<M, K>>,
-    options: { readonly atomic: true },
+    options: SubmitManyOptions & { readonly atomic: true },
   ): Promise<TaskHandle[]>;
   submitMany<K extends TypeOf<M>>(
     items: Iterable<SubmitItem<M, K>>,
-    options?: { readonly atomic?: boolean | undefined },
+    options?: SubmitManyOptions,
   ): Promise<SubmitOutcome[]>;
   submitMany<K extends TypeOf<M>>(
     items: Iterable<SubmitItem<M, K>>,
-    { atomic = false }: { readonly atomic?: boolean | undefined } = {},
+    { atomic = false, signal }: SubmitManyOptions = {},
   ): Promise<SubmitOutcome[]> {
-    return atomic ? this.#submissions.together(items) : this.#submissions.each(items);
+    return atomic
+      ? this.#submissions.together(items, signal)
+      : this.#submissions.each(items, signal);
   }
 
   /** A task whose id is known from elsewhere. Asks nothing yet, not even whether it is there. */

@@ -44,11 +44,19 @@ export type {
   Draft,
   RunOptions,
   SubmitItem,
+  SubmitManyOptions,
   SubmitMiddleware,
   SubmitOutcome,
 } from "./submissions.ts";
 export type { SubmitOptions } from "./submit-task.ts";
-export { TaskHandle, TaskReference, toResult, type WaitOptions, type When } from "./task-handle.ts";
+export {
+  type ProgressOptions,
+  TaskHandle,
+  TaskReference,
+  toResult,
+  type WaitOptions,
+  type When,
+} from "./task-handle.ts";
 export { type ListFilter, TaskList, type TaskPage } from "./task-list.ts";
 export {
   type AnyTasks,

@@ -23,9 +23,16 @@ export type SubmitItem<M extends TaskMap, K extends TypeOf<M> = TypeOf<M>> = {
   [T in K]: {
     readonly type: T;
     readonly payload: PayloadOf<M, T>;
-    readonly options?: SubmitOptions;
+    readonly options?: Omit<SubmitOptions, "signal">;
   };
 }[K];
+
+export interface SubmitManyOptions {
+  /** All of them or none; default is each for itself. */
+  readonly atomic?: boolean | undefined;
+  /** Ends the tries of all, with its reason. Some may have been taken by then. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** How one of many submits ended; the order is that of the items. */
 export type SubmitOutcome = TaskHandle | TqError;
@@ -34,7 +41,6 @@ export type SubmitOutcome = TaskHandle | TqError;
 export interface RunOptions extends SubmitOptions {
   /** Give up waiting for the result after this long; default is never. The task goes on. */
   readonly waitMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 interface Item {
@@ -57,8 +63,15 @@ export type SubmitMiddleware = Middleware<Draft>;
 /** What submissions need of the client. */
 export interface SubmitCalls {
   readonly client: TaskCalls;
-  submit(task: SubmitTask, deadlineMs: number | undefined): Promise<SubmitOk>;
-  submitAll(params: Calls["submit_all"]["params"]): Promise<Calls["submit_all"]["answer"]>;
+  submit(
+    task: SubmitTask,
+    deadlineMs: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<SubmitOk>;
+  submitAll(
+    params: Calls["submit_all"]["params"],
+    signal: AbortSignal | undefined,
+  ): Promise<Calls["submit_all"]["answer"]>;
 }
 
 export class Submissions<M extends TaskMap> {
@@ -91,20 +104,25 @@ export class Submissions<M extends TaskMap> {
     return draft.handle as TaskHandle<R, G>;
   }
 
-  each(items: Iterable<Item>): Promise<SubmitOutcome[]> {
-    return Promise.all(Array.from(items, (item) => this.one(item).catch(onlyTqError)));
+  each(items: Iterable<Item>, signal: AbortSignal | undefined): Promise<SubmitOutcome[]> {
+    const submit = (item: Item): Promise<SubmitOutcome> => {
+      const heeding =
+        signal === undefined ? item : { ...item, options: { ...item.options, signal } };
+      return this.one(heeding).catch(onlyTqError);
+    };
+    return Promise.all(Array.from(items, submit));
   }
 
   /** All or none: they are sent once the middleware of each has let its own pass. */
-  async together(items: Iterable<Item>): Promise<TaskHandle[]> {
+  async together(items: Iterable<Item>, signal: AbortSignal | undefined): Promise<TaskHandle[]> {
     const drafts = Array.from(items, toDraft);
-    if (this.#middleware.length === 0) await this.#sendAll(drafts);
-    else await this.#gather(drafts);
+    if (this.#middleware.length === 0) await this.#sendAll(drafts, signal);
+    else await this.#gather(drafts, signal);
     return drafts.map((draft) => draft.handle as TaskHandle);
   }
 
-  async #gather(drafts: readonly Draft[]): Promise<void> {
-    const gathering = new Gathering(drafts.length, () => this.#sendAll(drafts));
+  async #gather(drafts: readonly Draft[], signal: AbortSignal | undefined): Promise<void> {
+    const gathering = new Gathering(drafts.length, () => this.#sendAll(drafts, signal));
     const pass = async (draft: Draft): Promise<void> => {
       let arrived = false;
       const arrive = (): Promise<void> => {
@@ -126,15 +144,16 @@ export class Submissions<M extends TaskMap> {
     const task = this.#toTask(item);
     if (this.#tasks?.[item.type]?.payload !== undefined) await this.#check(item, "payload");
     const { client } = this.#calls;
-    const { id, state, duplicate } = await this.#calls.submit(task, item.options?.deadlineMs);
+    const { deadlineMs, signal } = item.options ?? {};
+    const { id, state, duplicate } = await this.#calls.submit(task, deadlineMs, signal);
     return new TaskHandle(client, formatTaskId(id), TASK_STATE_NAMES[state]!, duplicate);
   }
 
-  async #sendAll(drafts: readonly Draft[]): Promise<void> {
+  async #sendAll(drafts: readonly Draft[], signal: AbortSignal | undefined): Promise<void> {
     const tasks = drafts.map((draft) => toSubmitJson(this.#toTask(draft)));
     for (const [at, draft] of drafts.entries()) await this.#check(draft, `tasks[${at}].payload`);
     const { client } = this.#calls;
-    const made = await this.#calls.submitAll({ tasks });
+    const made = await this.#calls.submitAll({ tasks }, signal);
     for (const [at, { id, state, duplicate }] of made.tasks.entries()) {
       drafts[at]!.handle = new TaskHandle(client, id, state, duplicate);
     }

@@ -23,6 +23,8 @@ export interface SubmitOptions extends TaskDefaults, ExtraOptions {
   readonly traceparent?: string;
   /** How long to keep trying; default is the client's. */
   readonly deadlineMs?: number;
+  /** Ends the tries, with its reason. The task may have been taken by then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const utf8 = new TextEncoder();

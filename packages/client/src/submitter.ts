@@ -26,13 +26,14 @@ const FRAME_BYTES = 256 * 1024;
 const FRAME_TASKS = Math.min(256, BATCH_MAX);
 /** Where in the frame a refused task stood, which says nothing to whoever submitted it. */
 const PLACE = /^tasks\[\d+\]\./;
-/** How exactly deadlines are kept. */
+/** How exactly deadlines are kept and signals heeded: thousands of submits may share a signal. */
 const SWEEP_MS = 50;
 
 export interface Submission {
   readonly task: SubmitTask;
   readonly resolve: (ok: SubmitOk) => void;
-  readonly reject: (error: Error) => void;
+  readonly reject: (error: unknown) => void;
+  readonly signal: AbortSignal | undefined;
   readonly deadlineMs: number;
   readonly until: number;
   readonly bytes: number;
@@ -66,12 +67,14 @@ export class Submitter {
     this.#onOutcome = onOutcome;
   }
 
-  submit(task: SubmitTask, deadlineMs: number): Promise<SubmitOk> {
+  submit(task: SubmitTask, deadlineMs: number, signal?: AbortSignal): Promise<SubmitOk> {
     return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
       const submission: Submission = {
         task,
         resolve,
         reject,
+        signal,
         deadlineMs,
         until: performance.now() + deadlineMs,
         bytes: frameBytes(task),
@@ -243,9 +246,10 @@ export class Submitter {
     const now = performance.now();
     const refusal = this.#link.refusal;
     for (const submission of this.#open) {
-      const { task, deadlineMs, lastError } = submission;
+      const { task, deadlineMs, lastError, signal } = submission;
       const sent = submission.inFlight || submission.doubtful;
-      if (refusal !== undefined && !sent) this.#reject(submission, refusal);
+      if (signal?.aborted === true) this.#reject(submission, signal.reason);
+      else if (refusal !== undefined && !sent) this.#reject(submission, refusal);
       else if (now >= submission.until) {
         const what = `submit of ${formatTaskId(task.id)}`;
         this.#reject(submission, outOfTime(what, deadlineMs, sent, lastError));
@@ -254,7 +258,7 @@ export class Submitter {
     if (this.#queue.length > 0) this.schedule();
   }
 
-  #reject(submission: Submission, error: Error): void {
+  #reject(submission: Submission, error: unknown): void {
     this.#close(submission);
     submission.reject(error);
   }

@@ -12,6 +12,11 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ProgressOptions {
+  /** Ends the iteration by throwing its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** When a task is to run that waits. */
 export type When =
   /** Milliseconds since 1970 or a Date; in the past = now. */
@@ -56,7 +61,7 @@ export class TaskReference<R = unknown, G = unknown> {
    * What its handler says of how far it is: the newest word, then each that follows, until the task
    * has ended. Of words that come faster than they are read the newest counts.
    */
-  async *progress(signal?: AbortSignal): AsyncGenerator<G, void, undefined> {
+  async *progress({ signal }: ProgressOptions = {}): AsyncGenerator<G, void, undefined> {
     const until = new AbortController();
     const end = () => until.abort(signal?.reason);
     if (signal?.aborted === true) end();

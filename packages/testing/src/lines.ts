@@ -1,6 +1,5 @@
 /** The connections of each worker of a test, so that one of them can be cut off. */
 import type { Socket } from "node:net";
-import type { Worker } from "task-queue-worker";
 
 interface Line {
   readonly sockets: Set<Socket>;
@@ -9,14 +8,14 @@ interface Line {
 
 export class Lines {
   readonly #connect: () => Socket;
-  readonly #lines = new WeakMap<Worker, Line>();
+  readonly #lines = new WeakMap<object, Line>();
 
   constructor(connect: () => Socket) {
     this.#connect = connect;
   }
 
   /** Makes a worker with a line of its own. */
-  worker(make: (openSocket: () => Socket) => Worker): Worker {
+  worker<W extends object>(make: (openSocket: () => Socket) => W): W {
     const line: Line = { sockets: new Set(), isCut: false };
     const worker = make(() => {
       const socket = this.#connect();
@@ -30,7 +29,7 @@ export class Lines {
   }
 
   /** Answers how to end it. */
-  cutOff(worker: Worker): () => void {
+  cutOff(worker: object): () => void {
     const line = this.#lines.get(worker);
     if (line === undefined) throw new Error("this worker is not one of the test's broker");
     line.isCut = true;

@@ -12,7 +12,7 @@ import {
   type TaskMap,
   type TypeOf,
 } from "task-queue-client";
-import { createWorker, type Worker, type WorkerOptions } from "task-queue-worker";
+import { createWorker, type ResultsOf, type Worker, type WorkerOptions } from "task-queue-worker";
 import { V7Generator } from "uuidv7";
 import { createFaults, type Faults } from "./faults.ts";
 import { IDLE_MS_MAX, RUN_ALL_MS_MAX } from "./limits.ts";
@@ -44,9 +44,12 @@ export interface TestBroker<M extends TaskMap = AnyTasks> extends AsyncDisposabl
   readonly leaseMs: number;
   /**
    * A worker that is registered when this resolves; it is stopped with the broker. `prepare` is
-   * called before it starts, for middleware.
+   * called before it starts, for middleware and listeners.
    */
-  worker(options: TestWorkerOptions<M>, prepare?: (worker: Worker) => void): Promise<Worker>;
+  worker(
+    options: TestWorkerOptions<M>,
+    prepare?: (worker: Worker<ResultsOf<M>>) => void,
+  ): Promise<Worker<ResultsOf<M>>>;
   /**
    * Resolves when no task is running any more and none can begin: what is left waits for its time,
    * or for a worker that is not there. Rejects when handlers are still at work after 10 s of real
@@ -98,7 +101,7 @@ class Bench<M extends TaskMap> implements TestBroker<M> {
   readonly #lines: Lines;
   readonly #tasks: M | undefined;
   readonly #mintId: () => string;
-  readonly #workers: Worker[] = [];
+  readonly #workers: Worker<ResultsOf<M>>[] = [];
   #closed: Promise<void> | undefined;
 
   constructor(clock: TestClock, lone: LoneBroker, leaseMs: number, tasks: M | undefined) {
@@ -122,15 +125,15 @@ class Bench<M extends TaskMap> implements TestBroker<M> {
 
   async worker(
     options: TestWorkerOptions<M>,
-    prepare: (worker: Worker) => void = () => {},
-  ): Promise<Worker> {
+    prepare: (worker: Worker<ResultsOf<M>>) => void = () => {},
+  ): Promise<Worker<ResultsOf<M>>> {
     this.#counts();
     const heartbeatIntervalSecs = this.leaseMs / 1_000;
     const given = this.#tasks && { tasks: this.#tasks };
     const all = { ...options, ...given, servers: SERVERS, heartbeatIntervalSecs };
     const { clock } = this;
     const worker = this.#lines.worker((openSocket) =>
-      createWorker(all as WorkerOptions<M>, { clock, openSocket, mintId: this.#mintId }),
+      createWorker<M>(all as WorkerOptions<M>, { clock, openSocket, mintId: this.#mintId }),
     );
     prepare(worker);
     this.#workers.push(worker);

@@ -15,7 +15,7 @@ import type { PriorityName } from "task-queue-protocol";
 import type { Logger } from "./logger.ts";
 
 /** As of a client's submit. */
-export type ChildOptions = Omit<SubmitOptions, "deadlineMs">;
+export type ChildOptions = Omit<SubmitOptions, "deadlineMs" | "signal">;
 
 export interface TaskContext<Progress = unknown> {
   /** The task's id, a UUIDv7 in text. */

@@ -6,6 +6,7 @@ import { type ResolvedOptions, resolveOptions, type WorkerOptions } from "./opti
 import { handleSignals } from "./signals.ts";
 import { tcpDialer } from "./tcp-dialer.ts";
 import { Worker } from "./worker.ts";
+import type { ResultsOf } from "./worker-event.ts";
 
 /** What stands between a worker and its surroundings: tests put something of their own there. */
 export interface Surroundings {
@@ -23,10 +24,10 @@ export interface Surroundings {
 export function createWorker<const M extends TaskMap = AnyTasks>(
   options: WorkerOptions<M>,
   { clock = SYSTEM_CLOCK, openSocket, mintId }: Surroundings = {},
-): Worker {
+): Worker<ResultsOf<M>> {
   const resolved: ResolvedOptions = resolveOptions(options);
   const dialer = tcpDialer(clock, resolved.apiKey, resolved.tls, openSocket);
-  const worker = new Worker(resolved, { clock, dialer, random: Math.random, mintId });
+  const worker = new Worker<ResultsOf<M>>(resolved, { clock, dialer, random: Math.random, mintId });
   if (resolved.handleSignals) handleSignals(worker, process, resolved.logger);
   return worker;
 }
@@ -39,10 +40,14 @@ export { type BuiltinOptions, builtinHandlers } from "./handlers/index.ts";
 export type { Logger } from "./logger.ts";
 export type { RunContext, RunMiddleware } from "./middleware.ts";
 export type { ShutdownOptions, WorkerOptions } from "./options.ts";
+export type { Worker } from "./worker.ts";
 export type {
-  StopOptions,
-  StopReport,
-  Worker,
-  WorkerState,
-  WorkerStatus,
-} from "./worker.ts";
+  EventsOptions,
+  MissedEvents,
+  ResultsOf,
+  TypedResult,
+  WorkerEvent,
+  WorkerEventKind,
+  WorkerEvents,
+} from "./worker-event.ts";
+export type { StopOptions, StopReport, WorkerState, WorkerStatus } from "./worker-status.ts";

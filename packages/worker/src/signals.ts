@@ -4,7 +4,7 @@
  */
 import { constants } from "node:os";
 import type { Logger } from "./logger.ts";
-import type { StopReport } from "./worker.ts";
+import type { StopReport } from "./worker-status.ts";
 
 /** The part of `process` that is needed. */
 export interface SignalSource {

@@ -5,56 +5,32 @@
  * Running tasks outlive connections: they end early only when the broker says so, when the lease
  * cannot be renewed in time, or when the worker is stopped.
  */
+import type { ConnectionEvent } from "task-queue-client";
 import { demandMiddleware } from "task-queue-client/connection";
 import type { Clock } from "./clock.ts";
 import { Connector } from "./core/connector.ts";
-import type { Held } from "./core/held.ts";
+import { EventFeed } from "./core/event-feed.ts";
+import { extendLease } from "./core/extension.ts";
 import { LeaseWatch } from "./core/lease-watch.ts";
 import type { Dialer, Link, LinkListener, Registration } from "./core/link.ts";
 import { Notes } from "./core/notes.ts";
 import { Outbox } from "./core/outbox.ts";
+import { Rest } from "./core/rest.ts";
+import { RunEvents } from "./core/run-events.ts";
 import { Runner } from "./core/runner.ts";
 import { Session } from "./core/session.ts";
 import { within } from "./core/within.ts";
-import type { AbortCause } from "./errors.ts";
 import type { RunMiddleware } from "./middleware.ts";
 import type { ResolvedOptions } from "./options.ts";
-
-export type WorkerState = "idle" | "running" | "draining" | "stopped";
-
-/** What became of the tasks that the worker held when it was stopped. */
-export interface StopReport {
-  /** Ran to their end, well or not. */
-  readonly finished: number;
-  /** Given back before they began. */
-  readonly returned: number;
-  /** Told to stop, and given back. */
-  readonly aborted: number;
-  /** Results that no broker could be told of; these tasks will run again. */
-  readonly undelivered: number;
-}
-
-export interface StopOptions {
-  readonly graceMs?: number;
-  readonly abortMs?: number;
-}
-
-/** A worker's own figures, for health checks and curiosity. */
-export interface WorkerStatus {
-  readonly state: WorkerState;
-  readonly connected: boolean;
-  /** The broker it is registered with. */
-  readonly broker: string | undefined;
-  readonly running: number;
-  readonly waiting: number;
-  /** Still at work although their lease is lost. */
-  readonly abandoned: number;
-  readonly unreported: number;
-  readonly completed: number;
-  readonly failed: number;
-  /** Connections to brokers that failed or broke. */
-  readonly connectionErrors: number;
-}
+import type {
+  EventsOptions,
+  MissedEvents,
+  TypedResult,
+  WorkerEvent,
+  WorkerEventKind,
+  WorkerEvents,
+} from "./worker-event.ts";
+import type { StopOptions, StopReport, WorkerState, WorkerStatus } from "./worker-status.ts";
 
 export interface WorkerParts {
   readonly clock: Clock;
@@ -69,7 +45,8 @@ const RESULT_BYTES_MAX = 1024 * 1024;
 const LAST_REPORTS_MS = 5_000;
 const BYE_MS = 2_000;
 
-export class Worker {
+/** `R`: the types that it runs, with what their handlers answer. */
+export class Worker<R extends TypedResult = TypedResult> implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #clock: Clock;
   readonly #session = new Session();
@@ -79,7 +56,10 @@ export class Worker {
   readonly #watch: LeaseWatch;
   readonly #connector: Connector;
   readonly #middleware: RunMiddleware[] = [];
-  #state: WorkerState = "idle";
+  readonly #events: EventFeed;
+  readonly #rest: Rest;
+  #state: Exclude<WorkerState, "paused"> = "idle";
+  #isPaused = false;
   #link: Link | undefined;
   #warnedOfInterval = false;
   #whenLinked: (() => void)[] = [];
@@ -95,18 +75,31 @@ export class Worker {
       this.#resolveDone = resolve;
     });
     const { logger } = options;
-    this.#outbox = new Outbox(parts.clock, logger, (token) => this.#runner.closeCase(token));
+    this.#events = new EventFeed(logger);
+    this.#rest = new Rest({
+      isAtRest: () => this.#runner.running === 0 && this.#outbox.size === 0,
+      reached: () => this.#events.emit({ kind: "drained" }),
+    });
+    this.#outbox = new Outbox(parts.clock, logger, (token, taken) => {
+      this.#runner.closeCase(token, taken);
+      this.#rest.look();
+    });
     this.#notes = new Notes(parts.clock);
+    const extension = { ...parts, link: () => this.#link, nextLink: () => this.#nextLink() };
     this.#runner = new Runner({
       ...options,
       notes: this.#notes,
       clock: parts.clock,
       mintId: parts.mintId,
       middleware: this.#middleware,
+      events: new RunEvents(parts.clock, this.#events),
       resultBytesMax: () => this.#link?.resultBytesMax ?? RESULT_BYTES_MAX,
       report: (report) => this.#outbox.add(report),
-      extend: (held, forMs) => this.#extend(held, forMs),
-      abandonedChanged: () => this.#link?.setWindow(this.#window()),
+      extend: (held, forMs) => extendLease(extension, held, forMs),
+      abandonedChanged: () => {
+        this.#link?.setWindow(this.#window());
+        this.#rest.look();
+      },
     });
     this.#watch = new LeaseWatch(parts.clock, {
       beat: () => this.#link?.beat(),
@@ -121,6 +114,7 @@ export class Worker {
       listener: this.#listener(),
       linked: (link) => this.#linked(link),
       unlinked: (why) => this.#unlinked(why),
+      failed: (address, error) => this.#connection("failed", address, error),
       sessionRefused: () => this.#sessionRefused(),
     });
   }
@@ -136,23 +130,20 @@ export class Worker {
   }
 
   get state(): WorkerState {
-    return this.#state;
+    return this.#isPaused && this.#state === "running" ? "paused" : this.#state;
   }
 
   get status(): WorkerStatus {
     const { running, waiting, abandoned, completed, failed } = this.#runner;
     const broker = this.#link?.address;
-    const connected = broker !== undefined;
-    const unreported = this.#outbox.size;
-    const { state } = this;
     return {
-      state,
-      connected,
+      state: this.state,
+      connected: broker !== undefined,
       broker,
       running,
       waiting,
       abandoned,
-      unreported,
+      unreported: this.#outbox.size,
       completed,
       failed,
       connectionErrors: this.#connector.errors,
@@ -171,6 +162,25 @@ export class Worker {
   }
 
   /**
+   * Calls `listener` at every event of this kind, and answers how to end that. What it throws goes
+   * to the log. Throws `TypeError` for a kind that is none.
+   */
+  on<K extends WorkerEventKind>(
+    kind: K,
+    listener: (event: WorkerEvents<R>[K]) => unknown,
+  ): () => void {
+    return this.#events.on(kind, listener);
+  }
+
+  /**
+   * Every event from the first `next()` on, until the worker has stopped: break off to end it. Of
+   * more than 10,000 that wait to be read a `missed` tells how many there were.
+   */
+  events({ signal }: EventsOptions = {}): AsyncGenerator<WorkerEvent<R> | MissedEvents, void> {
+    return this.#events.follow(signal) as AsyncGenerator<WorkerEvent<R> | MissedEvents, void>;
+  }
+
+  /**
    * Begins to look for a broker, and for tasks. Resolves with the first registration, which may
    * take for ever: a worker waits for its brokers.
    */
@@ -185,13 +195,31 @@ export class Worker {
   }
 
   /**
-   * Takes no more tasks, gives back those that have not begun, and resolves when the running ones
-   * have ended and been reported. The worker stays registered until `stop`.
+   * Takes no more tasks until `resume`, and gives back those that have not begun; what runs goes
+   * on. Resolves when that has ended and been reported, or when the worker is resumed or stopped.
    */
-  async drain(): Promise<void> {
-    this.#quiet();
-    await this.#runner.idle();
-    await this.#outbox.empty();
+  pause(): Promise<void> {
+    this.#isPaused = true;
+    return this.#seekRest();
+  }
+
+  /** Takes tasks again. A worker that drains or has stopped stays as it is. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (this.#state === "draining" || this.#state === "stopped") return;
+    this.#rest.giveUp();
+    this.#runner.accept();
+    this.#link?.setWindow(this.#window());
+  }
+
+  /**
+   * Takes no more tasks for good, gives back those that have not begun, and resolves when the
+   * running ones have ended and been reported. The worker stays registered until `stop`.
+   */
+  drain(): Promise<void> {
+    this.#takeNoMore();
+    return this.#seekRest();
   }
 
   /**
@@ -212,7 +240,9 @@ export class Worker {
     const clock = this.#clock;
     const finishedBefore = this.#runner.finished;
     const graceEnd = clock.now() + graceMs;
+    this.#takeNoMore();
     const returned = this.#quiet();
+    void this.#rest.seek();
     let aborted = 0;
     if (!(await within(clock, graceMs, this.#runner.idle()))) {
       const told = this.#runner.abortRunning();
@@ -241,12 +271,24 @@ export class Worker {
       await within(this.#clock, BYE_MS, bye);
       link.close();
     }
+    this.#runner.forsakeReports();
     this.#state = "stopped";
+    this.#rest.giveUp();
+    this.#events.end();
     this.#resolveDone();
   }
 
-  #quiet(): number {
+  #takeNoMore(): void {
     if (this.#state === "running" || this.#state === "idle") this.#state = "draining";
+  }
+
+  #seekRest(): Promise<void> {
+    if (this.#state === "stopped") return Promise.resolve();
+    this.#quiet();
+    return this.#rest.seek();
+  }
+
+  #quiet(): number {
     const returned = this.#runner.quiet();
     this.#link?.setWindow(0);
     return returned;
@@ -261,13 +303,14 @@ export class Worker {
   }
 
   #window(): number {
-    return this.#state === "running" ? this.#runner.room : 0;
+    return this.state === "running" ? this.#runner.room : 0;
   }
 
   #listener(): Omit<LinkListener, "closed"> {
     return {
       delivered: (tasks) => this.#runner.deliver(tasks),
-      leaseLost: (token, reason) => this.#runner.lose(token, CAUSES[reason]),
+      leaseLost: (token, reason) =>
+        this.#runner.lose(token, reason === "lapsed" ? "lease-lost" : reason),
       renewed: (sentAt) => this.#watch.renewed(sentAt),
       answered: (report, refusal) => this.#outbox.answered(report, refusal),
       sessionEnded: () => this.#sessionEnded(),
@@ -291,6 +334,7 @@ export class Worker {
     link.setWindow(this.#window());
     const { address, leaseMs } = link;
     logger.info({ broker: address, session: this.id, leaseMs }, "registered with the leader");
+    this.#connection("up", address);
     const waiting = this.#whenLinked;
     this.#whenLinked = [];
     for (const resolve of waiting) resolve();
@@ -305,6 +349,11 @@ export class Worker {
     const { running } = this.#runner;
     const message = `the connection to the leader ended: ${why}; running tasks go on`;
     this.#options.logger.warn({ broker, running }, message);
+    this.#connection("down", broker, new Error(why));
+  }
+
+  #connection(state: ConnectionEvent["state"], address: string | undefined, error?: Error): void {
+    this.#events.emit({ kind: "connection", state, address, error });
   }
 
   #suspect(silentMs: number): void {
@@ -341,45 +390,9 @@ export class Worker {
     if (lapsed || this.#runner.heldTokens().length === 0) this.#sessionEnded();
   }
 
-  /** Tries until the broker has answered; an extension that came too late rejects. */
-  async #extend(held: Held, forMs: number): Promise<void> {
-    for (;;) {
-      held.signal.throwIfAborted();
-      const link = this.#link;
-      if (link === undefined) {
-        await Promise.race([this.#nextLink(), aborted(held.signal)]);
-        continue;
-      }
-      const sentAt = this.#clock.now();
-      const refusal = await link.extend(held.task.id, held.token, forMs).catch(() => LINK_LOST);
-      if (refusal === undefined) {
-        held.extendedUntil = Math.max(held.extendedUntil, sentAt + forMs);
-        return;
-      }
-      if (!refusal.retryable) throw new Error(`${refusal.code}: ${refusal.message}`);
-      await within(this.#clock, EXTEND_AGAIN_MS, aborted(held.signal));
-    }
-  }
-
   #nextLink(): Promise<void> {
     return new Promise((resolve) => {
       this.#whenLinked.push(resolve);
     });
   }
-}
-
-const EXTEND_AGAIN_MS = 200;
-const LINK_LOST = { code: "outcome_unknown", message: "the connection ended", retryable: true };
-
-const CAUSES: Readonly<Record<"cancelled" | "timeout" | "lapsed", AbortCause>> = {
-  cancelled: "cancelled",
-  timeout: "timeout",
-  lapsed: "lease-lost",
-};
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -5,7 +5,7 @@ import { readExposition } from "../../broker/test/observe/exposition.ts";
 import { faultsByPromtool } from "../../broker/test/observe/promtool.ts";
 import { RunTimes, renderMetrics, serveMetrics } from "../src/cli/metrics.ts";
 import type { RunContext } from "../src/middleware.ts";
-import type { WorkerStatus } from "../src/worker.ts";
+import type { WorkerStatus } from "../src/worker-status.ts";
 
 const STATUS: WorkerStatus = {
   state: "running",

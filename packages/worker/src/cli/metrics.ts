@@ -5,7 +5,7 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { RunMiddleware } from "../middleware.ts";
-import type { WorkerStatus } from "../worker.ts";
+import type { WorkerStatus } from "../worker-status.ts";
 import { EXIT, StartError } from "./exit-status.ts";
 
 export interface MetricsOptions {

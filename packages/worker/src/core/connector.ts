@@ -21,6 +21,8 @@ export interface ConnectorOptions {
   readonly listener: Omit<LinkListener, "closed">;
   linked(link: Link): void;
   unlinked(why: string): void;
+  /** Nobody could be registered with at `address`. */
+  failed(address: string, error: Error): void;
   /** The broker refuses this session. */
   sessionRefused(): void;
 }
@@ -124,13 +126,14 @@ export class Connector {
     const refusal = error instanceof RegistrationError ? error : undefined;
     if (refusal?.sessionRefused) this.#options.sessionRefused();
     if (refusal?.hint === undefined) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = error instanceof Error ? error : new Error(String(error));
       if (this.#failures % LOG_EVERY === 0) {
         const fields = { address, failures: this.#failures + 1 };
-        this.#options.logger.warn(fields, `not connected: ${why}; trying on`);
+        this.#options.logger.warn(fields, `not connected: ${why.message}; trying on`);
       }
       this.#failures++;
       this.errors++;
+      this.#options.failed(address, why);
     }
     this.#again(refusal?.hint);
   }

@@ -21,6 +21,12 @@ export class Held {
   /** An `extend` keeps the lease at least until then, whatever becomes of the session; 0 = none. */
   extendedUntil = 0;
   timeout: Timer | undefined;
+  /** On the worker's clock; undefined = its handler was not called. */
+  startedAt: number | undefined;
+  endedAt: number | undefined;
+  /** What its handler answered, or what it threw, for whoever listens. */
+  result: unknown;
+  thrown: unknown;
   /** Tasks that its handler wants to be made when it completes. */
   children: SubmitTask[] | undefined;
   #aborted: AbortCause | undefined;

@@ -18,7 +18,7 @@ const TOO_LATE: readonly string[] = ["stale_token", "not_found", "state_conflict
 export class Outbox {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #closedCase: (token: number) => void;
+  readonly #closedCase: (token: number, taken: Report | undefined) => void;
   readonly #pending = new Map<number, Report>();
   #unsent: Report[] = [];
   #again: Report[] = [];
@@ -27,8 +27,15 @@ export class Outbox {
   #resendTimer: Timer | undefined;
   #whenEmpty: (() => void)[] = [];
 
-  /** `closedCase`: the task of this token needs nothing more from this worker. */
-  constructor(clock: Clock, logger: Logger, closedCase: (token: number) => void) {
+  /**
+   * `closedCase`: the task of this token needs nothing more from this worker; `taken` is the report
+   * that the broker took, undefined when it wanted none.
+   */
+  constructor(
+    clock: Clock,
+    logger: Logger,
+    closedCase: (token: number, taken: Report | undefined) => void,
+  ) {
     this.#clock = clock;
     this.#logger = logger;
     this.#closedCase = closedCase;
@@ -60,7 +67,7 @@ export class Outbox {
   answered(report: Report, refusal: Refusal): void {
     // An answer that belongs to an older report of this token, or to none, says nothing new.
     if (this.#pending.get(report.token) !== report) return;
-    if (refusal === undefined) this.#close(report);
+    if (refusal === undefined) this.#close(report.token, report);
     else if (refusal.retryable) this.#sendAgainLater(report);
     else this.#refused(report, refusal);
   }
@@ -83,18 +90,18 @@ export class Outbox {
     const fields = { token: report.token, report: report.kind, code };
     if (isTooLate(report, code)) {
       this.#logger.warn(fields, `a report came too late and was dropped: ${message}`);
-      this.#close(report);
+      this.#close(report.token, undefined);
       return;
     }
     this.#logger.error(fields, `the broker refused a report: ${message}`);
     const instead = insteadOf(report, message);
-    if (instead === undefined) this.#close(report);
+    if (instead === undefined) this.#close(report.token, undefined);
     else this.add(instead);
   }
 
-  #close(report: Report): void {
-    this.#pending.delete(report.token);
-    this.#closedCase(report.token);
+  #close(token: number, taken: Report | undefined): void {
+    this.#pending.delete(token);
+    this.#closedCase(token, taken);
     if (this.#pending.size > 0 || this.#whenEmpty.length === 0) return;
     const waiting = this.#whenEmpty;
     this.#whenEmpty = [];

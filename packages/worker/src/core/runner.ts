@@ -17,6 +17,7 @@ import { Held } from "./held.ts";
 import type { Report } from "./link.ts";
 import type { Notes } from "./notes.ts";
 import { decodePayload, encodeFailure, encodeResult } from "./payload.ts";
+import type { RunEvents } from "./run-events.ts";
 
 /** How long a handler whose lease is lost may take before what waits behind it goes elsewhere. */
 const HEED_MS = 1_000;
@@ -35,6 +36,7 @@ export interface RunnerOptions {
   report(report: Report): void;
   extend(held: Held, forMs: number): Promise<void>;
   readonly notes: Notes;
+  readonly events: RunEvents;
   /** Runs that lost their lease came or went: the worker can hold fewer or more tasks. */
   abandonedChanged(): void;
 }
@@ -98,13 +100,14 @@ export class Runner {
       // The broker repeats leases after a reconnect. What runs here already goes on running.
       if (known !== undefined && known.phase !== "abandoned") continue;
       // A run that was given up but has not returned must not be started again beside itself.
-      if (known !== undefined || !this.#accepting) {
+      if (known !== undefined) {
         this.#release(task);
         continue;
       }
       const held = new Held(task, now);
       this.#held.set(task.token, held);
-      this.#waiting.push(held);
+      if (this.#accepting) this.#waiting.push(held);
+      else this.#giveBack(held);
     }
     this.#pump();
     this.#watchExcess();
@@ -136,22 +139,36 @@ export class Runner {
   }
 
   /** The broker has answered this task's report: nothing more to remember. */
-  closeCase(token: number): void {
+  closeCase(token: number, taken: Report | undefined): void {
     const held = this.#held.get(token);
-    if (held?.phase === "reported") this.#forget(held);
+    if (held?.phase !== "reported") return;
+    this.#forget(held);
+    if (held.startedAt !== undefined) this.#options.events.reported(held, taken);
+  }
+
+  /** Nobody answers any more: what has ended and was not reported is lost. */
+  forsakeReports(): void {
+    for (const held of [...this.#held.values()]) {
+      if (held.phase !== "reported") continue;
+      this.#forget(held);
+      if (held.startedAt !== undefined) this.#options.events.aborted(held, "shutdown");
+    }
   }
 
   /** Takes no more tasks and gives back what has not begun. Answers how many that were. */
   quiet(): number {
     this.#accepting = false;
     this.#givingBack?.cancel();
+    this.#givingBack = undefined;
     const waiting = this.#waiting.filter((held) => held.phase === "waiting");
     this.#waiting = [];
-    for (const held of waiting) {
-      held.phase = "reported";
-      this.#release(held.task);
-    }
+    for (const held of waiting) this.#giveBack(held);
     return waiting.length;
+  }
+
+  /** Takes tasks again. */
+  accept(): void {
+    this.#accepting = true;
   }
 
   /** Asks every running handler to end; those that do so by an exception are given back. */
@@ -198,7 +215,9 @@ export class Runner {
     const { clock } = this.#options;
     const { timeoutMs } = held.task;
     held.phase = "running";
+    held.startedAt = clock.now();
     this.#running++;
+    this.#options.events.started(held);
     if (timeoutMs > 0) {
       const leftMs = timeoutMs - (clock.now() - held.arrivedAt);
       if (leftMs <= 0) {
@@ -252,6 +271,7 @@ export class Runner {
       return;
     }
     if (held.phase === "running") this.completed++;
+    held.result = value;
     this.#ended(held, report);
   }
 
@@ -264,6 +284,7 @@ export class Runner {
     const timedOut = held.aborted === "timeout" && isAbortion(thrown);
     const cause = timedOut ? new Error(`the run took longer than ${timeoutMs} ms`) : thrown;
     const failure = encodeFailure(cause);
+    held.thrown = cause;
     if (held.phase === "running") {
       this.failed++;
       const fields = { task: held.id, type: held.task.type, attempt: held.task.attempt };
@@ -274,6 +295,7 @@ export class Runner {
 
   #ended(held: Held, report: Report): void {
     held.timeout?.cancel();
+    held.endedAt = this.#options.clock.now();
     this.#options.notes.ended(held);
     this.#running--;
     if (held.phase === "abandoned") {
@@ -298,6 +320,7 @@ export class Runner {
     held.abort(why);
     const fields = { task: held.id, type: held.task.type, token: held.token, why };
     this.#options.logger.warn(fields, "a run was told to stop");
+    this.#options.events.aborted(held, held.aborted ?? why);
     this.#options.abandonedChanged();
     this.#watchExcess();
     this.#wakeIdle();
@@ -320,10 +343,12 @@ export class Runner {
     if (this.#abandoned === 0) return;
     const waiting = this.#waiting.filter((held) => held.phase === "waiting");
     const excess = this.running + waiting.length - this.room;
-    for (const held of waiting.reverse().slice(0, Math.max(0, excess))) {
-      held.phase = "reported";
-      this.#release(held.task);
-    }
+    for (const held of waiting.reverse().slice(0, Math.max(0, excess))) this.#giveBack(held);
+  }
+
+  #giveBack(held: Held): void {
+    held.phase = "reported";
+    this.#release(held.task);
   }
 
   #release(task: DeliveredTask): void {
