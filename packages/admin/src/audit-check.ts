@@ -3,7 +3,7 @@
  * what its hash says, names the hash of the one before, and has the next number. What is missing
  * at either end the lines cannot tell; a hash that was kept elsewhere can.
  */
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { AUDIT_GENESIS, AUDIT_TORN, type AuditJson, parseAuditLine } from "task-queue-protocol";
 
 export interface Checked {
@@ -13,7 +13,7 @@ export interface Checked {
   readonly last: number;
   /** Of the last one. */
   readonly hash: string;
-  /** Lines that a crash has cut off, as the broker itself has noted. */
+  /** Writes that a crash has cut off, as the broker itself has noted. */
   readonly torn: number;
   /** What is wrong first; undefined: nothing. */
   readonly fault: string | undefined;
@@ -27,8 +27,7 @@ export class AuditCheck {
   #lines = 0;
   #torn = 0;
   #at = 0;
-  /** A line that cannot be read, until the next one says what it was. */
-  #unread: { readonly text: string; readonly at: number } | undefined;
+  #unread: Unread | undefined;
   #fault: string | undefined;
 
   constructor(expected?: string) {
@@ -39,14 +38,13 @@ export class AuditCheck {
   take(text: string): boolean {
     this.#at++;
     const read = parseAuditLine(text);
-    const isUnread = this.#unread !== undefined;
     if (read === undefined) {
-      if (isUnread) this.#fail(this.#unread!.at, "is no line of an audit log");
-      this.#unread = { text, at: this.#at };
+      this.#unread ??= new Unread(this.#at);
+      this.#unread.add(text);
     } else if (sha256(read.content) !== read.line.hash) {
       this.#fail(this.#at, `says something else than was written (number ${read.line.seq})`);
     } else {
-      if (isUnread) this.#settle(read.line);
+      this.#settle(read.line);
       this.#next(read.line);
     }
     return this.#fault === undefined;
@@ -85,17 +83,66 @@ export class AuditCheck {
 
   /** A crash has cut it off only if the broker says so, of these very bytes. */
   #settle({ verb, target }: AuditJson): void {
-    const { text, at } = this.#unread!;
+    const unread = this.#unread;
     this.#unread = undefined;
-    const bytes = Buffer.from(text);
-    const said = `${bytes.length} bytes, SHA-256 ${sha256(bytes)}`;
-    if (verb !== AUDIT_TORN || target !== said) this.#fail(at, "is no line of an audit log");
-    else this.#torn++;
+    if (unread === undefined) return;
+    const isCutOff = verb === AUDIT_TORN && unread.words().includes(target) && !unread.hasWhole;
+    if (!isCutOff) this.#fail(unread.at, "is no line of an audit log");
+    else this.#torn += unread.lines;
   }
 
   #fail(at: number, what: string): void {
     this.#fault ??= `line ${at} ${what}`;
   }
+}
+
+/**
+ * Lines that cannot be read, until the next one says what they were: more than one if the line that
+ * was to say so was cut off as well. Whatever comes, no more than a digest of it is kept.
+ */
+class Unread {
+  /** The first one. */
+  readonly at: number;
+  readonly #digest: Hash = createHash("sha256");
+  #bytes = 0;
+  lines = 0;
+  /** One of them is JSON to its end: no crash has cut that off. */
+  hasWhole = false;
+
+  constructor(at: number) {
+    this.at = at;
+  }
+
+  add(text: string): void {
+    if (this.lines++ > 0) this.#update("\n");
+    this.#update(text);
+    this.hasWhole ||= isJson(text);
+  }
+
+  /** How brokers put it: those up to 0.4.0 counted the last end of a line, if it was there. */
+  words(): string[] {
+    const without = wordsOf(this.#bytes, this.#digest.copy());
+    return [without, wordsOf(this.#bytes + 1, this.#digest.copy().update("\n"))];
+  }
+
+  #update(text: string): void {
+    const bytes = Buffer.from(text);
+    this.#bytes += bytes.length;
+    this.#digest.update(bytes);
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function wordsOf(bytes: number, digest: Hash): string {
+  return `${bytes} bytes, SHA-256 ${digest.digest("hex")}`;
 }
 
 function sha256(content: string | Uint8Array): string {

@@ -4,9 +4,9 @@
  * nothing else in this package knows both an edge and the runtime.
  */
 import { noteStart, openAudit, processDeed } from "./audit/open.ts";
+import type { ProcessNotes } from "./audit/process-notes.ts";
 import { restoreFirst } from "./backup/restore.ts";
-import { readRestoreNote } from "./backup/restore-note.ts";
-import { BackupSchedule } from "./backup/schedule.ts";
+import { type RestoreNote, readRestoreNote } from "./backup/restore-note.ts";
 import { bootReplica } from "./boot.ts";
 import { type ClusterSeat, memberOf, takeSeat } from "./cluster-bus.ts";
 import type { Config } from "./config/config.ts";
@@ -32,16 +32,17 @@ import type { Rejoin } from "./recovery/rejoin-file.ts";
 import { noteSuspicion } from "./recovery/suspicion.ts";
 import { UNANNOUNCED } from "./replica/index.ts";
 import { type NodeReplica, Runtime } from "./runtime.ts";
+import { scheduleBackups } from "./schedule-backups.ts";
 import type { DataDir } from "./storage/data-dir.ts";
 import { measuredLog } from "./storage/measured-log.ts";
 import { Scrub } from "./storage/scrub.ts";
 import { StorageDamage } from "./storage/storage-error.ts";
 import { BrokerTls } from "./tls/broker-tls.ts";
 import { TlsFileError } from "./tls/read-material.ts";
+import { backupsAsker } from "./transport/backup-call.ts";
 import { type CallRejoin, rejoinCaller } from "./transport/rejoin-call.ts";
 
 export interface BrokerLife {
-  readonly audit: Audit;
   /** Hands over, lets work under way finish, closes everything, keeps everything. */
   stop(): Promise<void>;
   /** Closes everything, and hands nothing over. */
@@ -55,6 +56,8 @@ export interface BrokerLifeOptions {
   readonly log: NodeLogger;
   /** An operator vouches for a data directory that is a copy. */
   readonly acceptRestored?: boolean;
+  /** What the process says of itself is noted here, from before the doors open to their end. */
+  readonly notes?: ProcessNotes;
   /** Ends a start that still waits for its peers. */
   readonly signal: AbortSignal;
   /** Must end the process. */
@@ -109,9 +112,7 @@ async function start(
   const rejoin = await finishRecovery(finish);
   const data = await openData(config, log, { acceptRestored });
   opened.push(data);
-  const audit = await openAudit(options);
-  opened.push(audit);
-  await noteStart(audit, options, restored);
+  const audit = await beginAudit(options, opened, restored);
   signal.throwIfAborted();
   const roster = rosterOf(data);
   const seat = await takeSeat(config, data, roster, log, signal, security);
@@ -150,7 +151,9 @@ async function start(
   const retentionMs = config.persistence.finishedRetentionMs;
   const { retention, ...chores } = startLeaderChores({ broker, runtime, log, retentionMs });
   opened.push(chores);
-  const schedule = scheduleBackups(options, broker);
+  const ask = backupsAsker({ security });
+  const members = () => runtime.replica.members;
+  const schedule = scheduleBackups({ config, log, broker, seat, members, ask });
   if (schedule !== undefined) opened.push(schedule);
   const backup = schedule && (() => schedule.figures);
   const figures = { logEntries, storage, retention: () => retention, backup };
@@ -159,7 +162,6 @@ async function start(
   const call = rejoinCaller({ security });
   if (rejoin !== undefined) opened.push(promote(options, seat, runtime, rejoin, call));
   return {
-    audit,
     stop: async () => {
       draining = true;
       // Its disk may hang; the line is written before the log is closed.
@@ -172,6 +174,19 @@ async function start(
     },
     close: closeAll,
   };
+}
+
+async function beginAudit(
+  options: BrokerLifeOptions,
+  opened: Closable[],
+  restored: RestoreNote | undefined,
+): Promise<Audit> {
+  const audit = await openAudit(options);
+  opened.push(audit);
+  await noteStart(audit, options, restored);
+  options.notes?.tell(audit);
+  opened.push({ close: async () => options.notes?.tell(undefined) });
+  return audit;
 }
 
 function openTls({ config, log }: BrokerLifeOptions): BrokerTls {
@@ -314,19 +329,6 @@ function watchDisk({ config, log }: BrokerLifeOptions, runtime: Runtime): DiskSp
     onChange: (isLow) => runtime.input((replica) => replica.diskLow(isLow)),
     log,
   });
-}
-
-function scheduleBackups(
-  { config, log }: BrokerLifeOptions,
-  broker: LocalBroker,
-): BackupSchedule | undefined {
-  const { backup: settings } = config;
-  if (settings === undefined) return undefined;
-  const status = () => broker.status();
-  const { backups } = broker;
-  const floorBytes = config.persistence.minFreeDiskBytes;
-  const options = { settings, backups, floorBytes, status, wallMs: Date.now, log };
-  return new BackupSchedule(options).start();
 }
 
 function promote(

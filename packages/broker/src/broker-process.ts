@@ -3,20 +3,16 @@
  * what it promised, or the others find that while it runs, that life ends, the node gives itself
  * up, and the next life begins as a new incarnation: no service manager has to start it again.
  */
-import { processDeed } from "./audit/open.ts";
 import { KeyAccess } from "./auth/key-access.ts";
 import { type BrokerLife, type BrokerLifeOptions, runBroker } from "./broker-life.ts";
 import type { ApiKey } from "./config/api-keys.ts";
 import { OPEN_ACCESS } from "./operations/access.ts";
-import type { Deed } from "./operations/audit.ts";
 import { beginRecovery } from "./recovery/begin.ts";
 import { LostData, lostDataIn } from "./recovery/lost-data.ts";
 
 export interface BrokerProcess {
   /** Whom the doors let in from now on, those included who are in; nothing while keys are off. */
   replaceKeys(keys: readonly ApiKey[]): void;
-  /** The audit log is told that the settings were read again. */
-  noteReload(deed: Partial<Deed>): void;
   /** Hands over, lets work under way finish, closes everything, keeps everything. */
   stop(): Promise<void>;
 }
@@ -73,10 +69,6 @@ class Lives implements BrokerProcess {
 
   replaceKeys(keys: readonly ApiKey[]): void {
     this.#keys?.replace(keys);
-  }
-
-  noteReload(deed: Partial<Deed>): void {
-    void this.#current?.audit.action(processDeed("reload", deed));
   }
 
   async stop(): Promise<void> {

@@ -11,7 +11,7 @@ import type { Bus, BusListener, Formation, IdentityStore, Member, Roster } from 
 import { clusterVersionOf, SUPPORTED } from "./replica/index.ts";
 import type { DataDir } from "./storage/data-dir.ts";
 import { startBus } from "./transport/bus.ts";
-import { type AnswerRejoin, BusServer } from "./transport/bus-server.ts";
+import { type AnswerBackups, type AnswerRejoin, BusServer } from "./transport/bus-server.ts";
 import type { PeerStarts } from "./transport/doorkeeper.ts";
 import { form } from "./transport/form.ts";
 import { foundingOf } from "./transport/formation.ts";
@@ -30,6 +30,8 @@ export interface ClusterSeat {
   startBus(listener: BusListener, memory?: BusMemory): Bus;
   /** Members that have lost data are taken back from now on. */
   answerRejoins(answer: AnswerRejoin): void;
+  /** Members that ask about backups are answered from now on. */
+  answerBackups(answer: AnswerBackups): void;
   /** Closes the bus and its port. */
   close(): Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function takeSeat(
       return bus;
     },
     answerRejoins: (answer) => server.answerRejoins(answer),
+    answerBackups: (answer) => server.answerBackups(answer),
     close: async () => {
       for (const bus of opened) await bus.close();
       await server.close();
@@ -126,7 +129,15 @@ async function seatAlone(
     const advice = "restart it with raft.enabled: true; its data stays";
     return Promise.reject(new Error(`this node is alone and opens no bus: ${advice}`));
   };
-  return { formation, self, greet, startBus: () => SILENT, answerRejoins() {}, async close() {} };
+  return {
+    formation,
+    self,
+    greet,
+    startBus: () => SILENT,
+    answerRejoins() {},
+    answerBackups() {},
+    async close() {},
+  };
 }
 
 /** There is nobody to talk to. */

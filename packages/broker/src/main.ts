@@ -1,5 +1,7 @@
 /** tq-broker: reads its settings, runs one broker, and leaves with a status that says why. */
 import { createRequire } from "node:module";
+import { processDeed } from "./audit/open.ts";
+import { ProcessNotes } from "./audit/process-notes.ts";
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
 import { checkFiles } from "./check-files.ts";
 import type { ApiKey } from "./config/api-keys.ts";
@@ -7,7 +9,6 @@ import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { EXIT } from "./exit-status.ts";
 import { createLogger, type NodeLogger } from "./observe/logger.ts";
-import type { Deed } from "./operations/audit.ts";
 import { reloader } from "./reload.ts";
 import { StorageDamage, StorageFault, StorageStopped } from "./storage/storage-error.ts";
 
@@ -30,9 +31,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.on("uncaughtException", (error) => die(log, "unexpected error", error));
   const life = new Life(log);
   const sources = { argv, env: process.env, version };
+  const notes = new ProcessNotes();
   const reload = reloader(config, sources, log, {
     replaceKeys: (keys) => life.replaceKeys(keys),
-    noted: (deed) => life.noteReload(deed),
+    noted: (deed) => notes.note(processDeed("reload", deed)),
   });
   process.on("SIGHUP", () => {
     log.reopen();
@@ -44,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   life.stopOnSignals();
   const onRemoved = (): void => life.stop(EXIT.removed, REMOVED);
   const { signal } = life;
-  const common = { config, version, log, acceptRestored };
+  const common = { config, version, log, acceptRestored, notes };
   try {
     await life.began(await startBroker({ ...common, signal, onFatal, onRemoved }));
   } catch (error) {
@@ -91,10 +93,6 @@ class Life {
   replaceKeys(keys: readonly ApiKey[]): void {
     this.#keys = keys;
     this.#broker?.replaceKeys(keys);
-  }
-
-  noteReload(deed: Partial<Deed>): void {
-    this.#broker?.noteReload(deed);
   }
 
   async began(broker: BrokerProcess): Promise<void> {

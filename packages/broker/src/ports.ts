@@ -198,6 +198,14 @@ export interface Bus {
   close(): Promise<void>;
 }
 
+/** What a broker knows of scheduled backups, and can do about them. */
+export interface BackupReport {
+  /** `cannot`: it has no directory, is not up to date, or has failed a moment ago. */
+  readonly state: "cannot" | "can" | "makes";
+  /** How old the newest one is that it sees in its directory, ms; undefined: it sees none. */
+  readonly ageMs: number | undefined;
+}
+
 /** What the bus reports; every call is one input of the replica. */
 export interface BusListener {
   onEnvelope(from: NodeId, envelope: Envelope): void;

@@ -6,16 +6,8 @@
 import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncDirectory } from "../storage/durable-file.ts";
-import { BEGINNING, hashOf, type Link, readLine } from "./chain.ts";
-import { TAIL_BYTES } from "./limits.ts";
-
-const NEWLINE = 0x0a;
-
-/** What a start has found behind the last whole line. */
-export interface Torn {
-  readonly bytes: number;
-  readonly hash: string;
-}
+import { BEGINNING, type Link } from "./chain.ts";
+import { endsLine, firstLine, lastLine, type Torn, tornFrom } from "./find.ts";
 
 export interface AuditFileOptions {
   /** Absolute. */
@@ -60,8 +52,8 @@ export class AuditFile {
     try {
       await handle.chmod(0o600);
       const found = await lookAt(handle);
-      const before = found.first > 0 ? undefined : await lastOfFormer(path);
-      return new AuditFile(options, handle, { ...found, last: before ?? found.last });
+      const last = found.first > 0 ? found.last : await lastOfFormer(path);
+      return new AuditFile(options, handle, { ...found, last });
     } catch (error) {
       await handle.close();
       throw error;
@@ -84,40 +76,54 @@ export class AuditFile {
     return this.#handle.close();
   }
 
-  /** This one is full: the next one is in its place, and the oldest of too many are gone. */
+  /**
+   * This one is full: the next one is in its place. What throws has changed nothing, and this one
+   * can be written to as before.
+   */
   async rotate(): Promise<AuditFile> {
-    const { path, keep } = this.#options;
+    const { path } = this.#options;
+    const aside = `${path}.${this.first}`;
     await this.sync();
-    await this.close();
-    await rename(path, `${path}.${this.first}`);
-    const former = (await segmentsOf(path)).filter((each) => each.path !== path);
-    for (const { path: old } of former.slice(0, -keep)) await rm(old);
-    const next = await AuditFile.open(this.#options);
-    await syncDirectory(dirname(path));
+    await rename(path, aside);
+    let next: AuditFile;
+    try {
+      next = await AuditFile.open(this.#options);
+    } catch (error) {
+      // Nothing else has this name: an empty one at most, which was not opened.
+      await rename(aside, path);
+      throw error;
+    }
+    // Synced as it is, there is nothing to lose.
+    await this.close().catch(() => undefined);
     return next;
+  }
+
+  /** The oldest of too many former files are gone, and what was renamed is on the disk. */
+  async removeOld(): Promise<void> {
+    const { path, keep } = this.#options;
+    const former = await formerOf(path);
+    for (const { path: old } of former.slice(0, -keep)) await rm(old, { force: true });
+    await syncDirectory(dirname(path));
   }
 }
 
 /** All files of the log that have lines, the oldest first. */
 export async function segmentsOf(path: string): Promise<Segment[]> {
-  const name = basename(path);
-  const found: Segment[] = [];
-  for (const each of await readdir(dirname(path))) {
-    const first = each.startsWith(`${name}.`) ? each.slice(name.length + 1) : "";
-    if (!/^[1-9]\d{0,15}$/.test(first)) continue;
-    found.push({ path: join(dirname(path), each), first: Number(first) });
-  }
-  found.sort((a, b) => a.first - b.first);
+  const former = await formerOf(path);
   const first = await firstOf(path);
-  return first === 0 ? found : [...found, { path, first }];
+  return first === 0 ? former : [...former, { path, first }];
 }
 
-interface Found {
-  readonly first: number;
-  readonly last: Link;
-  readonly bytes: number;
-  readonly torn: Torn | undefined;
-  readonly isOpen: boolean;
+/** Those that were put aside, the oldest first. */
+async function formerOf(path: string): Promise<Segment[]> {
+  const name = basename(path);
+  const found: Segment[] = [];
+  for (const each of await readdir(dirname(path), { withFileTypes: true })) {
+    const first = each.name.startsWith(`${name}.`) ? each.name.slice(name.length + 1) : "";
+    if (!/^[1-9]\d{0,15}$/.test(first) || each.isDirectory()) continue;
+    found.push({ path: join(dirname(path), each.name), first: Number(first) });
+  }
+  return found.sort((a, b) => a.first - b.first);
 }
 
 async function firstOf(path: string): Promise<number> {
@@ -129,58 +135,39 @@ async function firstOf(path: string): Promise<number> {
     throw error;
   }
   try {
-    return firstIn(await readAt(handle, 0, TAIL_BYTES));
+    return (await firstLine(handle))?.seq ?? 0;
   } finally {
     await handle.close();
   }
 }
 
-/** Of the first whole line, whatever is before it. */
-function firstIn(head: Buffer): number {
-  for (const text of head.toString("utf8").split("\n")) {
-    const line = readLine(text);
-    if (line !== undefined) return line.seq;
+/** Of the newest former file that has a line. */
+async function lastOfFormer(path: string): Promise<Link> {
+  for (const former of (await formerOf(path)).reverse()) {
+    const handle = await open(former.path, "r");
+    try {
+      const found = await lastLine(handle, (await handle.stat()).size);
+      if (found !== undefined) return found.line;
+    } finally {
+      await handle.close();
+    }
   }
-  return 0;
+  return BEGINNING;
 }
 
-async function lastOfFormer(path: string): Promise<Link | undefined> {
-  const former = (await segmentsOf(path)).filter((each) => each.path !== path).at(-1);
-  if (former === undefined) return undefined;
-  const handle = await open(former.path, "r");
-  try {
-    return (await lookAt(handle)).last;
-  } finally {
-    await handle.close();
-  }
+interface Found {
+  readonly first: number;
+  readonly last: Link;
+  readonly bytes: number;
+  readonly torn: Torn | undefined;
+  readonly isOpen: boolean;
 }
 
 async function lookAt(handle: FileHandle): Promise<Found> {
-  const { size } = await handle.stat();
-  const from = Math.max(0, size - TAIL_BYTES);
-  const tail = await readAt(handle, from, size - from);
-  const first = firstIn(from === 0 ? tail : await readAt(handle, 0, TAIL_BYTES));
-  const isOpen = tail.length > 0 && tail.at(-1) !== NEWLINE;
-  // Nothing is missing of a last line but its end.
-  const whole = isOpen ? readLine(tail.toString("utf8", tail.lastIndexOf(NEWLINE) + 1)) : undefined;
-  if (whole !== undefined) return { first, last: whole, bytes: size, torn: undefined, isOpen };
-  for (let end = tail.lastIndexOf(NEWLINE); end >= 0; ) {
-    const start = end === 0 ? 0 : tail.lastIndexOf(NEWLINE, end - 1) + 1;
-    const line = readLine(tail.toString("utf8", start, end));
-    if (line !== undefined) {
-      const rest = tail.subarray(end + 1);
-      return { first, last: line, bytes: size, torn: tornOf(rest), isOpen };
-    }
-    end = start - 1;
-  }
-  return { first, last: BEGINNING, bytes: size, torn: tornOf(tail), isOpen };
-}
-
-function tornOf(rest: Buffer): Torn | undefined {
-  return rest.length === 0 ? undefined : { bytes: rest.length, hash: hashOf(rest) };
-}
-
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
-  return buffer.subarray(0, bytesRead);
+  const { size: bytes } = await handle.stat();
+  const first = (await firstLine(handle))?.seq ?? 0;
+  const found = await lastLine(handle, bytes);
+  const torn = await tornFrom(handle, found === undefined ? 0 : found.end + 1, bytes);
+  const isOpen = !(await endsLine(handle, bytes));
+  return { first, last: found?.line ?? BEGINNING, bytes, torn, isOpen };
 }

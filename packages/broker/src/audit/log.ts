@@ -17,6 +17,7 @@ import { type Content, follow, type Link } from "./chain.ts";
 import { AuditFile } from "./file.ts";
 import { ACTION_MS_MAX, PENDING_MAX, REFUSALS_MS, RETRY_MS, SYNC_MS } from "./limits.ts";
 import { readPage } from "./pages.ts";
+import { Positions } from "./positions.ts";
 import { type Counted, Refusals } from "./refusals.ts";
 
 export interface AuditLogOptions {
@@ -41,6 +42,7 @@ export class AuditLog implements Audit {
   readonly #options: AuditLogOptions;
   readonly #throttle = new Throttle();
   readonly #refusals = new Refusals();
+  readonly #positions = new Positions();
   #pending: Pending[] = [];
   #file: AuditFile | undefined;
   /** A file that was opened and not yet written to: how it ends is to be seen to. */
@@ -51,6 +53,8 @@ export class AuditLog implements Audit {
   #syncing: NodeJS.Timeout | undefined;
   /** Until when nothing is tried, by the clock of the process. */
   #brokenUntil = 0;
+  /** Until when a full file is gone on with, because it could not be put aside. */
+  #fullUntil = 0;
   #lost = 0;
   /** Somebody has waited for a write in vain, and it has not ended since. */
   #hangs = false;
@@ -86,10 +90,16 @@ export class AuditLog implements Audit {
     this.#counting ??= setTimeout(() => this.#count(), REFUSALS_MS).unref();
   }
 
-  async read(params: AuditParams): Promise<AuditPageJson> {
+  async read(params: AuditParams, who = ""): Promise<AuditPageJson> {
     if (this.#hangs) throw new TqError("overloaded", "the disk of the audit log does not answer");
     const { path, node } = this.#options;
-    return readPage(path, node, params);
+    const page = await readPage(path, node, params);
+    this.#positions.name(who, page.position, performance.now());
+    return page;
+  }
+
+  isContinued(who: string, position: string): boolean {
+    return this.#positions.isNamed(who, position, performance.now());
   }
 
   /** When all that it was told is on the disk, or a disk that hangs has had another chance. */
@@ -173,8 +183,8 @@ export class AuditLog implements Audit {
       last = line.at;
     }
     // How a file ends that was found is said in that file.
-    if (this.#found === undefined && this.#isFull(file, text)) this.#file = await file.rotate();
-    await this.#file!.append(text, first);
+    const isFull = this.#found === undefined && this.#isFull(file, text);
+    await (isFull ? await this.#putAside(file) : file).append(text, first);
     this.#found = undefined;
     this.#last = last;
     this.#lost -= missing;
@@ -183,6 +193,21 @@ export class AuditLog implements Audit {
 
   #isFull(file: AuditFile, text: string): boolean {
     return file.first > 0 && file.bytes + Buffer.byteLength(text) > this.#options.maxBytes;
+  }
+
+  /** The file to write to: the next one, or a full one as long as it cannot be put aside. */
+  async #putAside(file: AuditFile): Promise<AuditFile> {
+    if (performance.now() < this.#fullUntil) return file;
+    let next = file;
+    try {
+      next = await file.rotate();
+      this.#file = next;
+      await next.removeOld();
+    } catch (error) {
+      this.#fullUntil = performance.now() + RETRY_MS;
+      this.#complain("rotation", error, "files of the audit log cannot be put aside or removed");
+    }
+    return next;
   }
 
   /** The file; after trouble it is opened anew, and goes on behind its last whole line. */
@@ -221,9 +246,12 @@ export class AuditLog implements Audit {
     this.#file = undefined;
     void file?.close().catch(() => undefined);
     this.#brokenUntil = performance.now() + RETRY_MS;
-    if (!this.#throttle.allows("failed")) return;
-    const { message } = error as Error;
-    const { path } = this.#options;
-    this.#options.log.error({ err: error, path }, `the audit log cannot be written: ${message}`);
+    this.#complain("failed", error, "the audit log cannot be written");
+  }
+
+  #complain(about: string, error: unknown, words: string): void {
+    if (!this.#throttle.allows(about)) return;
+    const { path, log } = this.#options;
+    log.error({ err: error, path }, `${words}: ${(error as Error).message}`);
   }
 }

@@ -36,6 +36,14 @@ export const LOOKS_PER_INTERVAL = 20;
 export const LOOK_MS_MIN = 500;
 export const LOOK_MS_MAX = 60_000;
 
+/**
+ * So long a member waits for each one before it to make the backup that is due, this many times in
+ * an interval, within these bounds: time for two looks, and for a broker to be restarted.
+ */
+export const TURNS_PER_INTERVAL = 10;
+export const TURN_MS_MIN = 2 * LOOK_MS_MIN;
+export const TURN_MS_MAX = 5 * LOOK_MS_MAX;
+
 /** After a failure it is tried again after so long, then after twice as long each time. */
 export const RETRY_MS = 60_000;
 export const RETRY_MS_MAX = 60 * 60_000;

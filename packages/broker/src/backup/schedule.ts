@@ -1,17 +1,18 @@
 /**
  * Backups without anybody asking: each broker with `backup.directory` looks now and then whether
- * one is due and whether it is the one to take it, a follower that is up to date if there is one.
- * What is due is read from the directory, so that neither a restart nor a change of leader makes
- * one too many or one too few where brokers share it. What fails is told and tried again.
+ * one is due, and whether it is its turn to make it. What is there already is read from its
+ * directory and asked of the other brokers, so that neither a restart nor a change of leader makes
+ * one too many, and none of them that cannot leaves a time without. What fails is told and tried
+ * again.
  */
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { BackupFigures } from "../observe/metrics.ts";
-import type { MemberStatus, NodeStatus } from "../operations/broker.ts";
-import { CAUGHT_UP_ENTRIES } from "../replica/limits.ts";
+import type { NodeStatus } from "../operations/broker.ts";
+import type { BackupReport } from "../ports.ts";
 import { writeBackup } from "./file.ts";
-import type { BackupHeader } from "./format.ts";
+import { keptIn, nameOf, removeOld } from "./folder.ts";
 import { readKeyFile } from "./key-file.ts";
 import {
   LOOK_MS_MAX,
@@ -23,8 +24,12 @@ import {
 } from "./limits.ts";
 import { whileRoom } from "./room.ts";
 import type { Backups } from "./take.ts";
+import { isTurn, orderOf, turnMs } from "./turn.ts";
 
 export type BackupSettings = NonNullable<Config["backup"]>;
+
+/** What the other members say, by their names; who does not answer is not in it. Never rejects. */
+export type AskOthers = (signal: AbortSignal) => Promise<ReadonlyMap<string, BackupReport>>;
 
 export interface ScheduleOptions {
   readonly settings: BackupSettings;
@@ -32,7 +37,10 @@ export interface ScheduleOptions {
   /** Room that is to stay free on the disk of the directory. */
   readonly floorBytes: number;
   readonly status: () => NodeStatus;
+  readonly askOthers: AskOthers;
   readonly wallMs: () => number;
+  /** Monotonic, ms. */
+  readonly now: () => number;
   readonly log: {
     info(fields: object, text: string): void;
     error(fields: object, text: string): void;
@@ -47,11 +55,15 @@ export class BackupSchedule {
   readonly #over = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<unknown> = Promise.resolve();
+  #reading: Promise<number> | undefined;
   #lastSuccessAt = 0;
   #failures = 0;
   /** Failures since the last success, and when the next one is tried. */
   #inARow = 0;
   #retryAt = 0;
+  /** Monotonic: since when one is due that nobody has made, and since when this node makes one. */
+  #dueSince: number | undefined;
+  #makingSince: number | undefined;
 
   /** It looks for itself from `start` on. */
   constructor(options: ScheduleOptions) {
@@ -62,12 +74,13 @@ export class BackupSchedule {
     return { lastSuccessAt: this.#lastSuccessAt, failures: this.#failures };
   }
 
-  start(): this {
+  /** The first look comes soon: until then nothing is known of what is there. */
+  start(ms = LOOK_MS_MIN): this {
     const wanted = this.#options.settings.intervalMs / LOOKS_PER_INTERVAL;
-    const ms = Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, wanted));
     this.#timer = setTimeout(() => {
       this.#looking = this.look().finally(() => {
-        if (!this.#over.signal.aborted) this.start();
+        if (this.#over.signal.aborted) return;
+        this.start(Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, wanted)));
       });
     }, ms).unref();
     return this;
@@ -80,21 +93,25 @@ export class BackupSchedule {
     await this.#looking;
   }
 
+  /** For another member. Rejects when the directory cannot be read. */
+  async report(): Promise<BackupReport> {
+    const newest = await this.#newest();
+    const ageMs = newest === 0 ? undefined : this.#options.wallMs() - newest;
+    return { state: this.#state(), ageMs };
+  }
+
   /** Never rejects. */
   async look(): Promise<Look> {
-    const { settings, status, wallMs, log } = this.#options;
+    const { settings, status, log, wallMs } = this.#options;
     try {
-      const now = status();
-      const kept = await keptIn(settings.directory, now.clusterId);
-      const newest = kept.findLast(({ at }) => at <= wallMs())?.at ?? 0;
-      this.#lastSuccessAt = newest;
-      if (wallMs() - newest < settings.intervalMs) return "not due";
-      if (!now.ready || chosen(now) !== now.nodeId) return "another's";
-      // A clock that was set back is no reason to wait for it.
-      if (wallMs() < this.#retryAt && this.#retryAt - wallMs() <= RETRY_MS_MAX) return "later";
+      const reports = await this.#findNewest();
+      if (!this.#isDue()) return "not due";
+      if (!status().ready) return "another's";
+      if (this.#isToWait()) return "later";
+      if (!this.#isTurn(reports)) return "another's";
       await this.#take();
       this.#inARow = 0;
-      await removeOld(settings, now.clusterId, wallMs());
+      await removeOld(settings, status().clusterId, wallMs());
       return "taken";
     } catch (error) {
       if (this.#over.signal.aborted) return "failed";
@@ -106,7 +123,74 @@ export class BackupSchedule {
     }
   }
 
+  /** The others are asked only if what is here is too old. */
+  async #findNewest(): Promise<ReadonlyMap<string, BackupReport>> {
+    const { settings, askOthers, wallMs } = this.#options;
+    const own = await this.#newest();
+    if (wallMs() - own < settings.intervalMs) {
+      this.#lastSuccessAt = own;
+      return new Map();
+    }
+    this.#over.signal.throwIfAborted();
+    const reports = await askOthers(this.#over.signal);
+    this.#over.signal.throwIfAborted();
+    const ages = [...reports.values()].flatMap(({ ageMs }) => (ageMs === undefined ? [] : [ageMs]));
+    this.#lastSuccessAt = Math.max(own, ...ages.map((ageMs) => wallMs() - ageMs));
+    return reports;
+  }
+
+  /** When the newest one here was made; 0: there is none. A disk that hangs holds one reader. */
+  #newest(): Promise<number> {
+    const { settings, status, wallMs } = this.#options;
+    this.#reading ??= keptIn(settings.directory, status().clusterId)
+      .then((kept) => kept.findLast(({ at }) => at <= wallMs())?.at ?? 0)
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    return this.#reading;
+  }
+
+  #isDue(): boolean {
+    const { settings, wallMs, now } = this.#options;
+    const isDue = wallMs() - this.#lastSuccessAt >= settings.intervalMs;
+    if (isDue) this.#dueSince ??= now();
+    else this.#dueSince = undefined;
+    return isDue;
+  }
+
+  /** A clock that was set back is no reason to wait for it. */
+  #isToWait(): boolean {
+    const now = this.#options.wallMs();
+    return now < this.#retryAt && this.#retryAt - now <= RETRY_MS_MAX;
+  }
+
+  #state(): BackupReport["state"] {
+    const { status, now } = this.#options;
+    // After so long the disk hangs rather than writes, and another one is to try.
+    if (this.#makingSince !== undefined) {
+      return now() - this.#makingSince <= TAKING_MS_MAX ? "makes" : "cannot";
+    }
+    return status().ready && !this.#isToWait() ? "can" : "cannot";
+  }
+
+  #isTurn(reports: ReadonlyMap<string, BackupReport>): boolean {
+    const { settings, status, now } = this.#options;
+    const { members, nodeId: self } = status();
+    const waitedMs = now() - (this.#dueSince ?? now());
+    const order = orderOf(members);
+    return isTurn({ order, self, reports, waitedMs, turnMs: turnMs(settings.intervalMs) });
+  }
+
   async #take(): Promise<void> {
+    this.#makingSince = this.#options.now();
+    try {
+      await this.#write();
+    } finally {
+      this.#makingSince = undefined;
+    }
+  }
+
+  async #write(): Promise<void> {
     const { settings, backups, floorBytes, wallMs, log } = this.#options;
     const key = settings.keyFile === undefined ? undefined : await readKeyFile(settings.keyFile);
     await mkdir(settings.directory, { recursive: true, mode: 0o700 });
@@ -121,65 +205,5 @@ export class BackupSchedule {
     } finally {
       await close();
     }
-  }
-}
-
-/** Who is to take it. Members that cannot agree may both do it, which costs room and no more. */
-export function chosen({ members, nodeId }: Pick<NodeStatus, "members" | "nodeId">): string {
-  const fit = members.filter(isFit).map(({ id }) => id);
-  const leader = members.find(({ role }) => role === "leader");
-  return fit.sort((a, b) => (a < b ? -1 : 1))[0] ?? leader?.id ?? nodeId;
-}
-
-function isFit({ role, healthy, lag = 0 }: MemberStatus): boolean {
-  return role === "follower" && healthy && lag <= CAUGHT_UP_ENTRIES;
-}
-
-interface Kept {
-  readonly name: string;
-  /** ms. */
-  readonly at: number;
-}
-
-const CLUSTER_DIGITS = 8;
-const NAME = /^tq-([0-9a-f]{1,8})-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-\d+\.backup$/;
-const PART = /^\.tq-[0-9a-f]{1,8}-\d{8}T\d{6}Z-\d+\.backup\.[0-9a-f]{8}\.part$/;
-
-/** `tq-7a0bc5c0-20260131T235959Z-1234.backup`. */
-function nameOf({ cluster_id, index }: BackupHeader, at: number): string {
-  const time = new Date(at).toISOString().slice(0, 19).replace(/[-:]/g, "");
-  return `tq-${cluster_id.slice(0, CLUSTER_DIGITS)}-${time}Z-${index}.backup`;
-}
-
-/** Those of this cluster, the oldest first. Whatever else is there is somebody else's. */
-async function keptIn(directory: string, clusterId: string): Promise<Kept[]> {
-  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
-  const kept = names.flatMap((name): Kept[] => {
-    const [, cluster, ...time] = NAME.exec(name) ?? [];
-    if (cluster !== clusterId.slice(0, CLUSTER_DIGITS)) return [];
-    const [year, month, day, hour, minute, second] = time.map(Number) as number[];
-    return [{ name, at: Date.UTC(year!, month! - 1, day, hour, minute, second) }];
-  });
-  return kept.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1));
-}
-
-/** All but the newest, and what a crash has left of one that was never finished. */
-async function removeOld(
-  { directory, keep }: BackupSettings,
-  clusterId: string,
-  now: number,
-): Promise<void> {
-  // What a clock that was ahead has named does not push out what is new in truth.
-  const kept = (await keptIn(directory, clusterId)).filter(({ at }) => at <= now);
-  for (const { name } of kept.slice(0, Math.max(0, kept.length - keep))) {
-    await rm(join(directory, name), { force: true });
-  }
-  for (const name of (await readdir(directory)).filter((each) => PART.test(each))) {
-    const path = join(directory, name);
-    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }));
-    if (now - mtimeMs > TAKING_MS_MAX) await rm(path, { force: true });
   }
 }

@@ -301,7 +301,7 @@ function backupFigures(registry: Registry, { backup }: MetricsOptions): Collect 
   const last = gauge(
     registry,
     "tq_backup_last_success_timestamp_seconds",
-    "When the newest backup in backup.directory was taken; 0 = there is none.",
+    "When the newest backup was taken that this broker or another one sees; 0 = there is none.",
   );
   const failures = counter(registry, "tq_backup_failures_total", "Backups that failed.");
   return () => {

@@ -29,7 +29,9 @@ export interface Audit {
   /** One of many perhaps: these are counted, and written once a second. */
   refusal(deed: Deed): void;
   /** Throws `TqError` where no log is kept. */
-  read(params: AuditParams): Promise<AuditPageJson>;
+  read(params: AuditParams, who: string): Promise<AuditPageJson>;
+  /** An answer to `who` has named this position a moment ago. */
+  isContinued(who: string, position: string): boolean;
 }
 
 /** Where `audit.enabled` is false. */
@@ -39,6 +41,7 @@ export const NO_AUDIT: Audit = {
   read: async () => {
     throw new TqError("state_conflict", "this broker keeps no audit log: audit.enabled is false");
   },
+  isContinued: () => false,
 };
 
 /** An action before its outcome is known. */
@@ -62,8 +65,6 @@ const TARGETS = ["id", "name", "peer", "to"] as const;
 const MEMBER_VERBS: ReadonlySet<string> = new Set(["promote_member", "remove_member"]);
 /** Of a task, a job or a backup. Whatever else somebody takes for an id may be anything. */
 const ID = /^[0-9a-f-]{32,36}$/i;
-/** A position in the middle of a file, where a page has ended; at its front one begins anew. */
-const CONTINUED = /^\d+\.0*[1-9]\d*$/;
 const CREATE_KEY = "create_key";
 const PARAMETER = /^[a-z_]{1,32}$/;
 const DETAIL_LENGTH_MAX = 200;
@@ -71,10 +72,16 @@ const DETAIL_LENGTH_MAX = 200;
 /** Of what is asked for piece by piece, the first piece is the action. */
 export function isAudited(verb: Verb, params: unknown): boolean {
   if (!AUDITED.has(PERMISSION_OF[verb])) return false;
-  const { offset, position } = fieldsOf(params);
+  const { offset } = fieldsOf(params);
   // Parameters that are null count as absent where they are read, too.
-  if (verb === "snapshot") return offset === undefined || offset === null || offset === 0;
-  return verb !== "audit" || !CONTINUED.test(String(position ?? ""));
+  return verb !== "snapshot" || offset === undefined || offset === null || offset === 0;
+}
+
+/** The next page of a reading that has its line. */
+function isNextPage(audit: Audit, { verb, caller, params }: Request): boolean {
+  const { position } = fieldsOf(params);
+  if (verb !== "audit" || typeof position !== "string") return false;
+  return audit.isContinued(caller.name, position);
 }
 
 /** Does it, and answers when the log has a line of it. */
@@ -83,7 +90,7 @@ export async function audited<T>(
   request: Request,
   act: () => Promise<Answer<T>>,
 ): Promise<Answer<T>> {
-  if (!isAudited(request.verb, request.params)) return act();
+  if (!isAudited(request.verb, request.params) || isNextPage(audit, request)) return act();
   try {
     const answer = await act();
     await audit.action(deedOf(request, "ok", answer));

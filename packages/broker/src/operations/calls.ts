@@ -184,13 +184,14 @@ const VERBS: Answering = {
     params.refuseUnknown(["id", "grace_ms"]);
     return revokeKey(broker, params.get("id"), params.integer("grace_ms"));
   },
-  async audit(broker, params, { audit = NO_AUDIT }) {
+  async audit(broker, params, { caller, audit = NO_AUDIT }) {
     params.refuseUnknown(["position", "since"]);
     const [position, since] = [params.string("position"), params.number("since")];
-    const value = await audit.read({
+    const wanted = {
       ...(position !== undefined && { position }),
       ...(since !== undefined && { since }),
-    });
+    };
+    const value = await audit.read(wanted, caller.name);
     return { value, index: broker.applied };
   },
   async compact(broker, params) {

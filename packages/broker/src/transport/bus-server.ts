@@ -18,6 +18,8 @@ import { CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, SERVER_OPTIONS } from "./
 import type { Logger } from "./logger.ts";
 import { joinHostPort } from "./peers.ts";
 import {
+  type BackupsReply,
+  type BackupsRequest,
   type FormReply,
   type FormRequest,
   type GreetReply,
@@ -40,6 +42,9 @@ export interface Greeter {
 
 /** Answers a member that has lost data; `from` is its address, for the log. */
 export type AnswerRejoin = (request: RejoinRequest, from: string) => Promise<RejoinReply>;
+
+/** Answers a member that wants to know of backups. */
+export type AnswerBackups = (request: BackupsRequest) => Promise<BackupsReply>;
 
 /** A stream as a member opened it: not yet judged, nothing read. */
 export type InboundCall = grpc.ServerReadableStream<Buffer, object>;
@@ -78,6 +83,7 @@ export class BusServer {
   #greeter: Greeter | undefined;
   #acceptors: Acceptors | undefined;
   #answerRejoin: AnswerRejoin | undefined;
+  #answerBackups: AnswerBackups | undefined;
   #closed = false;
 
   private constructor(options: ListenOptions) {
@@ -131,6 +137,11 @@ export class BusServer {
     this.#answerRejoin = answer;
   }
 
+  /** From now on `answer` is asked; until then they are refused as "try again". */
+  answerBackups(answer: AnswerBackups): void {
+    this.#answerBackups = answer;
+  }
+
   /** Ends every connection at once. Streams have no end of their own that one could wait for. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -164,6 +175,14 @@ export class BusServer {
         void answer(callback, async () => {
           if (this.#answerRejoin === undefined) throw new NotReady(NOT_READY);
           return this.#answerRejoin(call.request, call.getPeer());
+        });
+      },
+      backups: (call: UnaryCall<BackupsRequest>, callback: Answer<BackupsReply>) => {
+        const impostor = this.#impostor(call, call.request.nodeId);
+        if (impostor !== undefined) return callback(impostor);
+        void answer(callback, async () => {
+          if (this.#answerBackups === undefined) throw new NotReady(NOT_READY);
+          return this.#answerBackups(call.request);
         });
       },
     };

@@ -58,6 +58,9 @@ export const GREET_TIMEOUT_MS = 2000;
 /** One question of a member that has lost data: two changes of members may come of it. */
 export const REJOIN_TIMEOUT_MS = 15_000;
 
+/** One question about backups: its directory is read for the answer. */
+export const BACKUPS_TIMEOUT_MS = 5000;
+
 /** How long a node that is to be added may take to come up. */
 export const NEWCOMER_PATIENCE_MS = 10_000;
 

@@ -80,6 +80,19 @@ export interface RejoinReply {
   readonly formation: FormationDocument | null;
 }
 
+/** See `proto/raft.proto`. */
+export interface BackupsRequest {
+  readonly clusterId: string;
+  readonly nodeId: string;
+}
+
+export interface BackupsReply {
+  readonly nodeId: string;
+  readonly state: "CANNOT" | "CAN" | "MAKES" | "UNSPECIFIED";
+  readonly hasOne: boolean;
+  readonly ageMs: number;
+}
+
 /** What a member wants of a snapshot; the bytes mean something to the layer above only. */
 export interface SnapshotRequest {
   readonly request: Uint8Array;
@@ -110,6 +123,7 @@ export interface RaftService {
   readonly greet: MethodDefinition<GreetRequest, GreetReply>;
   readonly form: MethodDefinition<FormRequest, FormReply>;
   readonly rejoin: MethodDefinition<RejoinRequest, RejoinReply>;
+  readonly backups: MethodDefinition<BackupsRequest, BackupsReply>;
 }
 
 /** The metadata keys of the handshake. */
@@ -129,6 +143,7 @@ export const RAFT_SERVICE: RaftService = {
   greet: methods["Greet"] as unknown as RaftService["greet"],
   form: methods["Form"] as unknown as RaftService["form"],
   rejoin: methods["Rejoin"] as unknown as RaftService["rejoin"],
+  backups: methods["Backups"] as unknown as RaftService["backups"],
 };
 
 export function encodeHello(value: Hello): Buffer {

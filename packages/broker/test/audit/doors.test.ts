@@ -13,6 +13,7 @@ class Notebook implements Audit {
   readonly actions: Deed[] = [];
   readonly refusals: Deed[] = [];
   readonly read = NO_AUDIT.read;
+  readonly isContinued = (who: string, position: string) => who === "admin" && position === "1.64";
   readonly ring = new Ring();
 
   async action(deed: Deed): Promise<void> {
@@ -157,10 +158,11 @@ describe("the worker port", () => {
     await call("snapshot", { id: "0".repeat(32), offset: 5 });
     await call("stats", {});
     await call("audit", { position: "1.64" });
-    // Null is as good as nothing, and a front of a file is as good as a beginning.
+    // Null is as good as nothing, and a position that was made up is as good as a beginning.
     await call("snapshot", { id: "0".repeat(32), offset: null });
     await call("audit", { position: null });
     await call("audit", { position: "0.0" });
+    await call("audit", { position: "1.65" });
     const seen = notes.actions.map(({ verb, target, detail }) => [verb, target, detail]);
     expect(seen).toEqual([
       ["cancel", ID, undefined],
@@ -170,6 +172,7 @@ describe("the worker port", () => {
       ["cancel_many", expect.stringMatching(/^[0-9a-f-]{36}$|^$/), undefined],
       ["raise_version", "", "to=2"],
       ["snapshot", "0".repeat(32), undefined],
+      ["audit", "", undefined],
       ["audit", "", undefined],
       ["audit", "", undefined],
     ]);

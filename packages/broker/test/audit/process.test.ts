@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import bcrypt from "bcrypt";
 import type { AuditJson } from "task-queue-protocol";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { freePort } from "../../../../test/ports.ts";
 import { AuditCheck } from "../../../admin/src/audit-check.ts";
 import { connect } from "../../../client/src/index.ts";
+import { processDeed } from "../../src/audit/open.ts";
+import { ProcessNotes } from "../../src/audit/process-notes.ts";
 import { type BrokerProcess, startBroker } from "../../src/broker-process.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 
@@ -15,6 +17,8 @@ const KEYS = { ops: "canary-of-ops", shop: "canary-of-shop" };
 const COST = 4;
 
 class World {
+  readonly notes = new ProcessNotes();
+  readonly abort = new AbortController();
   readonly folder = mkdtempSync(join(tmpdir(), "tq-audited-"));
   readonly logged: string[] = [];
   readonly hashes: string[] = [];
@@ -59,7 +63,8 @@ class World {
       config: loadConfig({ argv, env: { ...own, TQ_PERSISTENCE__MIN_FREE_DISK: "0", ...env } }),
       version: "9.9.9",
       log: { ...levels, setLevel() {}, reopen() {}, flush() {} },
-      signal: new AbortController().signal,
+      notes: this.notes,
+      signal: this.abort.signal,
       onFatal: (what, error) => {
         throw new Error(what, { cause: error });
       },
@@ -95,7 +100,7 @@ test("start, actions, refusals and stop; nowhere a key, a hash or a payload", as
   expect((await ask("canary-of-nobody", "/queues/mail/pause")).status).toBe(401);
   expect((await ask(KEYS.shop, "/queues/mail/pause")).status).toBe(403);
   expect((await ask(KEYS.ops, "/queues/mail/pause")).status).toBe(200);
-  broker.noteReload({ detail: "changed: auth.api_keys" });
+  world.notes.note(processDeed("reload", { detail: "changed: auth.api_keys" }));
   await client.close();
   await broker.stop();
   const lines = world.lines();
@@ -114,6 +119,25 @@ test("start, actions, refusals and stop; nowhere a key, a hash or a payload", as
   const all = `${JSON.stringify(lines)}${world.logged.join("\n")}`;
   expect(all).not.toContain("canary-");
   for (const hash of world.hashes) expect(all).not.toContain(hash.slice(7));
+});
+
+test("a reload is noted whenever it comes, also while the start waits for its peers", async () => {
+  const world = await World.make();
+  const peers = { TQ_RAFT__ENABLED: "true", TQ_RAFT__PORT: `${await freePort()}` };
+  world.notes.note(processDeed("reload", { detail: "too early for a log" }));
+  const nobody = ["--peer", `127.0.0.1:${await freePort()}`];
+  const starting = world.start("data", nobody, peers).catch((error: unknown) => error);
+  await vi.waitFor(() => expect(world.lines()).toHaveLength(2), { timeout: 30_000 });
+  world.notes.note(processDeed("reload", { detail: "before the doors" }));
+  await vi.waitFor(() => expect(world.lines()).toHaveLength(3), { timeout: 30_000 });
+  world.abort.abort(new Error("called off"));
+  expect(await starting).toEqual(new Error("called off"));
+  world.notes.note(processDeed("reload", { detail: "after the end" }));
+  expect(world.lines().map(({ verb, detail }) => [verb, detail])).toEqual([
+    ["start", undefined],
+    ["reload", "too early for a log"],
+    ["reload", "before the doors"],
+  ]);
 });
 
 test("a restore is noted once, by the backup that it began from", async () => {

@@ -4,10 +4,14 @@
  */
 import { utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { BackupSchedule, type BackupSettings, chosen } from "../../src/backup/schedule.ts";
+import { describe, expect, test, vi } from "vitest";
+import { TAKING_MS_MAX } from "../../src/backup/limits.ts";
+import { BackupSchedule, type BackupSettings } from "../../src/backup/schedule.ts";
+import type { Backups } from "../../src/backup/take.ts";
+import { turnMs } from "../../src/backup/turn.ts";
 import { verifyBackup } from "../../src/backup/verify.ts";
 import type { MemberStatus, NodeStatus } from "../../src/operations/broker.ts";
+import type { BackupReport } from "../../src/ports.ts";
 import { CLUSTER, filledNode } from "../snapshots/harness.ts";
 import { backupsOf, fileWith, namesIn, temporaryFolder } from "./harness.ts";
 
@@ -23,21 +27,30 @@ async function scheduleOf(
   change: Partial<BackupSettings> = {},
   status: Partial<NodeStatus> = {},
   floorBytes = 0,
+  backups?: Pick<Backups, "open">,
 ) {
   const directory = await temporaryFolder();
   const settings = { directory, intervalMs: HOUR, keep: 2, keyFile: undefined, ...change };
   const clock = { now: START };
+  const said = new Map<string, BackupReport>();
+  let ticks = 0;
   const errors: string[] = [];
   const alone = { nodeId: "a", clusterId: CLUSTER, ready: true, members: [member("a", "leader")] };
   const schedule = new BackupSchedule({
     settings,
-    backups: backupsOf(await filledNode()),
+    backups: backups ?? backupsOf(await filledNode()),
     floorBytes,
     status: () => ({ ...alone, ...status }) as NodeStatus,
+    askOthers: async () => said,
     wallMs: () => clock.now,
+    // It goes on where the other one is set back.
+    now: () => {
+      ticks = Math.max(ticks, clock.now);
+      return ticks;
+    },
     log: { info() {}, error: (_fields, text) => errors.push(text) },
   });
-  return { schedule, clock, errors, directory };
+  return { schedule, clock, errors, directory, said };
 }
 
 describe("a backup", () => {
@@ -138,26 +151,110 @@ describe("a backup", () => {
     expect((await namesIn(directory))[0]).toContain("20260131T120000Z");
   });
 
-  test("waits until this node has caught up, and until it is its turn", async () => {
-    const behind = await scheduleOf({}, { ready: false });
-    expect(await behind.schedule.look()).toBe("another's");
-    const members = [member("a", "leader"), member("b", "follower")];
-    const leader = await scheduleOf({}, { members });
-    expect(await leader.schedule.look()).toBe("another's");
-    const follower = await scheduleOf({}, { members, nodeId: "b" });
-    expect(await follower.schedule.look()).toBe("taken");
+  test("waits until this node has caught up", async () => {
+    const { schedule } = await scheduleOf({}, { ready: false });
+    expect(await schedule.look()).toBe("another's");
+    expect(await schedule.report()).toEqual({ state: "cannot", ageMs: undefined });
   });
 });
 
-describe("who takes it", () => {
-  const leader = member("a", "leader");
-  test.each([
-    ["the first of the followers", [leader, member("c", "follower"), member("b", "follower")], "b"],
-    ["not one that is away", [leader, member("b", "follower", { healthy: false })], "a"],
-    ["not one that is behind", [leader, member("b", "follower", { lag: 100_000 })], "a"],
-    ["not a learner", [leader, member("b", "learner")], "a"],
-    ["whoever is left", [member("a", "unknown")], "a"],
-  ] as const)("is %s", (_what, members, expected) => {
-    expect(chosen({ nodeId: "a", members })).toBe(expected);
+describe("among several", () => {
+  const members = [member("a", "leader"), member("b", "follower"), member("c", "follower")];
+  const can = { state: "can", ageMs: undefined } as const;
+  const cannot = { state: "cannot", ageMs: undefined } as const;
+
+  test("the first makes it, and each behind it waits a turn for every one that could", async () => {
+    const first = await scheduleOf({}, { members, nodeId: "b" });
+    for (const id of ["a", "c"]) first.said.set(id, can);
+    expect(await first.schedule.look()).toBe("taken");
+    const last = await scheduleOf({}, { members, nodeId: "a" });
+    for (const id of ["b", "c"]) last.said.set(id, can);
+    for (const ms of [0, turnMs(HOUR), turnMs(HOUR) - 1]) {
+      last.clock.now += ms;
+      expect(await last.schedule.look()).toBe("another's");
+    }
+    last.clock.now += 1;
+    expect(await last.schedule.look()).toBe("taken");
+  });
+
+  test("nobody waits for those that cannot", async () => {
+    const { schedule, said } = await scheduleOf({}, { members, nodeId: "a" });
+    for (const id of ["b", "c"]) said.set(id, cannot);
+    expect(await schedule.look()).toBe("taken");
+  });
+
+  test("one that another has made counts as one of its own, also for the figures", async () => {
+    const { schedule, clock, said, directory } = await scheduleOf({}, { members, nodeId: "b" });
+    said.set("c", { state: "can", ageMs: HOUR - 5 });
+    expect(await schedule.look()).toBe("not due");
+    expect(schedule.figures.lastSuccessAt).toBe(START - HOUR + 5);
+    clock.now += 5;
+    said.set("c", { state: "can", ageMs: HOUR });
+    expect(await schedule.look()).toBe("taken");
+    expect(await namesIn(directory)).toHaveLength(1);
+  });
+
+  test("the wait begins anew when somebody has made one", async () => {
+    const { schedule, clock, said } = await scheduleOf({}, { members, nodeId: "c" });
+    said.set("b", can);
+    expect(await schedule.look()).toBe("another's");
+    clock.now += turnMs(HOUR) - 1;
+    said.set("b", { state: "can", ageMs: 0 });
+    expect(await schedule.look()).toBe("not due");
+    clock.now += HOUR;
+    said.set("b", { state: "can", ageMs: HOUR });
+    expect(await schedule.look()).toBe("another's");
+  });
+
+  test("what was made and is out of reach now is no reason to go without", async () => {
+    const { schedule, clock, said } = await scheduleOf({}, { members, nodeId: "c" });
+    said.set("b", { state: "can", ageMs: 0 });
+    expect(await schedule.look()).toBe("not due");
+    said.delete("b");
+    expect(await schedule.look()).toBe("another's");
+    expect(schedule.figures.lastSuccessAt).toBe(0);
+    clock.now += turnMs(HOUR);
+    expect(await schedule.look()).toBe("taken");
+  });
+
+  test("a node says what it sees, and what it can do", async () => {
+    const { schedule, clock } = await scheduleOf();
+    expect(await schedule.report()).toEqual(can);
+    await schedule.look();
+    clock.now += 7_000;
+    expect(await schedule.report()).toEqual({ state: "can", ageMs: 7_000 });
+    const failing = await scheduleOf({ keyFile: "/nowhere" });
+    await failing.schedule.look();
+    expect(await failing.schedule.report()).toEqual(cannot);
+    failing.clock.now += 60_000;
+    expect(await failing.schedule.report()).toEqual(can);
+  });
+
+  test("a node that makes one says so, but not of a disk that hangs for ever", async () => {
+    let proceed = (): void => undefined;
+    const waiting = new Promise<void>((resolve) => {
+      proceed = resolve;
+    });
+    const backups = backupsOf(await filledNode());
+    const { schedule, clock } = await scheduleOf({}, {}, 0, {
+      async open(...given) {
+        await waiting;
+        return backups.open(...given);
+      },
+    });
+    const looking = schedule.look();
+    await vi.waitFor(async () => expect((await schedule.report()).state).toBe("makes"));
+    clock.now += TAKING_MS_MAX + 1;
+    expect((await schedule.report()).state).toBe("cannot");
+    proceed();
+    expect(await looking).toBe("taken");
+    expect((await schedule.report()).state).toBe("can");
+  });
+
+  test("a directory that cannot be read is no answer", async () => {
+    const directory = await fileWith(await temporaryFolder(), "file", Buffer.from("in the way"));
+    const { schedule } = await scheduleOf({ directory });
+    await expect(schedule.report()).rejects.toThrow("ENOTDIR");
+    expect(await schedule.look()).toBe("failed");
   });
 });

@@ -7,6 +7,7 @@ import { Authority, type CertificateFiles } from "../../../../test/certificates.
 import { busTls } from "../../src/tls/bus-tls.ts";
 import { Gate } from "../../src/tls/gate.ts";
 import { TlsMaterial } from "../../src/tls/material.ts";
+import { backupsAsker } from "../../src/transport/backup-call.ts";
 import { GreetError, greetMember } from "../../src/transport/greet.ts";
 import { rejoinCaller } from "../../src/transport/rejoin-call.ts";
 import type { BusSecurity } from "../../src/transport/security.ts";
@@ -193,5 +194,11 @@ describe("refused before a message is read", () => {
     );
     expect(answer).toMatchObject({ verdict: "WAIT" });
     expect((answer as { reason: string }).reason).toContain("does not speak for node2");
+    const told = backupsAsker({ security })(
+      member,
+      { clusterId: CLUSTER, nodeId: self.id },
+      new AbortController().signal,
+    );
+    await expect(told).rejects.toThrow("does not speak for node2");
   });
 });
