@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type AuditJson, auditContent } from "task-queue-protocol";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { hashOf } from "../../broker/src/audit/chain.ts";
-import { admin, THREE } from "./doubles.ts";
+import { admin, type FakeClient, THREE } from "./doubles.ts";
 import { openKept, temporaryFolder } from "./real-broker.ts";
 
 function lineAfter(previous: string, seq: number, verb = "cancel"): AuditJson {
@@ -51,6 +51,16 @@ describe("verify", () => {
     expect((await verify(ALL, "--expect 0")).status).toBe(64);
     expect((await admin("audit verify nowhere")).status).toBe(66);
   });
+});
+
+test("a key that the cluster keeps is shown with the beginning of its id", async () => {
+  const line = { ...A, key_id: "0123456789abcdef0123456789abcdef" };
+  const pages = [{ node_id: "node1", lines: [line, B], position: "1.9", end: true }];
+  const given = (fake: FakeClient) => {
+    fake.pages = pages;
+  };
+  const { stdout } = await admin("audit", given, { isTerminal: true });
+  expect(stdout).toMatch(/ops \(01234567\) +::1.*\n.*Z +ops +::1/);
 });
 
 describe("pages", () => {

@@ -69,6 +69,29 @@ describe("tq-admin bench", () => {
     expect(client.asked.map(([verb]) => verb)).not.toContain("start_job");
   });
 
+  test.each([
+    [
+      new TqError("permission_denied", "delete_queue needs the permission admin"),
+      77,
+      "the key lacks",
+    ],
+    [new TqError("no_leader", "no leader answered in time"), 69, "does a majority of its brokers"],
+    [new TqError("outcome_unknown", "no answer"), 69, "the cluster decides nothing"],
+  ])("what would fail at its end, by %s, fails before the first task", async (error, ...rest) => {
+    const [expected, text] = rest;
+    const { status, stderr, client } = await admin("bench --count 5", (fake) => {
+      fake.settings = undefined;
+      const { queue } = fake;
+      fake.queue = (name) => {
+        const handle = queue(name);
+        handle.delete = () => Promise.reject(error);
+        return handle;
+      };
+    });
+    expect([status, stderr]).toEqual([expected, expect.stringContaining(text)]);
+    expect(client.asked.map(([verb]) => verb)).toEqual(["cluster"]);
+  });
+
   test("interrupted, it deletes its queue and shows what it has", async () => {
     const { call, client } = await openBroker();
     const controller = new AbortController();
@@ -158,6 +181,13 @@ describe("what is counted", () => {
     const bench = benchOf(new FakeClient(), { submitOnly: false, count: 1, stallMs: 30 });
     expect(await bench.run()).toMatchObject({ durable: 1, handled: 0 });
     expect(bench.isStalled).toBe(true);
+  });
+
+  test("and what it had asked for is not waited for then", async () => {
+    const client = new FakeClient();
+    client.submit = () => new Promise(() => undefined);
+    const bench = benchOf(client, { count: 1, stallMs: 30 });
+    expect(await bench.run()).toMatchObject({ submitted: 1, durable: 0 });
   });
 
   test("percentiles are those of the nearest rank", () => {

@@ -33,6 +33,17 @@ test("on a terminal what to put into the broker's file", async () => {
   expect((await hash("--generate", "")).stdout).not.toContain(key);
 });
 
+test.each([
+  ["--permission admin:dlq,read_tasks", ["admin:dlq", "read_tasks"]],
+  [
+    "--permission read_tasks,admin:dlq,read_tasks --permission admin",
+    ["read_tasks", "admin:dlq", "admin"],
+  ],
+])("permissions as keys list shows them: %s", async (line, expected) => {
+  const { stdout } = await hash(line, "key");
+  expect(JSON.parse(stdout).permissions).toEqual(expected);
+});
+
 describe("refusals", () => {
   test.each([
     ["", "", 65, "standard input is empty"],
@@ -45,6 +56,8 @@ describe("refusals", () => {
     ["--cost 4", "key", 64, "from 10 to 12"],
     ["--name a/b", "key", 64, '--name: "a/b" is not'],
     ["--permission root", "key", 64, "permission"],
+    ["--permission read_tasks,root", "key", 64, '"root"'],
+    ["--permission read_tasks,", "key", 64, "permission"],
     ["--key secret", "key", 64, "key"],
     ["secret", "key", 64, "secret"],
   ])("%j with %j is %i", async (line, stdin, expected, message) => {

@@ -5,14 +5,14 @@
  */
 import { KeyAccess } from "./auth/key-access.ts";
 import { type BrokerLife, type BrokerLifeOptions, runBroker } from "./broker-life.ts";
-import type { ApiKey } from "./config/api-keys.ts";
+import type { KeySettings } from "./config/api-keys.ts";
 import { OPEN_ACCESS } from "./operations/access.ts";
 import { beginRecovery } from "./recovery/begin.ts";
 import { LostData, lostDataIn } from "./recovery/lost-data.ts";
 
 export interface BrokerProcess {
   /** Whom the doors let in from now on, those included who are in; nothing while keys are off. */
-  replaceKeys(keys: readonly ApiKey[]): void;
+  replaceKeys(keys: KeySettings): void;
   /** Hands over, lets work under way finish, closes everything, keeps everything. */
   stop(): Promise<void>;
 }
@@ -43,8 +43,7 @@ class Lives implements BrokerProcess {
   constructor(options: BrokerProcessOptions) {
     this.#options = options;
     const { auth } = options.config;
-    const { enabled, keys, signing } = auth;
-    if (enabled) this.#keys = new KeyAccess({ keys, signing, log: options.log });
+    if (auth.enabled) this.#keys = new KeyAccess({ ...auth, log: options.log });
     this.#mayAccept = options.acceptRestored ?? false;
   }
 
@@ -67,7 +66,7 @@ class Lives implements BrokerProcess {
     if (this.#rolledBack !== undefined) this.#restart(this.#rolledBack);
   }
 
-  replaceKeys(keys: readonly ApiKey[]): void {
+  replaceKeys(keys: KeySettings): void {
     this.#keys?.replace(keys);
   }
 

@@ -166,6 +166,10 @@ export class LocalBroker implements Broker {
     return this.#queue.counts();
   }
 
+  totals() {
+    return this.#queue.totals();
+  }
+
   /** Never behind what was applied: what has ended there would go on here for a while. */
   clock(): number {
     return Math.max(this.#runtime.replica.clock.read(), this.#queue.clock);

@@ -4,7 +4,7 @@ import { processDeed } from "./audit/open.ts";
 import { ProcessNotes } from "./audit/process-notes.ts";
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
 import { checkFiles } from "./check-files.ts";
-import type { ApiKey } from "./config/api-keys.ts";
+import type { KeySettings } from "./config/api-keys.ts";
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { EXIT } from "./exit-status.ts";
@@ -71,7 +71,7 @@ class Life {
   readonly #log: NodeLogger;
   readonly #starting = new AbortController();
   #broker: BrokerProcess | undefined;
-  #keys: readonly ApiKey[] | undefined;
+  #keys: KeySettings | undefined;
   #stoppingSince: number | undefined;
   #status: number = EXIT.done;
 
@@ -90,7 +90,7 @@ class Life {
   }
 
   /** See `BrokerProcess.replaceKeys`. */
-  replaceKeys(keys: readonly ApiKey[]): void {
+  replaceKeys(keys: KeySettings): void {
     this.#keys = keys;
     this.#broker?.replaceKeys(keys);
   }

@@ -4,17 +4,22 @@
  * waits for the next start, and is named, so that nobody takes it for done.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { ApiKey } from "./config/api-keys.ts";
+import type { KeySettings } from "./config/api-keys.ts";
 import type { Config, LogLevel, Said } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { type ConfigSources, loadConfig } from "./config/load-config.ts";
 import type { NodeLogger } from "./observe/logger.ts";
 
-const AT_ONCE = new Set(["monitoring.log_level", "auth.api_keys"]);
+const AT_ONCE = new Set([
+  "monitoring.log_level",
+  "auth.api_keys",
+  "auth.default_rate_per_second",
+  "auth.default_burst",
+]);
 
 /** Whom a reload concerns. */
 export interface Reloaded {
-  replaceKeys(keys: readonly ApiKey[]): void;
+  replaceKeys(settings: KeySettings): void;
   /** Told of each, for the audit log. */
   noted?(deed: { readonly outcome?: string; readonly detail?: string | undefined }): void;
 }
@@ -34,7 +39,7 @@ export function reloader(
     const later = differing(started.said, next.said).filter((key) => !AT_ONCE.has(key));
     if (later.length > 0) log.warn({ keys: later }, "changed settings wait for the next start");
     // Whoever turns keys off for the next start may have taken them out of the file already.
-    if (next.auth.enabled) replaceKeys(next.auth.keys);
+    if (next.auth.enabled) replaceKeys(next.auth);
     const { logLevel } = next.monitoring;
     if (logLevel === level) return;
     // Said whichever of the two levels would hide it.

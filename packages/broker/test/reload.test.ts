@@ -29,9 +29,13 @@ function running(yaml: string) {
   const sources = { argv: ["--config", file], env: {} };
   const recorded = recorder();
   const keys: string[][] = [];
+  const rates: (object | undefined)[] = [];
   const noted: object[] = [];
   const reload = reloader(loadConfig(sources), sources, recorded.log, {
-    replaceKeys: (given) => void keys.push(given.map(({ name }) => name)),
+    replaceKeys: (given) => {
+      keys.push(given.keys.map(({ name }) => name));
+      rates.push(given.defaultRate);
+    },
     noted: (deed) => void noted.push(deed),
   });
   const change = (next: string): string[] => {
@@ -40,7 +44,7 @@ function running(yaml: string) {
     reload();
     return [...recorded.lines];
   };
-  return { ...recorded, change, folder, keys, noted };
+  return { ...recorded, change, folder, keys, rates, noted };
 }
 
 test("the log level takes effect at once, and is said once", () => {
@@ -66,6 +70,14 @@ test("keys take effect at once, unless they are about to be turned off", () => {
   expect(change(withKeys("a", "b"))).toEqual([]);
   expect(change("")).toEqual(["warn changed settings wait for the next start"]);
   expect(keys).toEqual([["a", "b"]]);
+});
+
+test("the rate of all other keys takes effect at once", () => {
+  const { change, rates } = running(withKeys("a"));
+  const rate = "  default_rate_per_second: 5\n  default_burst: 9\n";
+  expect(change(`${withKeys("a")}${rate}`)).toEqual([]);
+  expect(change(withKeys("a"))).toEqual([]);
+  expect(rates).toEqual([{ perSecond: 5, burst: 9 }, undefined]);
 });
 
 test("each is told for the audit log, with names and without values", () => {

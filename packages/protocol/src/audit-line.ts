@@ -13,6 +13,8 @@ export interface AuditEntry {
   node: string;
   /** Name of the key; `anonymous` where none was asked for; empty where it is not known. */
   who: string;
+  /** Of a key that the cluster keeps: its id, which no other has; since 0.5.0. */
+  key_id?: string;
   /** Address without its port; empty for what the process does by itself. */
   from: string;
   door: string;

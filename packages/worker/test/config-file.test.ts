@@ -22,9 +22,9 @@ function flagsOf(text: string, line = "", env: Record<string, string> = {}) {
   return flags;
 }
 
-function refusal(text: string): string {
+function refusal(text: string, env: Record<string, string> = {}): string {
   try {
-    flagsOf(text);
+    flagsOf(text, "", env);
   } catch (error) {
     if (error instanceof StartError) return `${error.status} ${error.message}`;
     throw error;
@@ -105,6 +105,17 @@ name:
     [`a: &a [x, x]\n${bomb()}`, /^78 /],
   ])("refuses %j", (text, expected) => {
     expect(refusal(text)).toMatch(expected);
+  });
+
+  test("tells all wrong values, whatever they come from, and no more than these", () => {
+    const text = "concurrency: 0\nprefetch: 1\nlog_level: loud\napi_key_file: /nowhere\n";
+    const lines = refusal(text, { TQ_GRACE_SECS: "soon" }).split("\n");
+    expect(lines).toEqual([
+      expect.stringMatching(/^78 \S+:1: concurrency: "0" is not a whole number/),
+      expect.stringMatching(/^TQ_GRACE_SECS: "soon" is not a number from/),
+      expect.stringMatching(/:3: log_level: "loud" is not one of/),
+      expect.stringMatching(/:4: api_key_file: ENOENT/),
+    ]);
   });
 
   test("one that is not there, and one that is something else", () => {

@@ -12,7 +12,9 @@ import type { AdminClient } from "../io.ts";
 import { Bench, type BenchOptions, type Figures, TYPE } from "../load/bench.ts";
 import type { Summary } from "../load/latencies.ts";
 import {
+  CHECK_MS,
   CLEAR_MS,
+  CLEAR_STALLED_MS,
   CONCURRENCY,
   COUNT,
   COUNT_MAX,
@@ -72,23 +74,23 @@ export const bench: Command = {
           "queue is deleted afterwards. Exit status 1: not every task was durable, or handled.",
       ),
   async run(context) {
-    const { io, client } = context;
+    const { io } = context;
     const interrupt = io.interrupted(["SIGINT", "SIGTERM", "SIGHUP"]);
     const timer = new AbortController();
     const options = {
       ...optionsOf(context),
       signal: AbortSignal.any([interrupt, timer.signal]),
     };
-    await refuseTaken(client, options.queue);
-    const cluster = await client.cluster();
+    const cluster = await checked(context, options.queue);
     void io.sleep(context.timeoutMs, timer.signal).then(() => timer.abort());
+    const progress = { isStalled: false };
     let figures: Figures;
     let isDeleted: boolean;
     try {
-      figures = await measured(context, options);
+      figures = await measured(context, options, progress);
     } finally {
       timer.abort();
-      isDeleted = await clearUp(context, options.queue);
+      isDeleted = await clearUp(context, options.queue, progress);
     }
     show(context, { options, cluster, figures, isDeleted });
     if (interrupt.aborted) return EXIT.temporary;
@@ -114,22 +116,62 @@ function optionsOf({ args }: Context): Asked {
   };
 }
 
+/**
+ * Whether the cluster answers, and takes from this key all that there will be to ask: the last of
+ * it needs the most, and there is nothing yet that it could delete.
+ */
+async function checked({ client, connect, dial }: Context, queue: string): Promise<ClusterJson> {
+  if (!NAME.test(queue)) throw wrong("queue", queue, "1 to 200 letters, digits and . _ : -");
+  // Answered by a broker that is alone, too; and if there is none, that is soon known.
+  const cluster = await client.cluster();
+  const hasty = connect(dial().servers, CHECK_MS);
+  try {
+    await refuseTaken(hasty, queue);
+    await unlessAbsent(hasty.queue(queue).delete());
+    return cluster;
+  } catch (error) {
+    throw error instanceof TqError ? inContext(error) : error;
+  } finally {
+    await hasty.close();
+  }
+}
+
+function inContext(error: TqError): Error {
+  if (error.code === "permission_denied") {
+    const why = "the key lacks what this verb asks for, from its tasks to deleting its queue";
+    return new CliError(EXIT.permission, `${why}: ${error.message}`, error);
+  }
+  if (error.code !== "no_leader" && error.code !== "outcome_unknown") return error;
+  const why = "the cluster decides nothing, so there is nothing to measure";
+  const fix = "does a majority of its brokers run? tq-admin cluster-status tells";
+  return new CliError(EXIT.unavailable, `${why} (${error.message}); ${fix}`, error);
+}
+
 /** What is in it would be deleted with the rest. */
 async function refuseTaken(client: AdminClient, queue: string): Promise<void> {
-  if (!NAME.test(queue)) throw wrong("queue", queue, "1 to 200 letters, digits and . _ : -");
-  try {
-    await client.queue(queue).get();
-  } catch (error) {
-    if (error instanceof TqError && error.code === "not_found") return;
-    throw error;
-  }
+  if ((await unlessAbsent(client.queue(queue).get())) === undefined) return;
   const fix = "name one that is not there yet, for it is deleted afterwards";
   throw new CliError(EXIT.usage, `--queue: there is a queue "${queue}" already; ${fix}`);
+}
+
+async function unlessAbsent<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof TqError && error.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+/** Noted here, because a run that throws may have stalled, too. */
+interface Progress {
+  isStalled: boolean;
 }
 
 async function measured(
   { io, dial }: Context,
   options: Omit<BenchOptions, "onProgress">,
+  noted: Progress,
 ): Promise<Figures> {
   const progress = new ProgressLine(io);
   const { count, submitOnly, queue } = options;
@@ -148,6 +190,7 @@ async function measured(
       worker = await startOwnWorker({ ...dial(), ...how });
     }
     const figures = await run.run();
+    noted.isStalled = run.isStalled;
     if (run.isStalled) {
       const what = `nothing was answered or handled for ${STALL_MS / 1_000} s; given up`;
       progress.clear();
@@ -163,10 +206,14 @@ async function measured(
 }
 
 /** False, and said so, when it could not be done: what was measured is worth no less. */
-async function clearUp({ connect, dial, io }: Context, queue: string): Promise<boolean> {
+async function clearUp(
+  { connect, dial, io }: Context,
+  queue: string,
+  { isStalled }: Progress,
+): Promise<boolean> {
   const progress = new ProgressLine(io);
   // A cluster that has gone is not waited for as long as the bench may take.
-  const client = connect(dial().servers, CLEAR_MS);
+  const client = connect(dial().servers, isStalled ? CLEAR_STALLED_MS : CLEAR_MS);
   try {
     // It comes to be with its first task; without one there is nothing to be permitted either.
     await client.queue(queue).get();

@@ -108,7 +108,8 @@ export class Bench {
       onProgress(this.#durable.count, this.#handled.count);
       await this.#io.sleep(LOOK_MS, this.#over.signal);
     }
-    await answered;
+    // Of what a stalled cluster has not answered it answers nothing soon.
+    if (!this.#isStalled) await answered;
     if (this.#refusal !== undefined) throw this.#refusal;
     return this.#figures();
   }

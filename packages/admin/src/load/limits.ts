@@ -17,12 +17,16 @@ export const RATE_MAX = 1_000_000;
 
 /** The whole of it, but for the clearing up. */
 export const TIMEOUT_MS = 10 * 60_000;
+/** One request before the first task: a cluster that has a leader answers at once. */
+export const CHECK_MS = 8_000;
 /** One request of the clearing up. */
 export const CLEAR_MS = 30_000;
+/** The same when the cluster had stopped answering: more waiting would tell no more. */
+export const CLEAR_STALLED_MS = 5_000;
 /** One submit. */
-export const SUBMIT_MS = 30_000;
+export const SUBMIT_MS = 15_000;
 /** Without an answer and without a task handled; any election is over much sooner. */
-export const STALL_MS = 30_000;
+export const STALL_MS = 15_000;
 /** Until a broker has taken the worker in. */
 export const WORKER_MS = 15_000;
 /** Of the worker in this program. */

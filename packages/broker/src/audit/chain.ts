@@ -29,12 +29,14 @@ export interface Content extends Omit<Deed, "door"> {
 /** The text of the line after `last`, without its end, and what it is to the one after it. */
 export function follow(last: Link, content: Content): { readonly text: string; readonly at: Link } {
   const seq = last.seq + 1;
-  const { time, node, who, from, door, verb, target, detail, outcome, index, count } = content;
+  const { time, node, who, keyId, from, door, verb, target, detail, outcome, index, count } =
+    content;
   const entry: AuditEntry = {
     seq,
     time,
     node,
     who: clip(who),
+    ...(keyId === undefined ? {} : { key_id: keyId }),
     from: clip(from),
     door,
     verb: clip(verb),

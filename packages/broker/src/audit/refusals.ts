@@ -19,8 +19,8 @@ export class Refusals {
   }
 
   add(deed: Deed): void {
-    const { from, door, who, verb, outcome } = deed;
-    const key = [from, door, who, verb, outcome].join(" ");
+    const { from, door, who, keyId, verb, outcome } = deed;
+    const key = [from, door, who, keyId, verb, outcome].join(" ");
     const line = this.#lines.get(key);
     if (line !== undefined) line.count++;
     else if (this.#lines.size < REFUSAL_LINES_MAX) this.#lines.set(key, { deed, count: 1 });

@@ -12,12 +12,13 @@ import {
   type Caller,
   identifyBySignature,
   OPEN_ACCESS,
+  type OtherKey,
   type SignedRequest,
 } from "../operations/access.ts";
 import { isInForce } from "../operations/access-keys.ts";
 import type { Broker } from "../operations/broker.ts";
 import { parseKeyText, verifierOf } from "../operations/key-text.ts";
-import type { Verb } from "../operations/permissions.ts";
+import { OPERATORS, PERMISSION_OF, type Verb } from "../operations/permissions.ts";
 import { Failures } from "./failures.ts";
 import { demandPermission } from "./key-caller.ts";
 import { LOOKS_MAX } from "./limits.ts";
@@ -65,7 +66,7 @@ export class ClusterKeys implements Access {
     const record = this.#records.accessKey(id) ?? (await this.#lookAgain(id, address));
     const isRight = timingSafeEqual(verifierOf(secret), record?.verifier ?? NOBODY);
     if (record === undefined || !isRight) throw this.#wrong(address);
-    const caller = new ClusterKeyCaller(id, record.name, this.#records);
+    const caller = new ClusterKeyCaller({ id, name: record.name }, this.#records, this.#others);
     caller.demandKey();
     return caller;
   }
@@ -113,13 +114,15 @@ export class ClusterKeys implements Access {
 
 class ClusterKeyCaller implements Caller {
   readonly name: string;
-  readonly #id: string;
+  readonly keyId: string;
   readonly #records: Records;
+  readonly #rates: Pick<Access, "spendOfOther">;
 
-  constructor(id: string, name: string, records: Records) {
-    this.#id = id;
+  constructor({ id, name }: OtherKey, records: Records, rates: Pick<Access, "spendOfOther">) {
+    this.keyId = id;
     this.name = name;
     this.#records = records;
+    this.#rates = rates;
   }
 
   demand(verb: Verb): void {
@@ -127,12 +130,19 @@ class ClusterKeyCaller implements Caller {
     demandPermission(verb, name, permissions);
   }
 
-  /** Rates are a setting of each broker, for the keys in its file. */
-  spend(): void {}
+  /** Who was revoked elsewhere must not go on administering by way of a node that lags. */
+  confirm(verb: Verb): Promise<void> | undefined {
+    if (!OPERATORS.has(PERMISSION_OF[verb])) return undefined;
+    return this.#records.readBarrier("linearizable").then(() => this.demand(verb));
+  }
+
+  spend(count: number, paid = 0): void {
+    this.#rates.spendOfOther?.({ id: this.keyId, name: this.name }, count, paid);
+  }
 
   /** Throws `unauthenticated` when it has ended. */
   demandKey(): AccessKey {
-    const record = this.#records.accessKey(this.#id);
+    const record = this.#records.accessKey(this.keyId);
     if (record !== undefined && isInForce(record, this.#records.clock())) return record;
     const how = record === undefined || record.revoked ? "was revoked" : "has expired";
     throw new TqError("unauthenticated", `the key "${this.name}" ${how}`);

@@ -6,9 +6,9 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { KEY_BYTES_MAX, TqError } from "task-queue-protocol";
-import type { ApiKey } from "../config/api-keys.ts";
+import type { KeySettings } from "../config/api-keys.ts";
 import { Throttle } from "../observe/throttle.ts";
-import type { Access, Caller, SignedRequest } from "../operations/access.ts";
+import type { Access, Caller, OtherKey, SignedRequest } from "../operations/access.ts";
 import { groupOf } from "../operations/address-group.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { Failures } from "./failures.ts";
@@ -19,8 +19,7 @@ import { KeyThread } from "./key-thread.ts";
 import { FRESH_MS, SIGNING_WINDOW_MS, WRONG_MAX, WRONG_MS } from "./limits.ts";
 import { Signatures } from "./signatures.ts";
 
-export interface KeyAccessOptions {
-  readonly keys: readonly ApiKey[];
+export interface KeyAccessOptions extends KeySettings {
   readonly log: { warn(fields: object, message: string): void };
   /** Milliseconds of a monotonic clock. */
   readonly now?: () => number;
@@ -50,6 +49,7 @@ export class KeyAccess implements Access {
   readonly #throttle: Throttle;
   readonly #failures: Failures;
   readonly #rates: KeyRates;
+  #defaultRate: KeySettings["defaultRate"];
   /** Of this process alone, so that what it remembers is of use nowhere else. */
   readonly #secret = randomBytes(32);
   /** By their digests; at most one for each key that there is, and none of others. */
@@ -59,7 +59,14 @@ export class KeyAccess implements Access {
   readonly #underWay = new Map<string, Promise<Caller>>();
 
   constructor(options: KeyAccessOptions) {
-    const { keys, log, thread, now = () => performance.now(), wallNow = Date.now } = options;
+    const {
+      keys,
+      defaultRate,
+      log,
+      thread,
+      now = () => performance.now(),
+      wallNow = Date.now,
+    } = options;
     const { required, windowMs } = options.signing ?? UNSIGNED;
     this.isSigningRequired = required;
     this.#signatures = new Signatures({ keys, windowMs, now: wallNow });
@@ -71,7 +78,7 @@ export class KeyAccess implements Access {
     this.#throttle = new Throttle(now);
     this.#failures = new Failures(now);
     this.#rates = new KeyRates(now);
-    this.replace(keys);
+    this.replace({ keys, defaultRate });
   }
 
   get rateLimited(): ReadonlyMap<string, number> {
@@ -79,7 +86,8 @@ export class KeyAccess implements Access {
   }
 
   /** From now on these keys are the ones, for open connections too. */
-  replace(keys: readonly ApiKey[]): void {
+  replace({ keys, defaultRate }: KeySettings): void {
+    this.#defaultRate = defaultRate;
     const before = this.#callers;
     this.#callers = new Map(
       keys.map((key) => {
@@ -114,6 +122,12 @@ export class KeyAccess implements Access {
     });
     this.#underWay.set(digest, checking);
     return checking;
+  }
+
+  spendOfOther({ id, name }: OtherKey, count: number, paid = 0): void {
+    const rate = this.#defaultRate;
+    // No name of a key has a colon: an id is never taken for one.
+    if (rate !== undefined) this.#rates.spend(name, rate, count - paid, paid, `:${id}`);
   }
 
   identifySigned(request: SignedRequest, address: string): Caller {

@@ -1,5 +1,5 @@
 /**
- * How much each key may ask of this broker: a bucket of tokens for each name, which fills at the
+ * How much each key may ask of this broker: a bucket of tokens for each key, which fills at the
  * key's rate. Whatever is asked is taken as soon as there is one whole token, and what it costs
  * beyond that is owed: so a batch that is larger than the bucket comes through, and delays what
  * comes after it. Nothing here knows whose keys these are or which door they came through.
@@ -40,25 +40,29 @@ export class KeyRates {
     return this.#limited;
   }
 
-  /** Throws `RateLimited`, and then takes nothing. `paid`: taken for the same request before. */
-  spend(name: string, { perSecond, burst }: Rate, count: number, paid = 0): void {
-    const bucket = this.#filled(name, perSecond, burst);
+  /**
+   * Throws `RateLimited`, and then takes nothing. `paid`: taken for the same request before.
+   * `owner`: whose bucket it is, where another key may have the same name.
+   */
+  spend(name: string, rate: Rate, count: number, paid = 0, owner = name): void {
+    const { perSecond, burst } = rate;
+    const bucket = this.#filled(owner, perSecond, burst);
     if (bucket.tokens + paid < 1 - ROUNDING) {
       this.#note(name);
       const waitMs = Math.ceil(((1 - bucket.tokens) / perSecond) * 1_000);
-      const rate = `the key "${name}" may ask for ${perSecond} a second of this broker`;
-      throw new RateLimited(`${rate}, and has had them; wait ${waitMs} ms`, waitMs);
+      const may = `the key "${name}" may ask for ${perSecond} a second of this broker`;
+      throw new RateLimited(`${may}, and has had them; wait ${waitMs} ms`, waitMs);
     }
     // More than a batch may have is refused for that, and must not be owed for hours.
     bucket.tokens -= Math.min(count, BATCH_TASKS_MAX);
   }
 
-  #filled(name: string, perSecond: number, burst: number): Bucket {
+  #filled(owner: string, perSecond: number, burst: number): Bucket {
     const now = this.#now();
-    let bucket = this.#buckets.get(name);
+    let bucket = this.#buckets.get(owner);
     if (bucket === undefined) {
       bucket = { tokens: burst, filledAt: now };
-      this.#buckets.set(name, bucket);
+      this.#buckets.set(owner, bucket);
       return bucket;
     }
     const since = (now - bucket.filledAt) / 1_000;

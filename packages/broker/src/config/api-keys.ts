@@ -7,7 +7,7 @@ import { didYouMean } from "task-queue-protocol";
 import { API_KEYS_MAX } from "../operations/limits.ts";
 import { PERMISSIONS, type Permission } from "../operations/permissions.ts";
 import { type Kind, NotAllowed } from "./kinds.ts";
-import { readRate } from "./rate.ts";
+import { type Rate, readRate } from "./rate.ts";
 
 export interface ApiKey {
   /** For the log and for refusals; `key-2` for the second one if it has no other. */
@@ -20,7 +20,14 @@ export interface ApiKey {
   /** Whoever has it may sign requests with it. */
   readonly signingSecret?: KeyObject | undefined;
   /** Undefined: as much as it likes. */
-  readonly rate?: { readonly perSecond: number; readonly burst: number } | undefined;
+  readonly rate?: Rate | undefined;
+}
+
+/** Whom a broker lets in by its file, and how much it lets others ask for. */
+export interface KeySettings {
+  readonly keys: readonly ApiKey[];
+  /** Of keys that the file does not name. Undefined: as much as they like. */
+  readonly defaultRate?: Rate | undefined;
 }
 
 /** One check of a key may cost as much as all hashes together: a cost of 12 takes 0.2 s. */

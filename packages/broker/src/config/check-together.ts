@@ -74,6 +74,10 @@ function checkSecurity(settings: Settings, collector: Collector): void {
     const lack = auth.enabled ? "no key of auth.api_keys has a" : "auth.enabled is false; set a";
     complain(collector, "auth.signing_required", `nobody could sign: ${lack} signing_secret_file`);
   }
+  if (auth.default_burst !== undefined && auth.default_rate_per_second === undefined) {
+    const text = "it belongs to auth.default_rate_per_second, which is not set";
+    complain(collector, "auth.default_burst", text);
+  }
   if (!security.require) return;
   for (const { name, key, host, lacks } of openListeners(settings)) {
     const text = `${name} would listen on ${host} without ${lacks}, and security.require is true`;

@@ -3,7 +3,7 @@
  * `loadConfig` alone, so whoever holds one may rely on every check having passed.
  */
 import type { RetryPolicy } from "../queue/index.ts";
-import type { ApiKey } from "./api-keys.ts";
+import type { ApiKey, KeySettings } from "./api-keys.ts";
 
 export interface Config {
   /** The file that was read; undefined = none. */
@@ -66,6 +66,8 @@ export interface Config {
     /** Does every door ask for a key? */
     readonly enabled: boolean;
     readonly keys: readonly ApiKey[];
+    /** Of keys that the cluster keeps; those of `keys` without one of their own have it too. */
+    readonly defaultRate: KeySettings["defaultRate"];
     /** Of requests to REST. */
     readonly signing: { readonly required: boolean; readonly windowMs: number };
   };

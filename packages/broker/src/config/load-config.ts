@@ -16,6 +16,7 @@ import { ConfigError } from "./config-error.ts";
 import { type Flags, parseFlags, readFlags } from "./flags.ts";
 import { isClustered } from "./is-clustered.ts";
 import { type OpenListener, openListeners } from "./open-listeners.ts";
+import { burstOf } from "./rate.ts";
 import { readEnvironment } from "./read-environment.ts";
 import { readConfigFile } from "./read-file.ts";
 import { KEYS, type Settings } from "./schema.ts";
@@ -159,7 +160,11 @@ function busTlsFiles(raft: Settings["raft"]): BusTlsFiles | undefined {
 
 function authOf({ auth }: Settings): Config["auth"] {
   const signing = { required: auth.signing_required, windowMs: auth.signing_window_secs };
-  return { enabled: auth.enabled, keys: auth.api_keys, signing };
+  const { enabled, api_keys: given, default_rate_per_second: perSecond, default_burst } = auth;
+  const burst = default_burst ?? burstOf(perSecond ?? 0);
+  const defaultRate = perSecond === undefined ? undefined : { perSecond, burst };
+  const keys = given.map((each) => ({ ...each, rate: each.rate ?? defaultRate }));
+  return { enabled, keys, defaultRate, signing };
 }
 
 function backupOf({ backup }: Settings): Config["backup"] {

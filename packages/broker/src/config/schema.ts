@@ -7,6 +7,7 @@
 import { type ApiKey, apiKeys } from "./api-keys.ts";
 import { type Derived, derived, type Fixed, type Key, key } from "./key.ts";
 import { decimal, duration, flag, integer, list, oneOf, share, size, text } from "./kinds.ts";
+import { PER_SECOND_MIN, RATE_MAX } from "./rate.ts";
 import { type TypePolicies, typePolicies } from "./type-policies.ts";
 
 const DAY_MS = 86_400_000;
@@ -197,6 +198,18 @@ export const SCHEMA = {
         "broker; burst (default: those of one second) is how many at once. Too low: refusals " +
         "in an ordinary peak. Too high: one application takes what all of them need. " +
         "signing_secret_file is what the key's holder may sign requests with.",
+    ),
+    default_rate_per_second: derived(
+      decimal({ min: PER_SECOND_MIN, max: RATE_MAX }),
+      "How many requests, and tasks of batches, every other key may send to this broker: those " +
+        "of api_keys without a rate_per_second, and each that the cluster keeps; default: no " +
+        "limit. Too low: refusals in an ordinary peak. Too high: one application takes what all " +
+        "of them need.",
+    ),
+    default_burst: derived(
+      integer({ min: 1, max: RATE_MAX }),
+      "How many of these at once after a pause; default: those of one second. Too low: batches " +
+        "and peaks are refused. Too high: an application that runs wild is held back late.",
     ),
     signing_required: key(
       flag(),

@@ -1,6 +1,6 @@
 /** The calls with one answer. Each translates and nothing else; the operations do the rest. */
 import * as grpc from "@grpc/grpc-js";
-import type { Caller } from "../operations/access.ts";
+import { type Caller, confirmed } from "../operations/access.ts";
 import { audited, NO_AUDIT, type Request } from "../operations/audit.ts";
 import { clusterStatus } from "../operations/cluster.ts";
 import { listTasks } from "../operations/list.ts";
@@ -112,7 +112,9 @@ function unary<Q>(
       const { caller } = visitOf(call);
       const open: Surroundings["whileOpen"] = (wait) => whileOpen(call, closing, wait);
       const act = () => run(call.request, { minIndex, caller, whileOpen: open });
-      const { value, index } = await audited(audit, askedBy(call), act);
+      const asked = askedBy(call);
+      const confirming = () => confirmed(caller, asked.verb, act);
+      const { value, index } = await audited(audit, asked, confirming);
       const trailers = new grpc.Metadata();
       trailers.set(APPLIED_INDEX, String(index));
       callback(null, value, trailers);

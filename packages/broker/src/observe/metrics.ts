@@ -12,10 +12,11 @@ import { LeadershipWatch } from "./leadership-watch.ts";
 import { type FiguredBroker, queueFigures } from "./queue-figures.ts";
 import { type StorageMeter, storageFigures } from "./storage-figures.ts";
 import { TaskFigures } from "./task-figures.ts";
+import { TotalFigures, type TotalledBroker } from "./total-figures.ts";
 
 export interface MetricsOptions {
   readonly status: () => NodeStatus;
-  readonly broker: FiguredBroker & Pick<Broker, "feed">;
+  readonly broker: FiguredBroker & TotalledBroker & Pick<Broker, "feed">;
   readonly snapshots: () => SnapshotFigures;
   /** How often this node found that a member's state, or its own, differs from the leader's. */
   readonly divergences: () => number;
@@ -132,11 +133,14 @@ export function createMetrics(options: MetricsOptions): BrokerMetrics {
   ];
   const leaderCollectors = [memberFigures(cluster), queueFigures(cluster, broker)];
   const tasks = new TaskFigures(cluster, broker);
+  const totals = new TotalFigures(broker);
   const api = new ApiFigures(node);
   const look = () => {
     watch.see(status());
     tasks.see();
+    totals.look();
   };
+  totals.look();
   const timer = setInterval(look, LOOK_MS);
   timer.unref();
   return {
@@ -145,10 +149,11 @@ export function createMetrics(options: MetricsOptions): BrokerMetrics {
       const now = status();
       watch.see(now);
       for (const collect of collectors) collect(now);
-      if (now.role !== "leader") return node.metrics();
+      const own = (await node.metrics()) + (await totals.render());
+      if (now.role !== "leader") return own;
       for (const collect of leaderCollectors) collect(now);
       const runs = tasks.collect();
-      return (await node.metrics()) + (await cluster.metrics()) + runs;
+      return own + (await cluster.metrics()) + runs;
     },
     countRequest: (request) => api.count(request),
     close: () => clearInterval(timer),

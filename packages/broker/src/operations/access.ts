@@ -6,8 +6,16 @@ import type { Verb } from "./permissions.ts";
 export interface Caller {
   /** Name of the key; "anonymous" where none was asked for. */
   readonly name: string;
+  /** Of a key that the cluster keeps: two may have the same name. */
+  readonly keyId?: string | undefined;
   /** Throws `TqError` with `permission_denied` unless this caller may do it. */
   demand(verb: Verb): void;
+  /**
+   * To be awaited after `demand`, before an operator's verb is performed: whether the caller may do
+   * it by all that the cluster knows by now, of which this node may lack the last. Rejects as
+   * `demand` throws, and with `TqError` when it cannot be told. Undefined: `demand` has said all.
+   */
+  confirm?(verb: Verb): Promise<void> | undefined;
   /**
    * Counts what is asked against the rate of this caller: 1 for a request, or one for each of its
    * tasks; `paid` of these were counted before. Throws `RateLimited` when it is too much for now.
@@ -31,8 +39,16 @@ export interface Access {
   identifySigned?(request: SignedRequest, address: string): Caller;
   /** REST takes no key, but only what is signed. */
   readonly isSigningRequired?: boolean | undefined;
+  /** As `spend` of a caller, for a key that has no rate of its own. Without it there is no rate. */
+  spendOfOther?(key: OtherKey, count: number, paid?: number): void;
   /** How often each key has asked too much, by name; a bounded number of names. */
   readonly rateLimited?: ReadonlyMap<string, number> | undefined;
+}
+
+/** One that is not among those of the configuration. */
+export interface OtherKey {
+  readonly id: string;
+  readonly name: string;
 }
 
 /** Of HTTP, whose sender proves to have a key's secret instead of showing a key. */
@@ -50,6 +66,11 @@ export interface SignedRequest {
 
 /** Who is not asked for a key may do everything. */
 export const ANYBODY: Caller = { name: "anonymous", demand() {}, spend() {} };
+
+/** Does it once it is certain that the caller may; at once where that takes no look elsewhere. */
+export function confirmed<T>(caller: Caller, verb: Verb, act: () => Promise<T>): Promise<T> {
+  return caller.confirm?.(verb)?.then(act) ?? act();
+}
 
 /** Where `auth.enabled` is false. */
 export const OPEN_ACCESS: Access = {

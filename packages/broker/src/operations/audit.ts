@@ -14,6 +14,8 @@ export type AuditDoor = "rest" | "grpc" | "worker" | "metrics" | "process";
 export interface Deed {
   /** See `AuditEntry`, as for all of these. */
   readonly who: string;
+  /** Of a key that the cluster keeps. */
+  readonly keyId?: string | undefined;
   readonly from: string;
   readonly door: AuditDoor;
   readonly verb: string;
@@ -60,6 +62,8 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "permission_denied",
   "rate_limited",
 ]);
+/** What has ended between the question and the deed is noted as a refusal where that is found. */
+export const WITHDRAWN: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied"]);
 /** Parameters that name what an action is about. */
 const TARGETS = ["id", "name", "peer", "to"] as const;
 const MEMBER_VERBS: ReadonlySet<string> = new Set(["promote_member", "remove_member"]);
@@ -96,7 +100,8 @@ export async function audited<T>(
     await audit.action(deedOf(request, "ok", answer));
     return answer;
   } catch (error) {
-    await audit.action(deedOf(request, error instanceof TqError ? error.code : "internal"));
+    const outcome = error instanceof TqError ? error.code : "internal";
+    if (!WITHDRAWN.has(outcome)) await audit.action(deedOf(request, outcome));
     throw error;
   }
 }
@@ -108,7 +113,8 @@ function deedOf(request: Request, outcome: string, answer?: Answer<unknown>): De
   // A key's name says less than its id, and stands among the details.
   const target = (verb === CREATE_KEY ? (made ?? named) : (named ?? made)) ?? "";
   const detail = detailOf(verb, params);
-  return { who: caller.name, from, door, verb, target, detail, outcome, index: answer?.index };
+  const { name: who, keyId } = caller;
+  return { who, keyId, from, door, verb, target, detail, outcome, index: answer?.index };
 }
 
 /** The name or id in it; undefined: there is none. */
@@ -153,12 +159,13 @@ function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
 export function auditedAccess(access: Access, audit: Audit, door: AuditDoor): Access {
   // It refuses nobody, and the doors know it by what it is.
   if (access === OPEN_ACCESS || audit === NO_AUDIT) return access;
-  const note = (error: unknown, from: string, who: string, verb: string): void => {
+  const note = (error: unknown, from: string, of: Holder, verb: string): void => {
     if (!(error instanceof TqError && REFUSALS.has(error.code))) return;
-    audit.refusal({ who, from, door, verb, target: "", outcome: error.code });
+    const { name: who, keyId } = of;
+    audit.refusal({ who, keyId, from, door, verb, target: "", outcome: error.code });
   };
   const noted = (caller: Caller, address: string): Caller => {
-    return new NotedCaller(caller, (error, verb) => note(error, address, caller.name, verb));
+    return new NotedCaller(caller, (error, verb) => note(error, address, caller, verb));
   };
   return {
     isSigningRequired: access.isSigningRequired,
@@ -166,7 +173,7 @@ export function auditedAccess(access: Access, audit: Audit, door: AuditDoor): Ac
       try {
         return noted(await access.identify(key, address), address);
       } catch (error) {
-        note(error, address, "", "");
+        note(error, address, NOBODY, "");
         throw error;
       }
     },
@@ -174,13 +181,17 @@ export function auditedAccess(access: Access, audit: Audit, door: AuditDoor): Ac
       try {
         return noted(identifyBySignature(access, request, address), address);
       } catch (error) {
-        note(error, address, "", "");
+        note(error, address, NOBODY, "");
         throw error;
       }
     },
-    refused: (error, address) => note(error, address, "", ""),
+    refused: (error, address) => note(error, address, NOBODY, ""),
   };
 }
+
+type Holder = Pick<Caller, "name" | "keyId">;
+
+const NOBODY: Holder = { name: "" };
 
 class NotedCaller implements Caller {
   readonly #caller: Caller;
@@ -202,6 +213,17 @@ class NotedCaller implements Caller {
       this.#onRefused(error, verb);
       throw error;
     }
+  }
+
+  get keyId(): string | undefined {
+    return this.#caller.keyId;
+  }
+
+  confirm(verb: Verb): Promise<void> | undefined {
+    return this.#caller.confirm?.(verb)?.catch((error) => {
+      this.#onRefused(error, verb);
+      throw error;
+    });
   }
 
   spend(count: number, paid?: number): void {

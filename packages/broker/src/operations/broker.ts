@@ -18,6 +18,7 @@ import type {
   TaskState,
   TaskView,
   Token,
+  Totals,
 } from "../queue/index.ts";
 import type { Outcome, VersionRange } from "../replica/index.ts";
 import type { TaskFilter } from "./task-filter.ts";
@@ -120,6 +121,8 @@ export interface Broker {
   accessKey(id: string): AccessKey | undefined;
   sessions(): readonly SessionView[];
   counts(): Readonly<Record<TaskState, number>>;
+  /** As far as this node has applied. */
+  totals(): Totals;
   /** Cluster time now, as this node knows it. */
   clock(): number;
   /**

@@ -3,7 +3,7 @@
  * that a verb of the protocol that nothing answers does not compile.
  */
 import { CALL_VERBS, type Calls, type CallVerb, didYouMean, TqError } from "task-queue-protocol";
-import type { Caller } from "./access.ts";
+import { type Caller, confirmed } from "./access.ts";
 import { createKey, listKeys, revokeKey } from "./access-keys.ts";
 import { type Audit, audited, NO_AUDIT } from "./audit.ts";
 import type { Broker } from "./broker.ts";
@@ -242,10 +242,10 @@ export async function answerCall(
   caller.spend(asked === "submit_all" ? tasksIn(fields) : 1);
   caller.demand(asked);
   const request = { caller, from, door: "worker", verb: asked, params } as const;
-  const act = (): Promise<Answer<Calls[CallVerb]["answer"]>> => {
+  const answer = (): Promise<Answer<Calls[CallVerb]["answer"]>> => {
     return VERBS[known](broker, fields, context);
   };
-  return audited(audit, request, act);
+  return audited(audit, request, () => confirmed(caller, asked, answer));
 }
 
 function tasksIn(fields: Fields): number {

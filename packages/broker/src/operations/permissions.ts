@@ -16,6 +16,9 @@ type OtherVerb =
   | "delete_many"
   | "cancel_many";
 
+/** Whoever has these works on the cluster, and not with it. */
+export const OPERATORS: ReadonlySet<Permission> = new Set(["admin", "admin:dlq"]);
+
 export type Verb = Exclude<CallVerb, "start_job"> | OtherVerb;
 
 export const PERMISSION_OF: Readonly<Record<Verb, Permission>> = {

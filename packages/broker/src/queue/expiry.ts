@@ -30,6 +30,13 @@ export function nextExpiry({ expiries, table }: QueueState): ClusterTime {
   return expiries.top === NONE ? Number.POSITIVE_INFINITY : table.expiresAt[expiries.top]!;
 }
 
+/** The same, or when the next task is due, whichever comes first. */
+export function nextTimer(s: QueueState): ClusterTime {
+  const { timers, table } = s;
+  const expiry = nextExpiry(s);
+  return timers.top === NONE ? expiry : Math.min(expiry, table.timerAt[timers.top]!);
+}
+
 /** The instant from which on a new task is not to begin; 0 = never. */
 export function expiryOf(
   s: QueueState,

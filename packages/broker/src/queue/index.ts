@@ -121,4 +121,5 @@ export type {
   QueueView,
   SessionView,
   StateCounts,
+  Totals,
 } from "./view.ts";

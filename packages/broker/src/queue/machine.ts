@@ -15,7 +15,7 @@ import type { Batch, Command } from "./command.ts";
 import { applyCommand } from "./commands/registry.ts";
 import { deliver, deliverFrom } from "./deliver.ts";
 import type { QueueEvent } from "./event.ts";
-import { nextExpiry } from "./expiry.ts";
+import { nextTimer } from "./expiry.ts";
 import type { FeedReader } from "./feed.ts";
 import { beginFlush, dirtyCount, flushed } from "./flush.ts";
 import { graphNode } from "./graph.ts";
@@ -38,7 +38,7 @@ import { NONE } from "./live-table.ts";
 import { Loader } from "./load.ts";
 import { type LogPage, readLogLines } from "./notes.ts";
 import { couldHave, countReady } from "./offers.ts";
-import { viewCounts, viewLeases, viewQueue, viewSession } from "./overview.ts";
+import { viewCounts, viewLeases, viewQueue, viewSession, viewTotals } from "./overview.ts";
 import type { Flush, RecordReader, RecordWrite } from "./records.ts";
 import type { Reply } from "./reply.ts";
 import { replyNumber } from "./reply-number.ts";
@@ -58,6 +58,7 @@ import type {
   QueueView,
   SessionView,
   StateCounts,
+  Totals,
 } from "./view.ts";
 
 export class QueueMachine {
@@ -139,7 +140,7 @@ export class QueueMachine {
 
   /** When `dueCommands` will next have something to say; Infinity = never as things stand. */
   nextDeadline(): ClusterTime {
-    return Math.min(this.#nextTimer(), this.#s.sessions.earliestDeadline);
+    return Math.min(nextTimer(this.#s), this.#s.sessions.earliestDeadline);
   }
 
   /**
@@ -149,7 +150,7 @@ export class QueueMachine {
   dueCommands(now: ClusterTime): Command[] {
     const s = this.#s;
     const commands: Command[] = [];
-    if (this.#nextTimer() <= now) commands.push({ type: "wake", max: WAKE_MAX });
+    if (nextTimer(this.#s) <= now) commands.push({ type: "wake", max: WAKE_MAX });
     if (s.sessions.earliestDeadline > now) return commands;
     for (const { record } of s.sessions.byId.values()) {
       if (record.lapsed || record.deadline > now) continue;
@@ -286,6 +287,11 @@ export class QueueMachine {
     return viewCounts(this.#s.counts);
   }
 
+  /** See `Totals`. */
+  totals(): Totals {
+    return viewTotals(this.#s);
+  }
+
   /** What the worker needs, or the key to read it with; undefined = the lease is over. */
   delivery(slot: number, token: Token): Delivery | ColdDelivery | undefined {
     return deliver(this.#s, slot, token);
@@ -383,12 +389,6 @@ export class QueueMachine {
     s.applied = index;
     s.feed.entry(index);
     s.hash.number(index);
-  }
-
-  #nextTimer(): ClusterTime {
-    const { timers, table } = this.#s;
-    const expiry = nextExpiry(this.#s);
-    return timers.top === NONE ? expiry : Math.min(expiry, table.timerAt[timers.top]!);
   }
 
   #openSession(id: string): Session | undefined {

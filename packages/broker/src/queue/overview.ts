@@ -8,7 +8,7 @@ import type { QueueState } from "./state.ts";
 import type { ClusterTime, TaskState } from "./task.ts";
 import { PRIORITIES, TASK_STATES } from "./task.ts";
 import { leaseDeadline } from "./task-view.ts";
-import type { LeaseView, QueueView, SessionView, StateCounts } from "./view.ts";
+import type { LeaseView, QueueView, SessionView, StateCounts, Totals } from "./view.ts";
 
 export function viewCounts(counts: Float64Array): StateCounts {
   const view: Partial<Record<TaskState, number>> = {};
@@ -28,6 +28,11 @@ export function viewQueue(s: QueueState, queue: Queue): QueueView {
     running: queue.running,
     finishedBytes: queue.finishedBytes,
   };
+}
+
+export function viewTotals({ nextOrder, nextToken, table }: QueueState): Totals {
+  const entered = nextOrder - 1;
+  return { entered, ended: entered - table.size, runs: nextToken - 1 };
 }
 
 export function viewSession({ record, leaseCount }: Session): SessionView {

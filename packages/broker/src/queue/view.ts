@@ -17,6 +17,16 @@ import type {
 /** How many tasks are in each state. */
 export type StateCounts = Readonly<Record<TaskState, number>>;
 
+/** Since the cluster began, as the state itself counts: every node has the same after an entry. */
+export interface Totals {
+  /** Tasks that were made, or started again by hand. */
+  readonly entered: number;
+  /** Of these, those that are live no more. */
+  readonly ended: number;
+  /** Runs that were given to workers. In a restored cluster the number begins higher. */
+  readonly runs: number;
+}
+
 export interface QueueView {
   readonly name: string;
   readonly counts: StateCounts;

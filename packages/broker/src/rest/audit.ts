@@ -3,7 +3,14 @@
  * refused for who asked are noted where that is found.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type Audit, type Deed, detailOf, isAudited, targetOf } from "../operations/audit.ts";
+import {
+  type Audit,
+  type Deed,
+  detailOf,
+  isAudited,
+  targetOf,
+  WITHDRAWN,
+} from "../operations/audit.ts";
 import { APPLIED_INDEX, addressOf } from "./request-parts.ts";
 
 declare module "fastify" {
@@ -12,8 +19,6 @@ declare module "fastify" {
     refusedWith: string | undefined;
   }
 }
-
-const WITHDRAWN: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied"]);
 
 /** To be called before any other hook sees the answer: they add an index where there is none. */
 export function auditRequests(app: FastifyInstance, audit: Audit): void {
@@ -36,6 +41,7 @@ function deedOf(request: FastifyRequest, reply: FastifyReply): Deed | undefined 
   const details = [wayOf(request), detailOf(verb, body)];
   return {
     who: caller.name,
+    keyId: caller.keyId,
     from: addressOf(request),
     door: "rest",
     verb,

@@ -52,6 +52,7 @@ export function authenticate(app: FastifyInstance, access: Access): void {
     if (typeof verb === "function") permit(request, [verb(request)]);
     // The body may have taken its time, and the key have ended meanwhile.
     else if (request.permitted !== undefined) permit(request, request.permitted);
+    for (const each of request.permitted ?? []) await request.caller!.confirm?.(each);
   });
 }
 

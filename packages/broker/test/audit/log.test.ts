@@ -147,6 +147,25 @@ test("refusals are one line for each address and code, with their number", async
   ]);
 });
 
+test("a key that the cluster keeps is told from others of its name, and old lines stay right", async () => {
+  const place = await Place.make();
+  const log = await place.open();
+  await log.action(deed("before"));
+  const [keyId, otherId] = ["1".repeat(32), "2".repeat(32)];
+  await log.action(deed("t", { keyId }));
+  for (const each of [keyId, otherId, keyId]) log.refusal(deed("", { keyId: each }));
+  await log.close();
+  expect(place.lines.map(({ who, key_id, count }) => [who, key_id, count])).toEqual([
+    ["ops", undefined, undefined],
+    ["ops", keyId, undefined],
+    ["ops", keyId, 2],
+    ["ops", otherId, 1],
+  ]);
+  expect(place.lines[0]).not.toHaveProperty("key_id");
+  expect(place.check()).toMatchObject({ lines: 4, fault: undefined });
+  expect(checked(place.text.replace(otherId, keyId)).fault).toContain("something else than was");
+});
+
 test("a flood from many addresses is a few lines and a number", async () => {
   const place = await Place.make();
   const log = await place.open();

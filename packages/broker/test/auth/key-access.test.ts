@@ -163,7 +163,7 @@ describe("other keys from now on", () => {
     const ring = new Ring();
     const reader = await ring.access.identify("read_tasks", "10.0.0.1");
     const admin = await ring.access.identify("admin", "10.0.0.1");
-    ring.access.replace([named("read_tasks", ["submit_tasks"])]);
+    ring.access.replace({ keys: [named("read_tasks", ["submit_tasks"])] });
     expect(() => reader.demand("submit")).not.toThrow();
     expect(() => reader.demand("list")).toThrow("list needs the permission read_tasks");
     expect(() => admin.demand("list")).toThrow('the key "admin" is not one of this broker\'s any');
@@ -174,7 +174,7 @@ describe("other keys from now on", () => {
   test("let in who was refused a moment ago", async () => {
     const ring = new Ring();
     expect(await ring.ask("new")).toBe("unauthenticated");
-    ring.access.replace([named("new", ["admin"])]);
+    ring.access.replace({ keys: [named("new", ["admin"])] });
     expect(await ring.ask("new")).toBe("new");
   });
 
@@ -182,7 +182,7 @@ describe("other keys from now on", () => {
     const ring = new Ring();
     ring.thread.hold();
     const [leaving, coming] = [ring.ask("admin"), ring.ask("new", "10.0.0.2")];
-    ring.access.replace([named("new", ["admin"])]);
+    ring.access.replace({ keys: [named("new", ["admin"])] });
     ring.thread.release();
     expect(await leaving).toBe("unauthenticated");
     expect(await coming).toBe("unauthenticated");

@@ -1,12 +1,15 @@
 /** Rates of keys: the bucket by itself, and what each door counts and says beyond it. */
 import type { SentMessage } from "task-queue-protocol";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { ClusterKeys } from "../../src/auth/cluster-keys.ts";
 import { KeyRates, type Rate } from "../../src/auth/key-rates.ts";
 import { BUCKETS_MAX, LIMITED_NAMES_MAX, OTHER_NAMES } from "../../src/auth/limits.ts";
-import { RateLimited } from "../../src/operations/access.ts";
+import { type Caller, RateLimited } from "../../src/operations/access.ts";
 import { auditedAccess, type Deed, NO_AUDIT } from "../../src/operations/audit.ts";
+import { drawKey } from "../../src/operations/key-text.ts";
 import type { Permission } from "../../src/operations/permissions.ts";
 import { type Any, Harness as Grpc, metadataOf, openStream } from "../grpc/harness.ts";
+import { FakeBroker } from "../operations/fake-broker.ts";
 import { Harness as Rest } from "../rest/harness.ts";
 import { openOne, someTask } from "../workers/harness.ts";
 import { hello, RawPeer } from "../workers/raw-peer.ts";
@@ -118,14 +121,52 @@ describe("the bucket of a key", () => {
 function limitedRing(burst = 3): Ring {
   const ring = new Ring();
   const permissions: Permission[] = ["admin"];
-  ring.access.replace([
+  const keys = [
     { name: "shop", hash: "#shop", permissions, rate: { perSecond: 1 / 60, burst } },
     { name: "free", hash: "#free", permissions },
-  ]);
+  ];
+  ring.access.replace({ keys });
   return ring;
 }
 
 const SHOP = { "x-api-key": "shop" };
+
+describe("keys that the cluster keeps", () => {
+  function open(rate: Rate | undefined) {
+    const ring = limitedRing();
+    const keys = [{ name: "shop", hash: "#shop", permissions: ["admin"] as const }];
+    ring.access.replace({ keys, defaultRate: rate });
+    const records = new FakeBroker();
+    records.raise(4);
+    const access = new ClusterKeys({ others: ring.access, records, log: { warn() {} } });
+    const make = async (): Promise<Caller> => {
+      const { id, verifier, text } = drawKey();
+      const who = { name: "shop", createdBy: "root", permissions: ["admin"], expiresAt: 0 };
+      records.apply({ type: "createKey", id, verifier, ...who });
+      return access.identify(text, "10.0.0.1");
+    };
+    return { ring, access, make };
+  }
+
+  test("have the rate of all that have none of their own, each for itself", async () => {
+    const { ring, access, make } = open({ perSecond: 1, burst: 2 });
+    const [one, other] = [await make(), await make()];
+    one.spend(1);
+    one.spend(2, 1);
+    expect(() => one.spend(1)).toThrow('the key "shop" may ask for 1 a second of this broker');
+    expect(() => other.spend(1)).not.toThrow();
+    expect([...access.rateLimited!]).toEqual([["shop", 1]]);
+    ring.now += 1_000;
+    expect(() => one.spend(1)).not.toThrow();
+    ring.access.replace({ keys: [] });
+    for (let i = 0; i < 100; i++) one.spend(1);
+  });
+
+  test("have none where none is set", async () => {
+    const caller = await open(undefined).make();
+    for (let i = 0; i < 100; i++) caller.spend(1_000);
+  });
+});
 
 describe("REST", () => {
   function open(ring: Ring): Rest {
@@ -173,9 +214,9 @@ describe("REST", () => {
     const rest = open(ring);
     for (let i = 0; i < 3; i++) await rest.get("/queues", SHOP);
     const key = { name: "shop", hash: "#shop", permissions: ["admin"] as const };
-    ring.access.replace([{ ...key, rate: { perSecond: 1, burst: 9 } }]);
+    ring.access.replace({ keys: [{ ...key, rate: { perSecond: 1, burst: 9 } }] });
     expect((await rest.get("/queues", SHOP)).headers["retry-after"]).toBe("1");
-    ring.access.replace([key]);
+    ring.access.replace({ keys: [key] });
     expect((await rest.get("/queues", SHOP)).status).toBe(200);
   });
 

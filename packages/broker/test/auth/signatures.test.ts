@@ -324,10 +324,10 @@ describe("settings", () => {
   test("a secret that is replaced or taken away is none from then on", async () => {
     const door = await SigningDoor.open();
     const shop = { name: "shop", hash: "#shop", permissions: ["admin"] as const };
-    door.keys.replace([{ ...shop, signingSecret: secretOf("reader") }]);
+    door.keys.replace({ keys: [{ ...shop, signingSecret: secretOf("reader") }] });
     expect((await door.ask(GET)).status).toBe(401);
     expect((await door.ask({ ...GET, secret: SECRETS.reader })).status).toBe(200);
-    door.keys.replace([shop]);
+    door.keys.replace({ keys: [shop] });
     expect((await door.ask({ ...GET, secret: SECRETS.reader })).status).toBe(401);
   });
 
@@ -335,7 +335,9 @@ describe("settings", () => {
     const door = await SigningDoor.open();
     const rate = { perSecond: 1, burst: 2 };
     const signingSecret = secretOf("shop");
-    door.keys.replace([{ name: "shop", hash: "#s", permissions: ["admin"], signingSecret, rate }]);
+    door.keys.replace({
+      keys: [{ name: "shop", hash: "#s", permissions: ["admin"], signingSecret, rate }],
+    });
     const statuses: number[] = [];
     for (let i = 0; i < 3; i++) statuses.push((await door.ask(GET)).status);
     expect(statuses).toEqual([200, 200, 429]);

@@ -113,7 +113,7 @@ test("a key that is withdrawn ends what its holder does, at its next word", asyn
     ...{ types: ["t"], labels: [], concurrency: 1, window: 1, held: [] },
   });
   await worker.take("registered");
-  ring.access.replace([]);
+  ring.access.replace({ keys: [] });
   client.send(2, { kind: "call", verb: "stats", minIndex: 0, body: Buffer.from("{}") });
   expect((await client.take("error")).code).toBe("unauthenticated");
   worker.send(3, { kind: "heartbeat" });
@@ -156,7 +156,7 @@ test("a worker whose key is withdrawn gets no further task, and need say nothing
   await Promise.all([client.take("welcome"), worker.take("welcome")]);
   worker.send(2, registration("s"));
   await worker.take("registered");
-  ring.access.replace([{ name: "admin", hash: "#admin", permissions: ["admin"] }]);
+  ring.access.replace({ keys: [{ name: "admin", hash: "#admin", permissions: ["admin"] }] });
   client.send(2, { kind: "submit", tasks: [someTask()] });
   expect(await worker.take("error")).toMatchObject({ code: "unauthenticated", requestId: 0 });
   await worker.closed;
@@ -170,7 +170,7 @@ test("a silent worker whose key is withdrawn is told before its next heartbeat",
   await worker.take("welcome");
   worker.send(2, registration("s"));
   await worker.take("registered");
-  ring.access.replace([]);
+  ring.access.replace({ keys: [] });
   expect(await worker.take("error")).toMatchObject({ code: "unauthenticated", requestId: 0 });
   await worker.closed;
 });

@@ -179,6 +179,32 @@ test.each([
   expect(refusal(withKey(fields))).toContain(message);
 });
 
+describe("the rate of keys that have none", () => {
+  const auth = (fields: object, key: Record<string, unknown> = {}) => {
+    const lines = Object.entries(fields).map(([name, value]) => `  ${name}: ${value}\n`);
+    return load(`${withKey(key)}${lines.join("")}`).auth;
+  };
+
+  test("is none unless it is set, and then that of each key without one", () => {
+    expect(auth({}).defaultRate).toBeUndefined();
+    const { defaultRate, keys } = auth({ default_rate_per_second: 0.5 });
+    expect(defaultRate).toEqual({ perSecond: 0.5, burst: 1 });
+    expect(keys[0]!.rate).toEqual(defaultRate);
+    const burst = { default_rate_per_second: 20, default_burst: 70 };
+    expect(auth(burst).defaultRate).toEqual({ perSecond: 20, burst: 70 });
+    const own = auth(burst, { rate_per_second: 3 });
+    expect(own.keys[0]!.rate).toEqual({ perSecond: 3, burst: 3 });
+  });
+
+  test.each([
+    [{ default_rate_per_second: 0 }, "a number from 0.01 to 1000000"],
+    [{ default_rate_per_second: 5, default_burst: 0 }, "a whole number from 1 to 1000000"],
+    [{ default_burst: 5 }, "it belongs to auth.default_rate_per_second, which is not set"],
+  ])("is refused as %j", (fields, message) => {
+    expect(() => auth(fields)).toThrow(message);
+  });
+});
+
 describe("a secret to sign with", () => {
   const SECRET = "canary-canary-canary-canary-canary";
 

@@ -53,16 +53,11 @@ describe("create_key", () => {
     expect(other).not.toBe(made.key);
   });
 
-  test("asks again whether it may, once this node has heard of what the others know", async () => {
-    let isRevoked = false;
-    broker.readBarrier = async () => {
-      isRevoked = true;
-      return 0;
+  test("makes none before it is certain that the caller may", async () => {
+    const confirm = async () => {
+      throw new TqError("unauthenticated", "revoked");
     };
-    const demand = () => {
-      if (isRevoked) throw new TqError("unauthenticated", "revoked");
-    };
-    expect(await refusal("create_key", SHOP, { ...ROOT, demand })).toBe(
+    expect(await refusal("create_key", SHOP, { ...ROOT, confirm })).toBe(
       "unauthenticated undefined",
     );
     expect(broker.commands).toEqual([]);

@@ -202,6 +202,10 @@ export class FakeBroker implements Broker {
     return this.machine.counts();
   }
 
+  totals() {
+    return this.machine.totals();
+  }
+
   clock(): number {
     return this.now;
   }

@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { FINISHED_STATES } from "../../src/operations/task-filter.ts";
 import type { AccessKey } from "../../src/queue/access-key.ts";
 import type { Command } from "../../src/queue/command.ts";
 import type { Reply } from "../../src/queue/reply.ts";
@@ -34,6 +35,7 @@ class Duel {
   readonly #commands = new RandomCommands(this.driver, this.model);
   readonly ids: readonly TaskId[] = this.#commands.ids;
   readonly #watcher = new FeedWatcher();
+  #totals = this.driver.machine.totals();
 
   /** Goes over to the next version after the steps whose numbers `raises` says, the 1st to 2. */
   play(steps: readonly Step[], raises: readonly number[]): void {
@@ -67,6 +69,7 @@ class Duel {
         expect(counted, `${queue} ${state}`).toBe(this.model.count(state, queue));
       }
     }
+    this.#compareTotals();
     const sessions = machine.sessions().map(({ id, deadline, renewals, lapsed }) => {
       return { id, deadline, renewals, lapsed };
     });
@@ -79,6 +82,23 @@ class Duel {
     }
     const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
     expect(sessions.sort(byId)).toEqual(wanted.sort(byId));
+  }
+
+  /** What is counted for ever never falls, and what has not ended is live. */
+  #compareTotals(): void {
+    const { entered, ended, runs } = this.driver.machine.totals();
+    const before = this.#totals;
+    for (const [now, then] of [
+      [entered, before.entered],
+      [ended, before.ended],
+      [runs, before.runs],
+    ] as const) {
+      expect(now).toBeGreaterThanOrEqual(then);
+    }
+    const live = TASK_STATES.filter((state) => !FINISHED_STATES.has(state));
+    const count = live.reduce((sum, state) => sum + this.model.count(state), 0);
+    expect(entered - ended).toBe(count);
+    this.#totals = { entered, ended, runs };
   }
 
   #compareTask(id: TaskId): void {
@@ -117,6 +137,7 @@ class Duel {
     this.driver.restart();
     expect(this.driver.machine.effectHash).toBe(before.effectHash);
     expect(this.driver.machine.version).toBe(before.version);
+    expect(this.driver.machine.totals()).toEqual(before.totals());
     expect(this.driver.machine.nextDeadline()).toBe(before.nextDeadline());
     expectSameFeed(before, this.driver.machine);
   }

@@ -58,4 +58,8 @@ export class MachineReads {
   counts() {
     return this.#machine.counts();
   }
+
+  totals() {
+    return this.#machine.totals();
+  }
 }

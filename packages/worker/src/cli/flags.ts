@@ -138,7 +138,10 @@ interface Given {
   readonly given: boolean;
 }
 
-/** Throws `StartError`; `undefined` when help or the version was asked for and printed. */
+/**
+ * Throws `StartError` with every wrong value; `undefined` when help or the version was asked for
+ * and printed.
+ */
 export function parseFlags(
   args: readonly string[],
   env: Environment,
@@ -148,11 +151,13 @@ export function parseFlags(
   if (argv === undefined) return undefined;
   const file = fileOf(argv, env);
   const find = (name: FlagName): Given => lookUp(name, argv, env, file);
+  const mistakes = new Mistakes();
   const read = <T>(name: FlagName, parse: (value: string, source: string) => T): T => {
     const { value, source } = find(name);
-    return parse(value, source);
+    return mistakes.gather(() => parse(value, source));
   };
-  return {
+  const keyFile = find("api-key-file");
+  const flags: WorkerFlags = {
     brokerAddr: read("broker-addr", text),
     concurrency: read("concurrency", whole(1, 10_000)),
     prefetch: read("prefetch", whole(0, 10_000)),
@@ -172,16 +177,44 @@ export function parseFlags(
     logLevel: read("log-level", logLevel),
     execAllow: read("exec-allow", programs),
     httpDenyPrivate: read("http-deny-private", isOn),
-    apiKey: apiKeyOf(find("api-key-file"), argv, env),
-    tls: tlsOf({
-      tls: read("tls", isOn),
-      ca: read("tls-ca", text),
-      cert: read("tls-cert", text),
-      key: read("tls-key", text),
-      serverName: read("tls-server-name", text),
-    }),
+    apiKey: mistakes.gather(() => apiKeyOf(keyFile, argv, env)),
+    tls: mistakes.gather(() =>
+      tlsOf({
+        tls: read("tls", isOn),
+        ca: read("tls-ca", text),
+        cert: read("tls-cert", text),
+        key: read("tls-key", text),
+        serverName: read("tls-server-name", text),
+      }),
+    ),
     checkOnly: read("check-config", isOn),
   };
+  mistakes.refuse();
+  return flags;
+}
+
+/** Of values: whoever has several wrong ones need not start once for each. */
+class Mistakes {
+  readonly #found: StartError[] = [];
+
+  /** After a mistake what it returns is nothing to go by, and `refuse` throws. */
+  gather<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      this.#found.push(error);
+      return undefined as T;
+    }
+  }
+
+  /** The first one's status is that of all. */
+  refuse(): void {
+    const [first] = this.#found;
+    if (first === undefined) return;
+    const text = this.#found.map(({ message }) => message).join("\n");
+    throw new StartError(first.status, text, first.cause);
+  }
 }
 
 /** All but those that say which file. */

@@ -12,10 +12,12 @@ import { verifyCopy } from "./verify.ts";
 
 const SINCE_MS = 24 * 60 * 60 * 1000;
 const FOLLOW_MS = 1_000;
+/** As many as tell a thousand random ids apart; JSON has them whole. */
+const ID_DIGITS = 8;
 
 const COLUMNS: readonly Column<AuditJson>[] = [
   { title: "TIME", text: ({ time }) => time },
-  { title: "WHO", text: ({ who }) => who },
+  { title: "WHO", text: whoOf },
   { title: "FROM", text: ({ from }) => from },
   { title: "DOOR", text: ({ door }) => door },
   { title: "VERB", text: ({ verb }) => verb },
@@ -87,12 +89,26 @@ async function* linesOf(
   }
 }
 
+/** Of a key that the cluster keeps as much of its id as tells it from others of its name. */
+function whoOf({ who, key_id }: AuditJson): string {
+  return key_id === undefined ? who : `${who} (${key_id.slice(0, ID_DIGITS)})`;
+}
+
 function outcomeOf({ outcome, count }: AuditJson): string {
   return count === undefined || count === 1 ? outcome : `${outcome} ×${count}`;
 }
 
 function lineOf(line: AuditJson): string {
-  const { time, who, from, door, verb, target, detail = "" } = line;
-  const parts = [time, who || "-", from || "-", door, verb || "-", target, detail, outcomeOf(line)];
+  const { time, from, door, verb, target, detail = "" } = line;
+  const parts = [
+    time,
+    whoOf(line) || "-",
+    from || "-",
+    door,
+    verb || "-",
+    target,
+    detail,
+    outcomeOf(line),
+  ];
   return parts.filter((part) => part !== "").join("  ");
 }

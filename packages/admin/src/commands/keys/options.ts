@@ -19,7 +19,8 @@ export function permissionOption(parser: Argv): Argv {
     type: "string",
     array: true,
     choices: PERMISSIONS,
-    describe: `What it permits; repeatable [${DEFAULT_PERMISSIONS.join(", ")}]`,
+    coerce: (given: readonly string[]) => given.flatMap((each) => each.split(",")),
+    describe: `What it permits; repeatable, or with commas [${DEFAULT_PERMISSIONS.join(", ")}]`,
   });
 }
 
