@@ -131,6 +131,10 @@ export class Submitter {
     for (; position < this.#queue.length && this.#hasRoom(); position++) {
       const submission = this.#queue[position]!;
       if (submission.settled) continue;
+      if (submission.signal?.aborted === true) {
+        this.#reject(submission, submission.signal.reason);
+        continue;
+      }
       if (submission.notBefore > now) {
         later.push(submission);
         continue;

@@ -48,6 +48,17 @@ describe("submit", () => {
     },
   );
 
+  test("given up before it has left is not sent", async () => {
+    const { cluster, tq } = await openMute();
+    const stop = new AbortController();
+    const submitted = tq.submit("t", 1, { signal: stop.signal });
+    const kept = tq.submit("t", 2);
+    stop.abort(ENOUGH);
+    await expect(submitted).rejects.toBe(ENOUGH);
+    await kept;
+    expect(cluster.machine.counts().pending).toBe(2);
+  });
+
   test("ends the wait of `run` for the result, too", async () => {
     const { cluster, tq } = await openMute();
     const stop = new AbortController();

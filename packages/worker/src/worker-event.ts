@@ -39,11 +39,14 @@ interface Failed<Type extends string> extends Ended<"failed", Type> {
 }
 
 interface Aborted<Type extends string> extends Ended<"aborted", Type> {
-  /** As `ctx.signal` says it. The handler may still be at work. */
+  /**
+   * As `ctx.signal` says it. The handler may still be at work; and where the answer to its report
+   * was lost, the cluster may have taken that.
+   */
   readonly why: AbortCause;
 }
 
-/** Paused, draining or stopping, and nothing is at work or left to report any more. */
+/** Paused, draining or stopping, and nothing whose outcome counts is at work or left to report. */
 interface Drained {
   readonly kind: "drained";
 }
@@ -56,7 +59,7 @@ interface Connection extends ConnectionEvent {
 /** By their kinds. */
 export interface WorkerEvents<R extends TypedResult = TypedResult> {
   readonly started: Run<"started", R["type"]>;
-  /** `result` as it was reported: what the handler answered, unless middleware replaced it. */
+  /** `result`: the very value that the handler answered, unless middleware replaced it. */
   readonly completed: Ended<"completed", R["type"]> & R;
   readonly failed: Failed<R["type"]>;
   readonly aborted: Aborted<R["type"]>;
@@ -68,7 +71,7 @@ export type WorkerEventKind = keyof WorkerEvents;
 export type WorkerEvent<R extends TypedResult = TypedResult> = WorkerEvents<R>[WorkerEventKind];
 
 export interface EventsOptions {
-  /** Ends the iteration by throwing its reason. */
+  /** Ends the iteration by throwing its reason, and is the way to end one that waits. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,8 +1,8 @@
 /**
- * Weighs what comes in, over all connections and from the first byte on, keys or none: what a call
- * has sent of a message, and the message until it is answered. It stands before all other
- * interceptors. A call that was answered before its sender was done is closed, so that nothing of
- * it is kept.
+ * Has calls begun in turn, counts those that are taken back, and weighs what comes in, over all
+ * connections, keys or none: what a call has sent of a message, and the message until it is
+ * answered. It stands before all other interceptors. A call that was answered before its sender was
+ * done is closed, so that nothing of it is kept.
  */
 import { constants, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import * as grpc from "@grpc/grpc-js";
@@ -16,12 +16,16 @@ import { CALL_BYTES, REFUSED_MS_MAX, REQUEST_LOOK_MS } from "./limits.ts";
 import { PIECE_BYTES, Pieces } from "./pieces.ts";
 import { SERVICE_NAME } from "./service.ts";
 import { toStatus } from "./status.ts";
+import { TakenBack, type TookBack } from "./taken-back.ts";
+import { Turns } from "./turns.ts";
 import { type Place, UnderWay, type UnderWayLimits } from "./under-way.ts";
 
 export interface IncomingOptions {
   readonly limits: UnderWayLimits;
   readonly messageBytesMax: number;
   readonly logger: GrpcLogger;
+  /** Told of an address whose connection was cut, for so many bare calls among others. */
+  readonly tookBack: (address: string, bareCalls: number) => void;
 }
 
 type Method = grpc.ServerMethodDefinition<object, object>;
@@ -48,11 +52,14 @@ export class Incoming {
   readonly #options: IncomingOptions;
   readonly #underWay: UnderWay;
   readonly #throttle = new Throttle();
+  readonly #turns = new Turns();
+  readonly #takenBack: TakenBack;
   readonly #sweep: NodeJS.Timeout;
 
   constructor(options: IncomingOptions) {
     this.#options = options;
     this.#underWay = new UnderWay(options.limits);
+    this.#takenBack = new TakenBack(({ socket }, took) => this.#cut(socket.remoteAddress, took));
     this.#sweep = setInterval(() => this.#underWay.sweep(performance.now()), REQUEST_LOOK_MS);
     this.#sweep.unref();
   }
@@ -66,13 +73,32 @@ export class Incoming {
     clearInterval(this.#sweep);
   }
 
-  /** Must come before the library sees a stream. */
+  /** From now on the library sees a stream when it is its turn. */
   watch(server: Http2Server): void {
-    server.prependListener("stream", (stream) => this.#enter(stream));
+    const through = server.listeners("stream");
+    server.removeAllListeners("stream");
+    server.on("stream", (stream: ServerHttp2Stream, ...headers: readonly unknown[]) => {
+      const group = groupOf(stream.session?.socket.remoteAddress ?? "");
+      stream.once("aborted", () => {
+        const isNew = this.#turns.takeBack(group, stream);
+        this.#takenBack.add(stream, isNew && stream.readableLength === 0);
+        // Its caller has gone: what nobody has read yet would keep it open until its turn.
+        stream.resume();
+      });
+      // Until the library sees it, nobody else would hear of it.
+      stream.once("error", () => undefined);
+      this.#turns.add(group, stream, () => {
+        if (stream.destroyed) return;
+        this.#enter(stream, group);
+        const hasEnded = stream.readableEnded;
+        for (const each of through) each.call(server, stream, ...headers);
+        // A call without a message may have ended before anybody listened.
+        if (hasEnded) stream.emit("end");
+      });
+    });
   }
 
-  #enter(stream: ServerHttp2Stream): void {
-    const group = groupOf(stream.session?.socket.remoteAddress ?? "");
+  #enter(stream: ServerHttp2Stream, group: string): void {
     const place = this.#underWay.enter(group, {
       isDone: () => hasCome(stream),
       isHeldBack: () => stream.isPaused() && stream.readableLength > 0,
@@ -81,11 +107,16 @@ export class Incoming {
     });
     entrants.set(stream, { place, call: undefined, weigh: () => undefined });
     stream.once("close", () => place.leave());
-    // Its caller has gone: what nobody has read yet would keep it open until its turn.
-    stream.once("aborted", () => stream.resume());
     stream.once("finish", () => {
       if (entrants.get(stream)?.call === undefined) closeUnread(stream);
     });
+  }
+
+  #cut(address = "", { calls, bareCalls }: TookBack): void {
+    this.#options.tookBack(address, bareCalls);
+    if (!this.#throttle.allows(`taken back ${address}`)) return;
+    const what = `a connection of ${address} was cut: it took back ${calls} calls`;
+    this.#options.logger.warn({ address, calls }, `gRPC: ${what}`);
   }
 
   #end(stream: ServerHttp2Stream, group: string, why: TqError): void {

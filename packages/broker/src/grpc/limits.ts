@@ -29,6 +29,32 @@ const UNDER_WAY_BYTES_MAX = 128 * MIB;
 export const CALL_BYTES = 8 * KIB;
 /** Of one connection: calls that stream messages in; of more: `overloaded`. */
 export const STREAMS_PER_CONNECTION_MAX = 8;
+/** Begun calls take at most so much of a turn of the event loop; the others come in the next. */
+export const BEGIN_MS_MAX = 5;
+/**
+ * Calls that a connection may take back before they are answered: so many at once, and then so many
+ * in a second. Deadlines and programs that end do that. nghttp2 itself bears 1,000 and 33, and then
+ * leaves the connection open without listening to it; these are less, so that it is cut.
+ */
+export const TAKEN_BACK_MAX = 900;
+export const TAKEN_BACK_PER_SECOND = 30;
+/**
+ * Of them, those that come and are taken back in one go, without a byte of a message, which no
+ * client does that wants something. Twice as many as a connection may have at a time.
+ */
+export const BARE_CALLS_MAX = 200;
+export const BARE_CALLS_PER_SECOND = 50;
+/** Who was cut for that owes so much for each call, of which most have not even been begun. */
+export const TAKEN_BACK_COST_MS = 0.1;
+/** An address pays back with this share of the time that passes; it may owe a little. */
+export const DEBT_SHARE = 0.02;
+export const DEBT_CREDIT_MS = 50;
+/** Beyond, and for no longer than this, its new connections wait in line. */
+export const DEBT_MS_MAX = 30_000;
+/** From one that is let in to the next. */
+export const NEXT_IN_LINE_MS = 100;
+/** Addresses whose debts are remembered; the one whose last is oldest is forgotten. */
+export const DEBTORS_MAX = 1_000;
 /** Fields of one message, those of messages inside it included; of more: `too_large`. */
 export const PARTS_MAX = 262_144;
 /** Messages in one message, not counting those inside of them; of more: `too_large`. */

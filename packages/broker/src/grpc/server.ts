@@ -19,7 +19,14 @@ import { gate } from "./gate.ts";
 import { addHealth } from "./health.ts";
 import { Incoming } from "./incoming.ts";
 import { http2ServerOf } from "./library.ts";
-import { CLOSE_GRACE_MS, messageBytesMax, serverOptions, UNDER_WAY } from "./limits.ts";
+import {
+  CLOSE_GRACE_MS,
+  messageBytesMax,
+  serverOptions,
+  TAKEN_BACK_COST_MS,
+  UNDER_WAY,
+} from "./limits.ts";
+import { Line } from "./line.ts";
 import { meter } from "./meter.ts";
 import { reflection } from "./reflection.ts";
 import { TASK_QUEUE } from "./service.ts";
@@ -63,10 +70,12 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const given = { broker, access, audit: options.audit, settings, logger, countRequest };
   const context = { ...given, closing: closing.signal };
   const { underWay: limits = UNDER_WAY } = options;
+  const line = new Line();
   const incoming = new Incoming({
     limits,
     messageBytesMax: messageBytesMax(maxPayloadBytes),
     logger,
+    tookBack: (address, bareCalls) => line.charge(address, bareCalls * TAKEN_BACK_COST_MS),
   });
   const server = new grpc.Server({
     ...serverOptions(maxPayloadBytes),
@@ -82,7 +91,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const listener = createServer({ noDelay: true }, (socket) => {
     const address = socket.remoteAddress;
     if (sockets.admit(socket)) {
-      injector.injectConnection(socket);
+      line.enter(socket, () => injector.injectConnection(socket));
       return;
     }
     if (!throttle.allows(`connections ${address}`)) return;
@@ -95,6 +104,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     close: async () => {
       health.close();
       incoming.close();
+      line.close();
       closing.abort();
       if (!listener.listening) return server.forceShutdown();
       const closed = new Promise((resolve) => listener.close(resolve));

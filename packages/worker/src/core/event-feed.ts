@@ -10,6 +10,7 @@ import {
   type WorkerEvent,
   type WorkerEventKind,
 } from "../worker-event.ts";
+import { describeThrown } from "./payload.ts";
 import { Unread } from "./unread.ts";
 
 type Listener = (event: never) => unknown;
@@ -59,6 +60,7 @@ export class EventFeed {
       for (;;) {
         const isLast = this.#isOver;
         for (const event of unread.take()) {
+          unread.read();
           yield event;
           signal?.throwIfAborted();
         }
@@ -92,7 +94,8 @@ export class EventFeed {
 
   #call(listener: Listener, event: WorkerEvent): void {
     const complain = (thrown: unknown): void => {
-      this.#logger.error({ event: event.kind, error: thrown }, "a listener of the worker threw");
+      const fields = { event: event.kind, error: describeThrown(thrown) };
+      this.#logger.error(fields, "a listener of the worker threw");
     };
     try {
       const answer = listener(event as never);

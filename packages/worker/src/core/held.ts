@@ -21,7 +21,7 @@ export class Held {
   /** An `extend` keeps the lease at least until then, whatever becomes of the session; 0 = none. */
   extendedUntil = 0;
   timeout: Timer | undefined;
-  /** On the worker's clock; undefined = its handler was not called. */
+  /** On the worker's clock; undefined = its run has not begun. */
   startedAt: number | undefined;
   endedAt: number | undefined;
   /** What its handler answered, or what it threw, for whoever listens. */

@@ -69,6 +69,12 @@ export function encodeFailure(thrown: unknown): Omit<FailItem, "id" | "token"> {
   };
 }
 
+/** For the log, which may write an `Error` as `{}`. */
+export function describeThrown(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return describe(thrown);
+  return textOf(() => thrown.stack) || wordsOf(thrown);
+}
+
 function wordsOf(error: Error): string {
   const message = textOf(() => error.message);
   return message === "" ? textOf(() => error.name) : message;

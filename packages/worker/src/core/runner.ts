@@ -182,8 +182,9 @@ export class Runner {
   abandonRunning(): number {
     const running = this.#inPhaseRunning();
     for (const held of running) {
-      this.#abandon(held, "shutdown");
+      // In this order: between the two the worker would seem to be at rest.
       this.#release(held.task);
+      this.#abandon(held, "shutdown");
     }
     return running.length;
   }

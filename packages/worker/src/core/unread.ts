@@ -9,11 +9,13 @@ export const UNREAD_MAX = 10_000;
 export class Unread {
   #events: (WorkerEvent | MissedEvents)[] = [];
   #missed = 0;
+  /** Taken, and not all of them read. */
+  #reading = 0;
   #wakeReader: () => void = () => {};
   #hasNews = false;
 
   add(event: WorkerEvent): void {
-    if (this.#events.length >= UNREAD_MAX) this.#missed++;
+    if (this.#events.length + this.#reading >= UNREAD_MAX) this.#missed++;
     else this.#events.push(event);
     this.wake();
   }
@@ -23,9 +25,15 @@ export class Unread {
     const events = this.#events;
     if (this.#missed > 0) events.push({ kind: "missed", count: this.#missed });
     this.#events = [];
+    this.#reading = events.length;
     this.#missed = 0;
     this.#hasNews = false;
     return events;
+  }
+
+  /** One of those that were taken has been read. */
+  read(): void {
+    this.#reading--;
   }
 
   /** The reader is to look again. */

@@ -1,0 +1,210 @@
+/** Calls that are taken back: which connections are cut for it, and which never are. */
+import { constants, type ServerHttp2Stream } from "node:http2";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import {
+  BARE_CALLS_MAX,
+  BARE_CALLS_PER_SECOND,
+  TAKEN_BACK_COST_MS,
+  TAKEN_BACK_MAX,
+  TAKEN_BACK_PER_SECOND,
+} from "../../src/grpc/limits.ts";
+import { Line } from "../../src/grpc/line.ts";
+import { TakenBack } from "../../src/grpc/taken-back.ts";
+import { clientOf, Harness } from "./harness.ts";
+import {
+  callHeaders,
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  HEADERS,
+  number,
+  RawHttp2,
+  RST_STREAM,
+  WINDOW_UPDATE,
+} from "./raw-http2.ts";
+
+/** SubmitTaskRequest { task: NewTask { type: "t" } } */
+const MESSAGE = Buffer.from([0, 0, 0, 0, 5, 0x0a, 3, 0x12, 1, 0x74]);
+const CANCEL = number(8);
+
+function bare(at: number): Uint8Array[] {
+  const id = 2 * at + 1;
+  return [
+    frame(HEADERS, END_HEADERS, id, callHeaders("SubmitTask")),
+    frame(RST_STREAM, 0, id, CANCEL),
+  ];
+}
+
+function whole(at: number, method = "SubmitTask"): Uint8Array[] {
+  const id = 2 * at + 1;
+  return [
+    frame(HEADERS, END_HEADERS, id, callHeaders(method)),
+    frame(DATA, END_STREAM, id, method === "SubmitTask" ? MESSAGE : Buffer.alloc(5)),
+  ];
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, at) => from + at);
+}
+
+describe("what is borne", () => {
+  function world() {
+    let now = 0;
+    const cuts: number[] = [];
+    const bareOnes: number[] = [];
+    const takenBack = new TakenBack(
+      (_session, { calls, bareCalls }) => {
+        cuts.push(calls);
+        bareOnes.push(bareCalls);
+      },
+      () => now,
+    );
+    const told: unknown[] = [];
+    const session = {
+      destroyed: false,
+      goaway: (code: number) => told.push(code),
+      destroy: () => {
+        session.destroyed = true;
+      },
+    };
+    const stream = { session } as unknown as ServerHttp2Stream;
+    const take = (count: number, isBare: boolean): void => {
+      for (let at = 0; at < count; at++) takenBack.add(stream, isBare);
+    };
+    const pass = (ms: number): void => {
+      now += ms;
+    };
+    return { cuts, bareOnes, told, session, take, pass };
+  }
+
+  test.each([
+    ["bare calls", true, BARE_CALLS_MAX, BARE_CALLS_PER_SECOND],
+    ["all calls", false, TAKEN_BACK_MAX, TAKEN_BACK_PER_SECOND],
+  ])("%s: so many at once, then so many in a second", (_, isBare, max, perSecond) => {
+    const { cuts, bareOnes, told, session, take, pass } = world();
+    take(max, isBare);
+    pass(1000);
+    take(perSecond, isBare);
+    expect(cuts).toEqual([]);
+    take(1, isBare);
+    expect(cuts).toEqual([max + perSecond + 1]);
+    // Deadlines that pass cost the connection, and the address nothing.
+    expect(bareOnes).toEqual([isBare ? max + perSecond + 1 : 0]);
+    expect(told).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+    expect(session.destroyed).toBe(true);
+  });
+
+  test("what a connection loses that closes is not taken back", () => {
+    const { cuts, session, take } = world();
+    session.destroyed = true;
+    take(10 * TAKEN_BACK_MAX, true);
+    expect(cuts).toEqual([]);
+  });
+
+  test("it stays below what the library bears, which would leave the connection open", () => {
+    expect(TAKEN_BACK_MAX).toBeLessThan(1000);
+    expect(TAKEN_BACK_PER_SECOND).toBeLessThan(33);
+  });
+});
+
+/** More than a connection bears, by as much as some of them may have had their turn. */
+const FLOOD = BARE_CALLS_MAX + 50;
+
+describe("over sockets", () => {
+  async function dial(h: Harness): Promise<RawHttp2> {
+    const peer = await RawHttp2.dial(h.port);
+    onTestFinished(() => void peer.socket.destroy());
+    return peer;
+  }
+
+  const closed = (peer: RawHttp2) => expect.poll(() => peer.socket.destroyed, { timeout: 30_000 });
+
+  test("bare calls cost the connection, and hardly one is begun", async () => {
+    const methods: unknown[] = [];
+    const h = await Harness.open({ countRequest: ({ route }) => methods.push(route) });
+    const peer = await dial(h);
+    await peer.send(...range(0, FLOOD).flatMap(bare));
+    await closed(peer).toBe(true);
+    // Where one piece of what was sent ends and the next begins, one may have had its turn.
+    expect(methods.length).toBeLessThan(FLOOD / 10);
+    expect(h.logged[0]).toMatch(/was cut: it took back 2\d\d calls/);
+    expect((await h.call("ListQueues")).code).toBe("OK");
+  });
+
+  test("whole calls that are taken back are borne for longer, and cost it in the end", async () => {
+    const h = await Harness.open();
+    const peer = await dial(h);
+    const withdrawn = (at: number) => [...whole(at), frame(RST_STREAM, 0, 2 * at + 1, CANCEL)];
+    await peer.send(...range(0, TAKEN_BACK_MAX - 100).flatMap(withdrawn));
+    await peer.send(...whole(TAKEN_BACK_MAX));
+    await expect.poll(() => h.broker.commands.length, { timeout: 30_000 }).toBeGreaterThan(0);
+    expect(peer.isOver).toBe(false);
+    for (let at = TAKEN_BACK_MAX + 1; !peer.isOver; at += 100) {
+      await peer.send(...range(at, at + 100).flatMap(withdrawn));
+    }
+    await closed(peer).toBe(true);
+    expect(h.logged.join()).toContain("was cut");
+  });
+
+  test("five thousand calls of one connection as fast as it goes are all answered", async () => {
+    let answered = 0;
+    const h = await Harness.open({ countRequest: () => answered++ });
+    const peer = await dial(h);
+    await peer.send(frame(WINDOW_UPDATE, 0, 0, number(2 ** 30)));
+    for (let at = 0; at < 5_000; at += 50) {
+      await peer.send(...range(at, at + 50).flatMap((each) => whole(each, "ListQueues")));
+      await expect.poll(() => answered, { interval: 1, timeout: 30_000 }).toBe(at + 50);
+    }
+    expect(peer.isOver).toBe(false);
+    expect(h.logged).toEqual([]);
+  }, 120_000);
+
+  test("deadlines that pass and calls that are cancelled cost no connection", async () => {
+    const ends = new Map<unknown, number>();
+    const h = await Harness.open({
+      countRequest: ({ code }) => void ends.set(code, (ends.get(code) ?? 0) + 1),
+    });
+    const client = clientOf(h.port);
+    onTestFinished(() => client.close());
+    // They wait for a task that does not end.
+    const { id } = await h.submit();
+    const request = { id, wait: { seconds: 30 } };
+    const ended: Promise<unknown>[] = [];
+    for (let round = 0; round < 6; round++) {
+      const calls = range(0, 50).map((at) => {
+        const deadline = at % 2 === 0 ? Date.now() + 20 : Infinity;
+        return new Promise((resolve) => {
+          const call = client.GetTask(request, { deadline }, resolve);
+          if (at % 2 === 1) setImmediate(() => call.cancel());
+        });
+      });
+      await Promise.all(calls);
+      ended.push(...calls);
+    }
+    expect(ended).toHaveLength(300);
+    expect(h.logged).toEqual([]);
+    const state = client.getChannel().getConnectivityState(false);
+    expect(state).toBe(2);
+  });
+
+  test("who was cut owes for it, and is heard again when the line lets him in", async () => {
+    const charge = vi.spyOn(Line.prototype, "charge");
+    const enter = vi.spyOn(Line.prototype, "enter");
+    onTestFinished(() => void vi.restoreAllMocks());
+    const h = await Harness.open();
+    const peer = await dial(h);
+    await peer.send(...range(0, FLOOD).flatMap(bare));
+    await closed(peer).toBe(true);
+    expect(charge.mock.calls).toEqual([["127.0.0.1", expect.any(Number)]]);
+    expect(charge.mock.calls[0]![1]).toBeGreaterThan(BARE_CALLS_MAX * TAKEN_BACK_COST_MS);
+    const held: (() => void)[] = [];
+    enter.mockImplementation((_socket, letIn) => held.push(letIn));
+    const next = await dial(h);
+    await next.send(...whole(0));
+    await expect.poll(() => held.length).toBe(1);
+    expect(h.broker.commands).toEqual([]);
+    held[0]!();
+    await expect.poll(() => h.broker.commands.length, { timeout: 30_000 }).toBe(1);
+  });
+});
