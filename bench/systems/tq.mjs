@@ -122,14 +122,18 @@ function startBroker(self, nodes, { dir, node, profileDir, env: settings = {} })
   return new Daemon({ name: id, command: node, args, dir, env });
 }
 
-/** Starts the brokers' profiles; what it returns ends them and resolves when they are written. */
+/**
+ * Starts the profiles of the brokers that run; what it returns ends them and resolves when they are
+ * written. One that was wiped has none: it starts later.
+ */
 function profileAll(/** @type {readonly Daemon[]} */ daemons, /** @type {string} */ profileDir) {
   rmSync(profileDir, { recursive: true, force: true });
   mkdirSync(profileDir, { recursive: true });
-  for (const { pid } of daemons) process.kill(pid, "SIGUSR2");
+  const profiled = daemons.filter(({ isRunning }) => isRunning);
+  for (const { pid } of profiled) process.kill(pid, "SIGUSR2");
   return async () => {
-    for (const { pid } of daemons) process.kill(pid, "SIGUSR2");
-    const files = daemons.map(({ name }) => profileFile(profileDir, name));
+    for (const { pid } of profiled) process.kill(pid, "SIGUSR2");
+    const files = profiled.map(({ name }) => profileFile(profileDir, name));
     await until("the profiles are written", () => files.every((file) => existsSync(file)));
   };
 }

@@ -57,7 +57,7 @@ function calmRaft(): RaftKnobs {
     maxMessageBytes: MIB,
     maxInflight: 64,
     maxUncommittedBytes: 64 * MIB,
-    maxTailBytes: 64 * MIB,
+    maxTailBytes: 16 * MIB,
   };
 }
 

@@ -54,7 +54,7 @@ export const DEFAULTS = {
   maxMessageBytes: 1024 * 1024,
   maxInflight: 64,
   maxUncommittedBytes: 64 * 1024 * 1024,
-  maxTailBytes: 64 * 1024 * 1024,
+  maxTailBytes: 16 * 1024 * 1024,
   commitBy: "durable",
 } as const;
 

@@ -13,6 +13,7 @@ import type { Checkpoint, SnapshotHeader } from "./format.ts";
 import { SnapshotDamage } from "./frame-reader.ts";
 import { ATTEMPTS_MAX, FRUITLESS_ATTEMPTS_MAX, RETRY_PAUSE_MS } from "./limits.ts";
 import { encodeRequest } from "./request.ts";
+import { RowWriter } from "./row-writer.ts";
 
 export interface SnapshotReceiverOptions {
   readonly clusterId: string;
@@ -118,6 +119,7 @@ class Fetch {
   readonly #count: (bytes: number) => void;
   readonly #cancel = new AbortController();
   #staged: StagedState | undefined;
+  #writer: RowWriter | undefined;
   #header: SnapshotHeader | undefined;
   /** undefined: not a single row yet. */
   #reached: Checkpoint | undefined;
@@ -183,7 +185,9 @@ class Fetch {
   }
 
   async #startOver(): Promise<void> {
+    await this.#writer?.stop();
     await this.#staged?.discard();
+    this.#writer = undefined;
     this.#staged = undefined;
     this.#header = undefined;
     this.#reached = undefined;
@@ -263,7 +267,8 @@ class Fetch {
         return;
       case "rows":
         this.#staged ??= await this.#options.states.stage();
-        await this.#staged.write(part.rows);
+        this.#writer ??= new RowWriter(this.#staged);
+        await this.#writer.add(part.rows);
         this.#reached = part.reached;
         return;
       case "end":
@@ -276,6 +281,7 @@ class Fetch {
     const { index, term, chain, membership } = this.#header as SnapshotHeader;
     const staged = this.#staged ?? (await this.#options.states.stage());
     this.#staged = staged;
+    await this.#writer?.written();
     const base = { index, term, chain };
     const store = await staged.finish({ applied: index, logDurable: { index, term }, membership });
     try {

@@ -24,16 +24,17 @@ import {
   type SnapshotHeader,
 } from "./format.ts";
 import {
+  BYTE_MS,
   CHUNK_BYTES,
   FLUSH_POLL_MS,
   FLUSH_WAIT_MS,
   FRAME_BYTES,
   LOOP_SHARE,
-  PAUSE_MS_MAX,
   PIN_ATTEMPTS_MAX,
-  SCAN_ROW_MS,
+  ROW_MS,
   SLICE_ROWS_MAX,
   SLICE_ROWS_MIN,
+  TURN_MS_MAX,
 } from "./limits.ts";
 import { Pin, Pins } from "./pins.ts";
 import { decodeRequest, type SnapshotRequest } from "./request.ts";
@@ -261,22 +262,16 @@ export class SnapshotSource {
     let from = after.lastKey === undefined ? new Uint8Array(0) : successor(after.lastKey);
     for (;;) {
       signal.throwIfAborted();
+      const began = now();
       const slice = await this.#scan(pin, from, limit);
       const isLast = slice.length < limit;
-      let workedMs = slice.length * SCAN_ROW_MS;
-      const frames = gathering.add(slice, isLast);
-      for (;;) {
-        // The loop has its turn between two frames, and what it does then is not this stream's.
-        const began = now();
-        const next = frames.next();
-        workedMs += now() - began;
-        if (next.done === true) break;
-        yield* send(pin, stream, next.value);
-      }
+      for (const encoded of gathering.add(slice, isLast)) yield* send(pin, stream, encoded);
       if (isLast) break;
       from = successor((slice.at(-1) as StateRow)[0]);
-      limit = nextLimit(limit, slice);
-      await pause(Math.min(PAUSE_MS_MAX, workedMs * (1 / LOOP_SHARE - 1)));
+      const bytes = slice.reduce((sum, row) => sum + rowBytes(row), 0);
+      limit = nextLimit(limit, bytes);
+      const restMs = began + turnMs(slice.length, bytes) - now();
+      if (restMs > 0) await pause(restMs);
     }
     yield encodeTrailer(gathering.reached);
   }
@@ -336,9 +331,13 @@ function* send(pin: Pin, stream: number, { frame, checkpoint }: Encoded): Genera
   }
 }
 
+/** How long so many rows may take at least, for the loop to be left to others as it is to be. */
+function turnMs(rows: number, bytes: number): number {
+  return Math.min(TURN_MS_MAX, (rows * ROW_MS + bytes * BYTE_MS) / LOOP_SHARE);
+}
+
 /** More rows at a time while they are small, fewer as soon as they are large. */
-function nextLimit(limit: number, slice: readonly StateRow[]): number {
-  const bytes = slice.reduce((sum, row) => sum + rowBytes(row), 0);
+function nextLimit(limit: number, bytes: number): number {
   const fitting = bytes * 2 <= FRAME_BYTES ? limit * 2 : Math.floor((limit * FRAME_BYTES) / bytes);
   return Math.max(SLICE_ROWS_MIN, Math.min(SLICE_ROWS_MAX, fitting));
 }

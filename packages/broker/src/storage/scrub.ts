@@ -1,17 +1,16 @@
 /**
- * Reads the tables of the running stores again and again, some milliseconds of the processor's time
- * at once, and holds them against LevelDB's checksums. A bit that flips in a value is found when
- * that is read; one in a key or a filter makes a record look absent, and only this finds it before
- * the next start does. What it finds ends the process, as any damage. It only reads.
+ * Reads the tables of the running stores again and again, less than a millisecond's worth at
+ * once into one buffer, and holds them against LevelDB's checksums. A bit that flips in a value is
+ * found when that is read; one in a key or a filter makes a record look absent, and only this finds
+ * it before the next start does. What it finds ends the process, as any damage. It only reads.
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { LOG_DIRECTORY } from "./data-dir.ts";
 import { readManifest } from "./manifest.ts";
 import { stateNames } from "./state-pointer.ts";
 import { StorageDamage, type StoreName } from "./storage-error.ts";
-import { checkTable } from "./table-check.ts";
+import { TableWindow } from "./table-window.ts";
 
 export interface ScrubOptions {
   readonly dataDir: string;
@@ -31,6 +30,7 @@ const INTERVAL_MS = 7_000;
 
 export class Scrub {
   readonly #options: ScrubOptions;
+  readonly #window = new TableWindow();
   #queue: Table[] = [];
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
@@ -64,23 +64,12 @@ export class Scrub {
     const table = this.#queue.shift();
     if (table === undefined) return;
     const where = pathOf(table);
-    const what = await damageIn(where);
+    const what = await this.#window.damageIn(where);
     if (what === undefined || this.#closed) return;
     // LevelDB may have been done with it meanwhile.
     const { store, directory, number } = table;
     const isInUse = (await readManifest(store, directory)).tables.has(number);
     if (isInUse) this.#options.onDamage(new StorageDamage(store, { what, where }));
-  }
-}
-
-/** undefined: nothing. A table that has gone is none any more. */
-async function damageIn(where: string): Promise<string | undefined> {
-  const bytes = await readFile(where);
-  try {
-    for (const _block of checkTable(bytes)) await nextTurn();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
   }
 }
 

@@ -12,15 +12,21 @@ import { unsnappy } from "./snappy.ts";
 import { messageOf, StorageDamage, StorageFault, type StoreName } from "./storage-error.ts";
 import { VarintReader } from "./varint-reader.ts";
 
-interface Handle {
+/** So many bytes of a table, from `offset` on. */
+export interface Stretch {
   readonly offset: number;
   readonly size: number;
 }
 
-/** Some milliseconds' worth. */
-const SLICE_BYTES = 1 << 20;
+/** Where a block's content is; its trailer stands behind it. */
+type Handle = Stretch;
+
+/** Less than a millisecond's worth. */
+export const PIECE_BYTES = 256 * 1024;
 const FOOTER_BYTES = 48;
+/** Type and checksum. */
 const TRAILER_BYTES = 5;
+const SUM_BYTES = 4;
 const MAGIC = "57fb808b247547db";
 
 /** Throws `StorageDamage` naming the first damaged table, or the MANIFEST that has lost its end. */
@@ -60,32 +66,38 @@ async function checkWalIsThere(
 
 /** What is wrong with a table, or undefined. */
 export function tableDamage(table: Buffer): string | undefined {
+  const check = checkTable(table.length);
   try {
-    for (const _block of checkTable(table));
+    for (let next = check.next(); next.done !== true; ) {
+      const { offset, size } = next.value;
+      next = check.next(table.subarray(offset, offset + size));
+    }
     return undefined;
   } catch (error) {
     return messageOf(error);
   }
 }
 
-/** Throws at the first thing that is wrong. Yields between blocks, for who has other work, too. */
-export function* checkTable(table: Buffer): Generator<void, void> {
-  const footerAt = table.length - FOOTER_BYTES;
-  if (footerAt < 0 || table.toString("hex", table.length - 8) !== MAGIC) {
+/**
+ * Checks a table of so many bytes. Asks for one stretch of it after the other, which may be
+ * overwritten once it asks for the next. Throws a `RangeError` at the first thing that is wrong.
+ */
+export function* checkTable(length: number): Generator<Stretch, void, Buffer> {
+  const footerAt = length - FOOTER_BYTES;
+  const footer = footerAt < 0 ? undefined : yield { offset: footerAt, size: FOOTER_BYTES };
+  if (footer === undefined || footer.toString("hex", FOOTER_BYTES - 8) !== MAGIC) {
     throw new RangeError("the table has no valid footer");
   }
-  const footer = new VarintReader("the footer", table.subarray(footerAt));
-  const metaIndex = readHandle(footer);
-  const index = readHandle(footer);
-  const leaves = [metaIndex, index].flatMap((handle) => handlesIn(checkedBlock(table, handle)));
-  let unbroken = 0;
+  const handles = new VarintReader("the footer", footer);
+  const metaIndex = readHandle(handles);
+  const index = readHandle(handles);
+  const leaves: Handle[] = [];
+  for (const handle of [metaIndex, index]) {
+    for (const leaf of handlesIn(yield* wholeBlock(length, handle))) leaves.push(leaf);
+  }
   for (const leaf of leaves) {
-    checkedBlock(table, leaf);
-    unbroken += leaf.size;
-    if (unbroken >= SLICE_BYTES) {
-      unbroken = 0;
-      yield;
-    }
+    if (leaf.size + TRAILER_BYTES <= PIECE_BYTES) yield* wholeBlock(length, leaf);
+    else yield* largeBlock(length, leaf);
   }
   // Blocks do not overlap, so when their sizes add up there is no byte outside a checked block.
   const covered = [metaIndex, index, ...leaves].reduce((sum, handle) => sum + handle.size, 0);
@@ -95,18 +107,35 @@ export function* checkTable(table: Buffer): Generator<void, void> {
   }
 }
 
-/** The block's plain content; throws unless its checksum holds. */
-function checkedBlock(table: Buffer, { offset, size }: Handle): Uint8Array {
-  const end = offset + size;
-  if (end + TRAILER_BYTES > table.length) {
-    throw new RangeError(`the block at ${offset} reaches beyond the table`);
+/** The block's plain content and its type; throws unless its checksum, of both, holds. */
+function* wholeBlock(length: number, handle: Handle): Generator<Stretch, Uint8Array, Buffer> {
+  checkReach(length, handle);
+  const { offset, size } = handle;
+  const block = yield { offset, size: size + TRAILER_BYTES };
+  const content = block.subarray(0, size + 1);
+  checkSum(handle, crc32c(content), block.readUInt32LE(size + 1));
+  return content;
+}
+
+/** One that is not looked into needs never be in memory as a whole. */
+function* largeBlock(length: number, handle: Handle): Generator<Stretch, void, Buffer> {
+  checkReach(length, handle);
+  const sumAt = handle.offset + handle.size + 1;
+  let crc = 0;
+  for (let offset = handle.offset; offset < sumAt; offset += PIECE_BYTES) {
+    crc = crc32c(yield { offset, size: Math.min(PIECE_BYTES, sumAt - offset) }, crc);
   }
-  // The checksum covers the type byte behind the block as well.
-  const crc = masked(crc32c(table.subarray(offset, end + 1)));
-  if (crc !== table.readUInt32LE(end + 1)) {
-    throw new RangeError(`the block at ${offset} fails its checksum`);
-  }
-  return table.subarray(offset, end + 1);
+  const stored = yield { offset: sumAt, size: SUM_BYTES };
+  checkSum(handle, crc, stored.readUInt32LE());
+}
+
+function checkReach(length: number, { offset, size }: Handle): void {
+  if (offset + size + TRAILER_BYTES <= length) return;
+  throw new RangeError(`the block at ${offset} reaches beyond the table`);
+}
+
+function checkSum({ offset }: Handle, crc: number, stored: number): void {
+  if (masked(crc) !== stored) throw new RangeError(`the block at ${offset} fails its checksum`);
 }
 
 /** The handles in an index block: its entries' values, whatever the keys. */

@@ -4,10 +4,18 @@
  */
 import { describe, expect, test } from "vitest";
 import type { StateRow } from "../../src/ports.ts";
-import { PAUSE_MS_MAX, PINS_MAX } from "../../src/snapshots/limits.ts";
+import { PINS_MAX, TURN_MS_MAX } from "../../src/snapshots/limits.ts";
 import { encodeRequest } from "../../src/snapshots/request.ts";
 import { VIEWS_MAX } from "../../src/storage/state-view.ts";
-import { type FilledNode, filledNode, MEMBERSHIP, nextTurn, rowsOf, sourceOf } from "./harness.ts";
+import {
+  type FilledNode,
+  filledNode,
+  MEMBERSHIP,
+  nextTurn,
+  rowsOf,
+  sourceOf,
+  TestClock,
+} from "./harness.ts";
 
 const REQUEST = encodeRequest({ minIndex: 1, resume: undefined });
 const NEVER = new AbortController().signal;
@@ -161,11 +169,23 @@ test("a source that was closed stays so, whatever ends after it", async () => {
 });
 
 describe("the pace of a stream", () => {
+  /** Each look finds that other processes have had the machine for so long. */
+  class BusyClock extends TestClock {
+    constructor(stolenMs: number) {
+      super();
+      this.now = () => {
+        this.nowMs += stolenMs;
+        return this.nowMs;
+      };
+    }
+    override readonly now: () => number;
+  }
+
   /** All pauses of one stream, if each read takes the disk so long. */
-  async function pausesOf(diskMs: number): Promise<number[]> {
+  async function pausesOf(diskMs: number, stolenMs = 0): Promise<number[]> {
     const node = await filledNode(2000);
     const { live } = node.states;
-    const { source, clock } = sourceOf(node);
+    const { source, clock } = sourceOf(node, new BusyClock(stolenMs));
     const view = live.view.bind(live);
     live.view = async () => {
       const opened = await view();
@@ -182,10 +202,23 @@ describe("the pace of a stream", () => {
     return clock.pauses;
   }
 
-  test("is set by what it takes of the loop, not by how busy the disk is", async () => {
+  const sum = (pauses: readonly number[]) => pauses.reduce((all, ms) => all + ms, 0);
+
+  test("is set by what it takes of the loop", async () => {
+    const pauses = await pausesOf(0);
+    expect(pauses.length).toBeGreaterThan(3);
+    expect(pauses.every((ms) => ms > 0 && ms < TURN_MS_MAX)).toBe(true);
+  });
+
+  test("counts a wait for the disk as rest", async () => {
     const fast = await pausesOf(0);
-    expect(fast.length).toBeGreaterThan(3);
-    expect(fast.every((ms) => ms > 0 && ms < PAUSE_MS_MAX)).toBe(true);
-    expect(await pausesOf(500)).toEqual(fast);
+    const slow = await pausesOf(0.1);
+    expect(slow).toHaveLength(fast.length);
+    expect(sum(slow)).toBeCloseTo(sum(fast) - 0.1 * fast.length);
+    expect(await pausesOf(500)).toEqual([]);
+  });
+
+  test("does not slow down because others use the processor", async () => {
+    expect(sum(await pausesOf(0, 20))).toBeLessThanOrEqual(sum(await pausesOf(0)));
   });
 });
