@@ -98,7 +98,8 @@ function memberStatus(replica: NodeReplica, facts: StatusFacts): MemberStatus[] 
 function memberRole(id: string, voter: boolean, replica: NodeReplica): MemberStatus["role"] {
   const { raft } = replica;
   if (id === raft.leader) return "leader";
-  if (id === raft.id) return plainRole(raft.role);
+  // To raft a learner is a follower, to itself too.
   if (!voter) return "learner";
+  if (id === raft.id) return plainRole(raft.role);
   return raft.leader === undefined ? "unknown" : "follower";
 }

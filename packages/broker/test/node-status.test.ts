@@ -20,6 +20,13 @@ function replicaOf(raft: object, applied: number, leads = false): NodeReplica {
   } as unknown as NodeReplica;
 }
 
+test.each(["a", "b"])("a learner is one on every member's page, here that of %s", (id) => {
+  const members = MEMBERS.map((member) => ({ ...member, voter: member.id !== "b" }));
+  const replica = { ...replicaOf({ id }, 3), members } as unknown as NodeReplica;
+  const { members: shown } = statusOf(replica, hearing(3));
+  expect(shown.map(({ role }) => role)).toEqual(["leader", "learner"]);
+});
+
 test("a node is not ready while its cluster is being founded", () => {
   const withVersion = (version: number) => {
     const queue = { applied: 3, effectHash: "00", version };
@@ -44,11 +51,11 @@ function heartbeat(from: string, applied: number): Envelope {
   };
 }
 
-function reason(
+function statusOf(
   replica: NodeReplica,
   leader: LeaderProgress,
   given: { receiving?: boolean; draining?: boolean } = {},
-): string {
+) {
   const facts = {
     clusterId: "c",
     version: "1",
@@ -57,7 +64,11 @@ function reason(
     leader,
     isDraining: () => given.draining ?? false,
   };
-  const status = nodeStatus({ replica, isReceivingSnapshot: given.receiving ?? false }, facts);
+  return nodeStatus({ replica, isReceivingSnapshot: given.receiving ?? false }, facts);
+}
+
+function reason(...given: Parameters<typeof statusOf>): string {
+  const status = statusOf(...given);
   expect(status.ready).toBe(status.reason === "");
   return status.reason;
 }

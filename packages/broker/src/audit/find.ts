@@ -10,6 +10,8 @@ import { readLine } from "./chain.ts";
 import { WINDOW_BYTES } from "./limits.ts";
 
 const NEWLINE = 0x0a;
+const BRACE = 0x7b;
+const BRACE_END = 0x7d;
 /** With the ends of the line before it and of its own. */
 const OVERLAP_BYTES = AUDIT_LINE_LENGTH_MAX + 2;
 
@@ -91,6 +93,8 @@ function lastIn(window: Buffer): Whole | undefined {
 
 function lineIn(window: Buffer, start: number, end: number): AuditJson | undefined {
   if (end - start > AUDIT_LINE_LENGTH_MAX) return undefined;
+  // Garbage may be millions of lines, and each that is read takes microseconds.
+  if (window[start] !== BRACE || window[end - 1] !== BRACE_END) return undefined;
   return readLine(window.toString("utf8", start, end));
 }
 

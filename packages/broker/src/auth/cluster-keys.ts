@@ -18,7 +18,7 @@ import {
 import { isInForce } from "../operations/access-keys.ts";
 import type { Broker } from "../operations/broker.ts";
 import { parseKeyText, verifierOf } from "../operations/key-text.ts";
-import { OPERATORS, PERMISSION_OF, type Verb } from "../operations/permissions.ts";
+import { isOperatorsVerb, type Verb } from "../operations/permissions.ts";
 import { Failures } from "./failures.ts";
 import { demandPermission } from "./key-caller.ts";
 import { LOOKS_MAX } from "./limits.ts";
@@ -132,7 +132,7 @@ class ClusterKeyCaller implements Caller {
 
   /** Who was revoked elsewhere must not go on administering by way of a node that lags. */
   confirm(verb: Verb): Promise<void> | undefined {
-    if (!OPERATORS.has(PERMISSION_OF[verb])) return undefined;
+    if (!isOperatorsVerb(verb)) return undefined;
     return this.#records.readBarrier("linearizable").then(() => this.demand(verb));
   }
 

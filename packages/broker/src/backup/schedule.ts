@@ -93,9 +93,10 @@ export class BackupSchedule {
     await this.#looking;
   }
 
-  /** For another member. Rejects when the directory cannot be read. */
+  /** For another member. Never rejects: who cannot read its directory can make none there. */
   async report(): Promise<BackupReport> {
-    const newest = await this.#newest();
+    const newest = await this.#newest().catch(() => undefined);
+    if (newest === undefined) return { state: "cannot", ageMs: undefined };
     const ageMs = newest === 0 ? undefined : this.#options.wallMs() - newest;
     return { state: this.#state(), ageMs };
   }
@@ -115,6 +116,8 @@ export class BackupSchedule {
       return "taken";
     } catch (error) {
       if (this.#over.signal.aborted) return "failed";
+      // The directory, which is read by each look, is told of no more often than a failed attempt.
+      if (this.#isToWait()) return "later";
       this.#failures++;
       this.#retryAt = wallMs() + Math.min(RETRY_MS * 2 ** this.#inARow++, RETRY_MS_MAX);
       const { message } = error as Error;

@@ -85,7 +85,12 @@ export function isAudited(verb: Verb, params: unknown): boolean {
 function isNextPage(audit: Audit, { verb, caller, params }: Request): boolean {
   const { position } = fieldsOf(params);
   if (verb !== "audit" || typeof position !== "string") return false;
-  return audit.isContinued(caller.name, position);
+  return audit.isContinued(readerOf(caller), position);
+}
+
+/** Whose reading it is: two keys may have the same name, and no name of a key has a colon. */
+export function readerOf({ name, keyId }: Pick<Caller, "name" | "keyId">): string {
+  return keyId === undefined ? name : `:${keyId}`;
 }
 
 /** Does it, and answers when the log has a line of it. */

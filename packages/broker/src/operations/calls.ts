@@ -5,7 +5,7 @@
 import { CALL_VERBS, type Calls, type CallVerb, didYouMean, TqError } from "task-queue-protocol";
 import { type Caller, confirmed } from "./access.ts";
 import { createKey, listKeys, revokeKey } from "./access-keys.ts";
-import { type Audit, audited, NO_AUDIT } from "./audit.ts";
+import { type Audit, audited, NO_AUDIT, readerOf } from "./audit.ts";
 import type { Broker } from "./broker.ts";
 import { clusterStatus } from "./cluster.ts";
 import { compactState } from "./compact.ts";
@@ -191,7 +191,7 @@ const VERBS: Answering = {
       ...(position !== undefined && { position }),
       ...(since !== undefined && { since }),
     };
-    const value = await audit.read(wanted, caller.name);
+    const value = await audit.read(wanted, readerOf(caller));
     return { value, index: broker.applied };
   },
   async compact(broker, params) {

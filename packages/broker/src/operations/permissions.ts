@@ -17,7 +17,7 @@ type OtherVerb =
   | "cancel_many";
 
 /** Whoever has these works on the cluster, and not with it. */
-export const OPERATORS: ReadonlySet<Permission> = new Set(["admin", "admin:dlq"]);
+const OPERATORS: ReadonlySet<Permission> = new Set(["admin", "admin:dlq"]);
 
 export type Verb = Exclude<CallVerb, "start_job"> | OtherVerb;
 
@@ -64,3 +64,8 @@ export const PERMISSION_OF: Readonly<Record<Verb, Permission>> = {
   audit: "admin",
   compact: "admin",
 };
+
+/** One job over all tasks does as much as an operator, whatever it needs. */
+export function isOperatorsVerb(verb: Verb): boolean {
+  return OPERATORS.has(PERMISSION_OF[verb]) || verb === "cancel_many";
+}

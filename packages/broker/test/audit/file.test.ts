@@ -58,6 +58,18 @@ describe("a write that was cut off", () => {
     expect(place.check()).toMatchObject({ lines: 3, torn: 1, fault: undefined });
   });
 
+  test("costs little to look through, however many lines it seems to be", async () => {
+    const place = await Place.make();
+    await write(place, "x");
+    appendFileSync(place.path, "\n".repeat(WINDOW_BYTES * 2));
+    const parse = vi.spyOn(JSON, "parse");
+    onTestFinished(() => void vi.restoreAllMocks());
+    await write(place, "y");
+    expect(parse.mock.calls.length).toBeLessThan(10);
+    vi.restoreAllMocks();
+    expect(place.lines.map(({ verb }) => verb)).toEqual(["cancel", "torn", "cancel"]);
+  });
+
   test("does not make a file seem older than those that were put aside before it", async () => {
     const place = await Place.make();
     const log = await place.open(1000, 2);

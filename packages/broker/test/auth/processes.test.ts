@@ -107,9 +107,15 @@ test("five hundred wrong keys while good ones go on", async () => {
     return answer.status;
   };
   expect(await ask(KEYS.app)).toBe(200);
+  // Asked again while the broker has too much to do for it, as it says then.
   const elections = async () => {
-    const answer = await fetch(`${api}/metrics`, { headers: { "x-api-key": KEYS.ops } });
-    return /^tq_raft_elections_total (\d+)$/m.exec(await answer.text())?.[1];
+    let count: string | undefined;
+    await until(async () => {
+      const answer = await fetch(`${api}/metrics`, { headers: { "x-api-key": KEYS.ops } });
+      count = /^tq_raft_elections_total (\d+)$/m.exec(await answer.text())?.[1];
+      return count !== undefined;
+    });
+    return count;
   };
   const before = await elections();
   const wrong: Promise<number>[] = [];
@@ -122,7 +128,6 @@ test("five hundred wrong keys while good ones go on", async () => {
   const statuses = await Promise.all(wrong);
   expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(450);
   expect(new Set(statuses)).toEqual(new Set([401, 429]));
-  expect(before).toBeDefined();
   expect(await elections()).toBe(before);
 });
 

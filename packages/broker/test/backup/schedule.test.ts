@@ -251,10 +251,16 @@ describe("among several", () => {
     expect((await schedule.report()).state).toBe("can");
   });
 
-  test("a directory that cannot be read is no answer", async () => {
+  test("a directory that cannot be read is none to wait for, and told of now and then", async () => {
     const directory = await fileWith(await temporaryFolder(), "file", Buffer.from("in the way"));
-    const { schedule } = await scheduleOf({ directory });
-    await expect(schedule.report()).rejects.toThrow("ENOTDIR");
+    const { schedule, clock, errors } = await scheduleOf({ directory });
+    expect(await schedule.report()).toEqual(cannot);
     expect(await schedule.look()).toBe("failed");
+    clock.now += 59_999;
+    expect(await schedule.look()).toBe("later");
+    expect(schedule.figures.failures).toBe(1);
+    clock.now += 1;
+    expect(await schedule.look()).toBe("failed");
+    expect(errors).toHaveLength(2);
   });
 });
