@@ -5,6 +5,7 @@
 import type { ClusterJson, QueueJson, WorkerJson } from "task-queue-client";
 import { tolerance, votersOf } from "./member-view.ts";
 import { formatSpan } from "./output/words.ts";
+import { isFinal, prospectOf } from "./version-view.ts";
 
 export interface Finding {
   readonly check: string;
@@ -26,26 +27,51 @@ export function examineCluster(cluster: ClusterJson): Finding[] {
   const majority = Math.floor(voters.length / 2) + 1;
   const ill = members.filter(({ healthy }) => !healthy).map(({ id }) => id);
   const late = members.filter(({ lag }) => (lag ?? 0) > LAG_MAX).map(({ id }) => id);
-  const versions = [...new Set(members.map(({ version }) => version))];
   const spare = up > majority || voters.length < 3 ? "warn" : "fail";
   return [
     finding("leader", leader_id === null ? "fail" : "ok", {
       found: leader_id ?? reason ?? "none",
       advice: "start the members that are down: a majority must be up",
     }),
-    finding("members", ill.length === 0 ? "ok" : spare, {
-      found: ill.length === 0 ? tolerance(voters.length) : `${ill.join(", ")} not healthy`,
-      advice: "look at their logs; tq-admin members replace where a machine is lost",
-    }),
+    ill.length === 0
+      ? examineVoters(voters.length)
+      : finding("members", spare, {
+          found: `${ill.join(", ")} not healthy`,
+          advice: "look at their logs; tq-admin members replace where a machine is lost",
+        }),
     finding("replication", late.length === 0 ? "ok" : "warn", {
       found: late.length === 0 ? "nobody is behind" : `${late.join(", ")} far behind`,
       advice: "wait until they have caught up before you stop another member",
     }),
-    finding("versions", versions.length === 1 ? "ok" : "warn", {
-      found: versions.join(", "),
-      advice: "finish the upgrade: tq-admin upgrade status",
-    }),
+    examineVersions(cluster),
+    ...examineIntake(cluster),
   ];
+}
+
+function examineVoters(count: number): Finding {
+  return finding("members", count % 2 === 1 ? "ok" : "warn", {
+    found: tolerance(count),
+    advice: `an odd number is better: ${count - 1} outlive as many losses; see tq-admin members`,
+  });
+}
+
+/** A member's own program is often known to nobody else; that is no second version. */
+function examineVersions(cluster: ClusterJson): Finding {
+  const known = new Set(cluster.members.map(({ version }) => version).filter(Boolean));
+  const programs = [...known].join(", ") || "-";
+  const waits = !isFinal(cluster);
+  return finding("versions", known.size > 1 || waits ? "warn" : "ok", {
+    found: waits ? `${programs}; the cluster works with ${cluster.cluster_version}` : programs,
+    advice: waits ? prospectOf(cluster).sentence : "finish the upgrade: tq-admin upgrade status",
+  });
+}
+
+/** Brokers before 0.5 do not say. */
+function examineIntake({ intake_closed }: ClusterJson): Finding[] {
+  if (intake_closed === undefined) return [];
+  const found = intake_closed ? "new tasks are refused with disk_full" : "open";
+  const advice = "make room on the disks: each broker's /health names its own; docs/disk.md";
+  return [finding("intake", intake_closed ? "fail" : "ok", { found, advice })];
 }
 
 export function examineWork(

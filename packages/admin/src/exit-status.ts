@@ -54,10 +54,36 @@ export function unwritten(path: string, cause: unknown): CliError {
   return new CliError(EXIT.temporary, `${path}: ${(cause as Error).message}`, cause);
 }
 
+/** Verbs that brokers have since a version of the cluster. */
+const SINCE: Readonly<Record<string, number>> = { create_key: 4, keys: 4, revoke_key: 4 };
+
+function tooOld(verb: string): string {
+  const since = SINCE[verb];
+  const needs = since === undefined ? "upgrade them" : `it needs cluster version ${since}`;
+  return `the brokers are too old for that: ${needs}; see tq-admin upgrade status`;
+}
+
+/** A file that somebody named and that cannot be read, in words for a person. */
+export function unread(what: string, path: string, cause: unknown, status: number): CliError {
+  const words = fileWords(path, cause);
+  return new CliError(status, what === "" ? words : `${what}: ${words}`, cause);
+}
+
+/** Why nothing can be read from, or written to, the file of this name. */
+export function fileWords(path: string, cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT") return `there is no such file or folder: ${path}`;
+  if (code === "EACCES") return `permission denied: ${path}`;
+  if (code === "EISDIR") return `it is a folder: ${path}`;
+  return message.includes(path) ? message : `${path}: ${message}`;
+}
+
 /** The status and the words for whatever was thrown. */
 export function explain(error: unknown): { readonly status: number; readonly message: string } {
   if (error instanceof CliError) return { status: error.status, message: error.message };
   if (error instanceof TqError) {
+    const verb = /^there is no verb "?(\w+)/.exec(error.message)?.[1];
+    if (verb !== undefined) return { status: EXIT.no, message: tooOld(verb) };
     const fix = error.code === "unauthenticated" ? "; TQ_API_KEY or --api-key-file gives one" : "";
     return { status: STATUS_OF[error.code], message: `${error.code}: ${error.message}${fix}` };
   }

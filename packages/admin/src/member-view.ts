@@ -11,7 +11,7 @@ export const MEMBER_COLUMNS: readonly Column<MemberJson>[] = [
   { title: "HEALTHY", text: (member) => (member.healthy ? "yes" : "no") },
   { title: "MATCH", align: "right", text: (member) => String(member.match_index ?? "-") },
   { title: "LAG", align: "right", text: (member) => String(member.lag ?? "-") },
-  { title: "VERSION", text: (member) => member.version },
+  { title: "VERSION", text: (member) => member.version || "-" },
 ];
 
 /** The member with this id; throws status 66 with the ids that there are. */

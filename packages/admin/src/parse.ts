@@ -33,6 +33,7 @@ export async function parse(argv: readonly string[]): Promise<Parsed | { readonl
       for (const command of commands) addCommand(inner, command, choose(command));
       return inner
         .usage(`Usage: tq-admin ${name} <verb> [options]`)
+        .epilogue(examplesOf({ examples: commands.flatMap(({ examples }) => examples) }))
         .demandCommand(1, `which verb of ${name}? there are ${verbsOf(group).join(", ")}`);
     });
   }
@@ -42,7 +43,7 @@ export async function parse(argv: readonly string[]): Promise<Parsed | { readonl
     else text = output;
   });
   if (failure !== undefined) {
-    const better = unknownVerb(words) ?? failure;
+    const better = unknownVerb(words) ?? inOurWords(failure, words);
     throw new CliError(EXIT.usage, `${better}\nSee tq-admin --help.`);
   }
   if (text !== "") return { text: `${text}\n` };
@@ -90,6 +91,30 @@ function unknownVerb(words: readonly string[]): string | undefined {
   const guess = nearest(verb, known);
   const hint = guess === undefined ? `there are ${known.join(", ")}` : `did you mean "${guess}"?`;
   return `there is no verb "${verb}"; ${hint}`;
+}
+
+const FEW = /^Not enough non-option arguments: got (\d+)/;
+const CHOICES = /Argument: (\S+), Given: (".*"), Choices: (.*)/;
+
+/** What the parser finds wrong, by the names of what is missing or wrong. */
+function inOurWords(failure: string, words: readonly string[]): string {
+  const got = FEW.exec(failure)?.[1];
+  if (got !== undefined) {
+    const { usage, path } = commandOf(words);
+    const missing = [...usage.matchAll(/<[a-z-]+>/g)][Number(got)]?.[0] ?? "an argument";
+    return `${missing} is missing: tq-admin ${path}${usage}`;
+  }
+  const [, name, given, choices = ""] = CHOICES.exec(failure) ?? [];
+  if (name === undefined) return failure;
+  const allowed = choices.replaceAll('"', "");
+  return `${name}: ${given} is not ${allowed.includes(",") ? "one of " : ""}${allowed}`;
+}
+
+function commandOf([first = "", second = ""]: readonly string[]) {
+  const group = GROUPS.find(({ name }) => name === first);
+  const [commands, verb] = group === undefined ? [COMMANDS, first] : [group.commands, second];
+  const usage = commands.find((command) => verbOf(command) === verb)?.usage ?? verb;
+  return { usage, path: group === undefined ? "" : `${first} ` };
 }
 
 /** What every verb takes. */
@@ -140,7 +165,7 @@ export function globalOptions(parser: Argv): Argv {
 }
 
 /** Each on a line of its own, as it can be copied: the parser's own table breaks long ones. */
-function examplesOf({ examples }: Command): string {
+function examplesOf({ examples }: Pick<Command, "examples">): string {
   const lines = examples.map(([line, meaning]) => {
     return meaning === "" ? `  ${line}\n` : `  ${line}\n      ${meaning}\n`;
   });

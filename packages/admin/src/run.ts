@@ -2,15 +2,16 @@
  * One call of `tq-admin`, from the command line to the exit status. Data goes to standard output,
  * everything else to standard error, and the connection is closed whatever happens.
  */
-import { readTlsFiles, type TlsOptions } from "task-queue-client/connection";
-import { addressInFile } from "./broker-file.ts";
+import { TqError } from "task-queue-client";
+import { isClosed, readTlsFiles, type TlsOptions } from "task-queue-client/connection";
+import { type BrokerFile, readBrokerFile } from "./broker-file.ts";
 import type { Arguments, Command, Context } from "./command.ts";
-import { CliError, EXIT, explain } from "./exit-status.ts";
+import { CliError, EXIT, explain, unread } from "./exit-status.ts";
 import type { AdminClient, ConnectOptions, Io } from "./io.ts";
 import { FORMATS, type Format, Output } from "./output/output.ts";
 import { printableLines } from "./output/table.ts";
 import { parse } from "./parse.ts";
-import { duration, text } from "./values.ts";
+import { duration, text, wrong } from "./values.ts";
 import { verbTable } from "./verb-table.ts";
 import { watchVerb } from "./watch.ts";
 
@@ -39,29 +40,27 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 }
 
 async function perform(command: Command, args: Arguments, io: Io): Promise<number> {
-  const servers = serversOf(args, io);
-  const timeoutMs = duration(args, "timeout") ?? command.timeoutMs?.(args) ?? TIMEOUT_MS;
+  const file = brokerFileOf(args, io);
+  const servers = serversOf(args, io, file);
+  const timeoutMs = timeoutOf(args) ?? command.timeoutMs?.(args) ?? TIMEOUT_MS;
   const out = new Output(formatOf(args, io), io.stdout);
-  const watch = new Reachability(servers);
+  const watch = new Reachability(servers, (text) => io.stderr(text));
   const tryMs = command.patient === true ? Math.min(timeoutMs, PATIENT_TRY_MS) : timeoutMs;
   const apiKey = () => apiKeyOf(args, io);
+  const tls = () => tlsOf(args, io, file);
   const stay = command.patient === true;
   let opened: AdminClient | undefined;
   const context: Context = {
     // Opened when it is first asked for, for some verbs need no broker.
     get client() {
-      opened ??= openClient(
-        io,
-        { servers, tls: tlsOf(args, io), apiKey, timeoutMs: tryMs, stay },
-        watch,
-      );
+      opened ??= openClient(io, { servers, tls: tls(), apiKey, timeoutMs: tryMs, stay }, watch);
       return opened;
     },
     connect: (address, ms) => {
-      const options = { servers: address, tls: tlsOf(args, io), apiKey, timeoutMs: ms, stay: true };
+      const options = { servers: address, tls: tls(), apiKey, timeoutMs: ms, stay: true };
       return openClient(io, options, NO_WATCH);
     },
-    dial: () => ({ servers, tls: tlsOf(args, io), apiKey: apiKey() }),
+    dial: () => ({ servers, tls: tls(), apiKey: apiKey() }),
     io,
     out,
     args,
@@ -72,16 +71,27 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
     const isWatch = args["watch"] !== undefined;
     const work = isWatch ? watchVerb(command, context) : command.run(context);
     return stay ? await work : await Promise.race([work, watch.unreachable]);
+  } catch (error) {
+    throw watch.explained(error);
   } finally {
     await opened?.close();
   }
 }
 
+function timeoutOf(args: Arguments): number | undefined {
+  const ms = duration(args, "timeout");
+  if (ms !== 0) return ms;
+  throw wrong("timeout", String(args["timeout"]), "more than 0; write 500ms, 30s or 2m");
+}
+
+function brokerFileOf(args: Arguments, io: Io): BrokerFile | undefined {
+  const path = text(args, "config");
+  return path === undefined ? undefined : readBrokerFile(path, io);
+}
+
 /** The nearest to the command line wins. */
-function serversOf(args: Arguments, io: Io): string {
-  const file = text(args, "config");
-  const inFile = file === undefined ? undefined : addressInFile(file, io);
-  return text(args, "broker-addr") ?? inFile ?? io.env["TQ_BROKER_ADDR"] ?? SERVERS;
+function serversOf(args: Arguments, io: Io, file: BrokerFile | undefined): string {
+  return text(args, "broker-addr") ?? file?.address ?? io.env["TQ_BROKER_ADDR"] ?? SERVERS;
 }
 
 function openClient(
@@ -106,17 +116,22 @@ function openClient(
 const NO_WATCH: Pick<Reachability, "failed" | "up"> = { failed() {}, up() {} };
 
 /**
- * The client tries for as long as its deadline allows, which is right for a cluster in an election
- * and tiresome when nobody is there at all.
+ * The client tries for as long as its deadline allows, which is right for a cluster in an election,
+ * also behind a load balancer that hangs up as long as nobody leads, and tiresome when nobody is
+ * there at all.
  */
 class Reachability {
   readonly unreachable: Promise<never>;
   readonly #triesMax: number;
   #reject: (error: CliError) => void = () => {};
+  readonly #tell: (text: string) => void;
   #tries = 0;
   #everUp = false;
+  #hangUps = 0;
+  #hungUp: Error | undefined;
 
-  constructor(servers: string) {
+  constructor(servers: string, tell: (text: string) => void) {
+    this.#tell = tell;
     this.#triesMax = servers.split(",").length * ROUNDS_MAX;
     this.unreachable = new Promise((_, reject) => {
       this.#reject = reject;
@@ -130,13 +145,30 @@ class Reachability {
   }
 
   failed(address: string, error: Error): void {
-    this.#tries++;
-    if (this.#everUp || this.#tries < this.#triesMax) return;
+    if (isClosed(error)) this.#noteHangUp(error);
+    else this.#tries++;
+    if (this.#everUp || this.#hungUp !== undefined || this.#tries < this.#triesMax) return;
     const fix = "is a broker running there? --broker-addr or TQ_BROKER_ADDR names others";
     const why = error.message.includes(address) ? error.message : `${address}: ${error.message}`;
     this.#reject(
       new CliError(EXIT.unavailable, `no broker can be reached (${why}); ${fix}`, error),
     );
+  }
+
+  /** The client's word at the end of its time, with why nobody was there to ask. */
+  explained(error: unknown): unknown {
+    if (this.#everUp || this.#hungUp === undefined) return error;
+    if (!(error instanceof TqError && error.code === "no_leader")) return error;
+    const { status, message } = explain(error);
+    return new CliError(status, `${message} (${this.#hungUp.message})`, error);
+  }
+
+  /** Told while it goes on: a wrong --tls does the same, and that no patience mends. */
+  #noteHangUp(error: Error): void {
+    this.#hungUp = error;
+    this.#hangUps++;
+    if (this.#everUp || this.#hangUps !== this.#triesMax) return;
+    this.#tell(`tq-admin: ${printableLines(error.message)}; trying on\n`);
   }
 }
 
@@ -145,11 +177,19 @@ function formatOf(args: Arguments, io: Io): Format {
   return FORMATS.find((format) => format === given) ?? (io.isTerminal ? "table" : "json");
 }
 
-/** From the flags, or from variables with the same names: `TQ_TLS_CA`. */
-function tlsOf(args: Arguments, io: Io): TlsOptions | undefined {
+/** From the flags, the broker's file, or variables with the flags' names: `TQ_TLS_CA`. */
+function tlsOf(args: Arguments, io: Io, file: BrokerFile | undefined): TlsOptions | undefined {
+  // --no-tls is false, which is not the same as nothing.
+  const tls = args["tls"] === false ? undefined : file?.tls;
+  const isOwnAddress = args["broker-addr"] === undefined;
+  const inFile = new Map([
+    ["tls", tls && "true"],
+    ["tls-ca", tls?.ca],
+    ["tls-server-name", isOwnAddress ? tls?.serverName : undefined],
+  ]);
   const given = (name: string): string => {
     const variable = `TQ_${name.toUpperCase().replaceAll("-", "_")}`;
-    return (text(args, name) ?? io.env[variable] ?? "").trim();
+    return (text(args, name) ?? inFile.get(name) ?? io.env[variable] ?? "").trim();
   };
   try {
     return readTlsFiles({
@@ -171,12 +211,13 @@ function apiKeyOf(args: Arguments, io: Io): string {
   const { TQ_API_KEY: key, TQ_API_KEY_FILE: variable } = io.env;
   const path = flag ?? (key === undefined ? variable : undefined) ?? "";
   if (path === "") return key ?? "";
+  const source = flag === undefined ? "TQ_API_KEY_FILE" : "--api-key-file";
+  let found: string;
   try {
-    const found = io.readFile(path).trim();
-    if (found === "") throw new Error(`${path} is empty`);
-    return found;
+    found = io.readFile(path).trim();
   } catch (cause) {
-    const source = flag === undefined ? "TQ_API_KEY_FILE" : "--api-key-file";
-    throw new CliError(EXIT.config, `${source}: ${(cause as Error).message}`, cause);
+    throw unread(source, path, cause, EXIT.config);
   }
+  if (found === "") throw new CliError(EXIT.config, `${source}: ${path} is empty`);
+  return found;
 }

@@ -2,9 +2,10 @@
  * The file of a backup, for the verbs about them. The broker's own code reads and writes it, and is
  * loaded only where there is a file: no other verb waits for that.
  */
+import { dirname } from "node:path";
 import type { BackupHeader } from "task-queue-broker/backup";
 import type { Arguments } from "./command.ts";
-import { CliError, EXIT } from "./exit-status.ts";
+import { CliError, EXIT, fileWords } from "./exit-status.ts";
 import type { FieldList } from "./output/output.ts";
 import { text } from "./values.ts";
 
@@ -19,14 +20,19 @@ export async function withFiles<T>(path: string, act: (backup: Backup) => Promis
     if (error instanceof backup.SnapshotDamage) {
       throw new CliError(EXIT.data, `${path}: ${error.message}`, error);
     }
-    if (error instanceof backup.KeyFileError) throw new CliError(EXIT.config, error.message, error);
+    if (error instanceof backup.KeyFileError) {
+      const words = error.message.replace("name the file with its key", "--key-file names its key");
+      throw new CliError(EXIT.config, words, error);
+    }
     if (error instanceof backup.FileExists) {
       throw new CliError(EXIT.usage, `${error.message}; --force replaces it`, error);
     }
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message, path: at = path } = error as NodeJS.ErrnoException;
     if (code === undefined || !/^E[A-Z]+$/.test(code)) throw error;
     const isRoom = code === "ENOSPC" || code === "EDQUOT" || code === "EIO";
-    throw new CliError(isRoom ? EXIT.temporary : EXIT.notFound, message, error);
+    // A new file is written under another name first, which nobody knows.
+    const words = code === "ENOENT" ? fileWords(at === path ? path : dirname(at), error) : message;
+    throw new CliError(isRoom ? EXIT.temporary : EXIT.notFound, words, error);
   }
 }
 

@@ -2,7 +2,7 @@
  * Reads what was given on the command line; a wrong value is a usage error that says what is right.
  */
 import type { Arguments } from "./command.ts";
-import { CliError, EXIT } from "./exit-status.ts";
+import { CliError, EXIT, unread } from "./exit-status.ts";
 import type { Io } from "./io.ts";
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -118,10 +118,12 @@ export function jsonOf(source: string, name: string, io: Io): unknown {
 
 function contentOf(source: string, name: string, io: Io): string {
   if (source !== "-" && !source.startsWith("@")) return source;
+  const path = source.slice(1);
+  if (source === "@") throw wrong(name, source, "a file: write its name behind the @");
   try {
-    return source === "-" ? io.readStdin() : io.readFile(source.slice(1));
+    return source === "-" ? io.readStdin() : io.readFile(path);
   } catch (cause) {
-    throw new CliError(EXIT.notFound, `--${name}: ${(cause as Error).message}`, cause);
+    throw unread(`--${name}`, source === "-" ? "standard input" : path, cause, EXIT.notFound);
   }
 }
 

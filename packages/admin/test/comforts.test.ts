@@ -1,5 +1,6 @@
 /** What makes tq-admin easy to use: completion, examples, the watch, a look at what is next. */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { TqError } from "task-queue-client";
 import { describe, expect, test } from "vitest";
 import { parse } from "../src/parse.ts";
@@ -27,6 +28,30 @@ describe("help", () => {
       }
     },
   );
+
+  test.each(verbTable().groups)("$name shows the examples of its verbs", async ({ name }) => {
+    const { status, stdout } = await admin(`${name} --help`);
+    expect(status).toBe(0);
+    const lines = verbs.flatMap(({ group, command }) => (group === name ? command.examples : []));
+    for (const [line] of lines) expect(stdout).toContain(`\n  ${line}\n`);
+    const [own] = verbs.filter(({ group }) => group === name);
+    const one = await admin(`${name} ${own?.name} --help`);
+    expect(one.stdout.match(/^Examples:$/gm)).toHaveLength(1);
+  });
+
+  test("the README lists each verb, and no other", () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const groups = verbTable().groups.map(({ name }) => name);
+    const cells = [...readme.matchAll(/^\| (`.*?`) \| /gm)].map(([, cell]) => cell ?? "");
+    const named = cells.flatMap((cell) => {
+      const spans = [...cell.matchAll(/`([^`]+)`/g)].map(([, span = ""]) => span.split(" "));
+      const [first = "", second = ""] = spans[0] ?? [];
+      if (!groups.includes(first)) return spans.map(([verb]) => verb);
+      return [second, ...spans.slice(1).map(([verb]) => verb)].map((verb) => `${first} ${verb}`);
+    });
+    const all = verbs.map(({ group, name }) => (group === undefined ? name : `${group} ${name}`));
+    expect(named.sort()).toEqual(all.sort());
+  });
 
   test("each verb's arguments say what they are", () => {
     const mute = verbs.flatMap(({ name, flags, positionals }) => {
@@ -64,6 +89,11 @@ describe("completion", () => {
     [`dlq retry ${ID} --per`, ["--per-second"]],
     ["wait l", ["leader"]],
     ["completion ", ["bash", "zsh", "fish", ...["--broker-addr", "--api-key-file", "--config"]]],
+    ["list --status d", ["dead", "dead_letter", "delayed"]],
+    ["list --limit 5 --status exp", ["expired"]],
+    ["snapshot extract s --state d", ["dead"]],
+    ["snapshot extract s --status d", ["dead"]],
+    ["submit echo --priority ", ["low", "normal", "high", "critical"]],
     ["submit echo --payload ", [""]],
     ["queue-depth --wa", ["--watch"]],
   ])("in bash: tq-admin %s", async (line, expected) => {

@@ -1,12 +1,14 @@
 /** Settings of brokers: their own program judges a file, and an address is taken out of one. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+import { Authority } from "../../../test/certificates.ts";
 import { askBrokerProgram } from "../src/broker-program.ts";
 import { admin } from "./doubles.ts";
 
+const readFile = (path: string) => readFileSync(path, "utf8");
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin/", import.meta.url));
 
 describe("config validate", () => {
@@ -85,6 +87,52 @@ describe("--config", () => {
   );
 
   test("a file that is not there", async () => {
-    expect((await admin("stats --config /none")).status).toBe(78);
+    const { status, stderr } = await admin("stats --config /none", undefined, { readFile });
+    expect([status, stderr]).toEqual([
+      78,
+      "tq-admin: --config: there is no such file or folder: /none\n",
+    ]);
+  });
+
+  describe("takes the TLS of the file", () => {
+    const dir = mkdtempSync(join(tmpdir(), "tq-admin-"));
+    afterAll(() => rmSync(dir, { recursive: true }));
+    const ours = new Authority(dir, "ours");
+    const theirs = new Authority(dir, "theirs");
+    const named = ours.issue("task-queue", { names: ["DNS:queue.example", "DNS:other"] });
+    const near = ours.issue("node1", { names: ["IP:127.0.0.1"] });
+
+    async function tlsOf(api: object, flags = "") {
+      const file = join(dir, "c.yaml");
+      writeFileSync(file, JSON.stringify({ api }));
+      const line = `stats --config ${file} ${flags}`;
+      const { options, stderr } = await admin(line, undefined, { readFile });
+      expect(stderr).toBe("");
+      return options?.tls;
+    }
+
+    test("its authority, and a name of its certificate where the address is none", async () => {
+      const api = { enable_tls: true, tls_cert_path: named.cert, tls_ca_path: ours.ca };
+      expect(await tlsOf(api)).toEqual({ ca: ours.caPem, serverName: "queue.example" });
+      expect(await tlsOf({ ...api, tls_cert_path: near.cert })).toEqual({ ca: ours.caPem });
+      expect(await tlsOf({ ...api, enable_tls: false })).toBeUndefined();
+      expect(await tlsOf(api, "--no-tls")).toBeUndefined();
+    });
+
+    test("its own certificate where that is its own authority, else what Node trusts", async () => {
+      const api = { enable_tls: true, tls_cert_path: ours.ca };
+      expect(await tlsOf(api)).toEqual({ ca: ours.caPem, serverName: "ours" });
+      expect(await tlsOf({ ...api, tls_cert_path: near.cert })).toEqual({});
+      // Of those who connect, and not of the broker.
+      const other = { ...api, tls_cert_path: near.cert, tls_ca_path: theirs.ca };
+      expect(await tlsOf(other)).toEqual({});
+    });
+
+    test("but a flag wins, and the name is of that broker alone", async () => {
+      const api = { enable_tls: true, tls_cert_path: named.cert, tls_ca_path: ours.ca };
+      const flags = `--tls-ca ${theirs.ca} --tls-server-name mine`;
+      expect(await tlsOf(api, flags)).toEqual({ ca: theirs.caPem, serverName: "mine" });
+      expect(await tlsOf(api, "--broker-addr h:1")).toEqual({ ca: ours.caPem });
+    });
   });
 });

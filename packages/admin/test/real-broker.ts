@@ -36,14 +36,14 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /** A cluster of one, which works with the newest version, for one test. */
-export async function openBroker(): Promise<RealBroker> {
-  const { broker, close } = await openKept();
+export async function openBroker(minFreeDisk?: string): Promise<RealBroker> {
+  const { broker, close } = await openKept(minFreeDisk);
   onTestFinished(close);
   return broker;
 }
 
 /** The same for several tests, with a folder: whoever asks for it closes it. */
-export async function openKept() {
+export async function openKept(minFreeDisk = "1MB") {
   const folder = await mkdtemp(join(tmpdir(), "tq-admin-"));
   const [port, rest, metrics] = [await freePort(), await freePort(), await freePort()];
   const broker = await startBroker({
@@ -58,7 +58,7 @@ export async function openKept() {
       ],
       env: {
         TQ_MONITORING__PROMETHEUS_PORT: `${metrics}`,
-        TQ_PERSISTENCE__MIN_FREE_DISK: "1MB",
+        TQ_PERSISTENCE__MIN_FREE_DISK: minFreeDisk,
       },
     }),
     version: "test",

@@ -103,7 +103,7 @@ test("an encrypted one is of use with its key alone", async () => {
   expect(JSON.parse(inspected.stdout)).toMatchObject({ tasks: { pending: 5 } });
   const without = await broker.call(["snapshot", "verify", path]);
   expect(without.status).toBe(EXIT.config);
-  expect(without.stderr).toContain("is encrypted: name the file with its key");
+  expect(without.stderr).toContain("is encrypted: --key-file names its key");
   await writeFile(key, "5b".repeat(32));
   const wrong = await broker.call(["snapshot", "verify", path, "--key-file", key]);
   expect(wrong.status).toBe(EXIT.data);

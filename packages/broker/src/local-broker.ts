@@ -90,6 +90,10 @@ export class LocalBroker implements Broker {
     return this.#queue.applied;
   }
 
+  get intakeClosed(): boolean {
+    return this.#runtime.replica.intakeClosed;
+  }
+
   get durability(): NodeStatus["durability"] {
     return durabilityOf(this.#runtime, this.#facts);
   }
@@ -222,7 +226,7 @@ export class LocalBroker implements Broker {
     return this.#read(() => this.#history.children(id, limit));
   }
 
-  storageStats(): Promise<Readonly<Record<string, string>>> {
+  storageStats(): Promise<Readonly<Record<string, number>>> {
     return this.#runtime.state.stats();
   }
 

@@ -97,7 +97,7 @@ export interface StateStore extends RecordReader {
   /** The records as they are after one completed flush, the newest; later ones do not show. */
   view(): Promise<StateView>;
   /** What the store says of itself, for people. */
-  stats(): Promise<Readonly<Record<string, string>>>;
+  stats(): Promise<Readonly<Record<string, number>>>;
   /** Gives back what removed records still take on disk; the sizes before and after, about. */
   compact(): Promise<{ readonly beforeBytes: number; readonly afterBytes: number }>;
   /** Waits for reads under way; later ones reject. */

@@ -13,6 +13,7 @@ import {
 } from "task-queue-protocol";
 import { type Connection, type Link, toError } from "./connection/index.ts";
 import { delay } from "./delay.ts";
+import { ASK_MS, isAnsweredWithin, type LeaderQuestion } from "./leader-question.ts";
 import { mayResend, outOfTime, resendDelayMs, unanswered } from "./resend.ts";
 import type { SeenIndex } from "./seen-index.ts";
 
@@ -34,20 +35,48 @@ interface Outgoing {
   readonly stale: boolean;
 }
 
+/** They change nothing: without an answer there is nothing to be in doubt about. */
+const READS: ReadonlySet<CallVerb> = new Set<CallVerb>([
+  "audit",
+  "cluster",
+  "error_groups",
+  "events",
+  "get",
+  "graph",
+  "job",
+  "jobs",
+  "keys",
+  "list",
+  "logs",
+  "queue",
+  "queues",
+  "snapshot",
+  "stats",
+  "wait",
+  "workers",
+]);
+
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
 export class Caller {
   readonly #link: Link;
   readonly #seen: SeenIndex;
+  readonly #leader: LeaderQuestion;
   readonly #onOutcome: (code: string) => void;
   /** Calls that wait for a connection. */
   readonly #waiting = new Set<() => void>();
   readonly #stop = new AbortController();
 
-  constructor(link: Link, seen: SeenIndex, onOutcome: (code: string) => void) {
+  constructor(
+    link: Link,
+    seen: SeenIndex,
+    leader: LeaderQuestion,
+    onOutcome: (code: string) => void,
+  ) {
     this.#link = link;
     this.#seen = seen;
+    this.#leader = leader;
     this.#onOutcome = onOutcome;
     // One listener for each open call, of which there is no small number.
     setMaxListeners(0, this.#stop.signal);
@@ -85,6 +114,7 @@ export class Caller {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const { verb } = call;
+    const isRead = READS.has(verb);
     const until = performance.now() + deadlineMs;
     let doubtful = false;
     let last: Error | undefined;
@@ -94,6 +124,7 @@ export class Caller {
       if (left <= 0) throw outOfTime(verb, deadlineMs, doubtful, last);
       const connection = await this.#connection(left, signal);
       if (connection === undefined) continue;
+      const sentAt = performance.now();
       const answer = await this.#once(connection, call, until, signal);
       if (answer?.kind === "answer") {
         this.#onOutcome("ok");
@@ -103,18 +134,33 @@ export class Caller {
       if (answer === undefined) {
         signal.throwIfAborted();
         if (!resend) throw unanswered(verb);
-        doubtful = true;
+        doubtful = !isRead;
         continue;
       }
       const refusal = this.#refused(answer);
       if (!resend) throw refusal;
-      doubtful ||= refusal.code === "outcome_unknown";
+      doubtful ||= refusal.code === "outcome_unknown" && !isRead;
       last = refusal;
+      const tookMs = performance.now() - sentAt;
       const waitMs = resendDelayMs(tries, refusal.code);
       const untilEnd = until - performance.now();
       await delay(Math.min(waitMs, untilEnd), signal);
       // A timer may be early, and a try that cannot be answered in time only raises doubts.
       if (waitMs >= untilEnd && !signal.aborted) throw outOfTime(verb, deadlineMs, doubtful, last);
+      const isCertain = !isRead && !doubtful && refusal.code === "no_leader";
+      if (isCertain && !isAnsweredWithin(until - performance.now(), tookMs)) {
+        await this.#untilLed(until, signal);
+      }
+    }
+  }
+
+  /** Until the broker at the other end knows a leader, or the time is over. */
+  async #untilLed(until: number, signal: AbortSignal): Promise<void> {
+    let isKnown = false;
+    while (!isKnown && !signal.aborted && performance.now() < until) {
+      const wait = delay(Math.min(ASK_MS, until - performance.now()), signal);
+      isKnown = await Promise.race([this.#leader.isKnown(), wait.then(() => false)]);
+      if (!isKnown) await wait;
     }
   }
 

@@ -31,6 +31,7 @@ import { closedError, timeoutError } from "./errors.ts";
 import { type EventFilter, type FollowOptions, follow } from "./follow.ts";
 import { Jobs } from "./jobs.ts";
 import { Keys } from "./keys.ts";
+import { LeaderQuestion } from "./leader-question.ts";
 import { Leaderless } from "./leaderless.ts";
 import { Members } from "./members.ts";
 import { QueueHandle } from "./queue-handle.ts";
@@ -80,8 +81,9 @@ export class Client<M extends TaskMap = AnyTasks> implements TaskCalls, AsyncDis
     const leaderless = new Leaderless(() => this.#link.redirect(""));
     const onOutcome = (code: string): void => leaderless.note(code);
     const seen = new SeenIndex();
-    this.#submitter = new Submitter(this.#link, seen, onOutcome);
-    this.#caller = new Caller(this.#link, seen, onOutcome);
+    const leader = new LeaderQuestion(this.#link, onOutcome);
+    this.#submitter = new Submitter(this.#link, seen, leader, onOutcome);
+    this.#caller = new Caller(this.#link, seen, leader, onOutcome);
     this.#submissions = new Submissions<M>(options, {
       client: this,
       submit: async (task, deadlineMs = this.#deadlineMs, signal) => {

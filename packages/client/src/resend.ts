@@ -42,7 +42,7 @@ export function outOfTime(
   sent: boolean,
   last: Error | undefined,
 ): TqError {
-  const why = last === undefined ? "" : ` (${last.message})`;
+  const why = last === undefined ? "" : ` (${last.message.replace(/; nothing was done$/, "")})`;
   if (sent) {
     const advice = "it may have taken effect, and may be sent again";
     const message = `${what}: no answer within ${deadlineMs} ms${why}; ${advice}`;

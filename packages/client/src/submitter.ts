@@ -13,6 +13,7 @@ import {
   TqError,
 } from "task-queue-protocol";
 import { type Connection, type Link, toError } from "./connection/index.ts";
+import { isAnsweredWithin, type LeaderQuestion } from "./leader-question.ts";
 import { mayResend, outOfTime, resendDelayMs } from "./resend.ts";
 import type { SeenIndex } from "./seen-index.ts";
 import { frameBytes } from "./submit-task.ts";
@@ -43,14 +44,18 @@ export interface Submission {
   /** A copy was sent whose fate is not known and never will be. */
   doubtful: boolean;
   tries: number;
+  sentAt: number;
   /** Not before this. */
   notBefore: number;
+  /** Not before a leader is known, either: it could not be answered in time otherwise. */
+  held: boolean;
   lastError: Error | undefined;
 }
 
 export class Submitter {
   readonly #link: Link;
   readonly #seen: SeenIndex;
+  readonly #leader: LeaderQuestion;
   /** Told of each answered refusal or success, so that a node without a leader can be left. */
   readonly #onOutcome: (code: string) => void;
   readonly #open = new Set<Submission>();
@@ -61,9 +66,15 @@ export class Submitter {
   #sweep: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
-  constructor(link: Link, seen: SeenIndex, onOutcome: (code: string) => void) {
+  constructor(
+    link: Link,
+    seen: SeenIndex,
+    leader: LeaderQuestion,
+    onOutcome: (code: string) => void,
+  ) {
     this.#link = link;
     this.#seen = seen;
+    this.#leader = leader;
     this.#onOutcome = onOutcome;
   }
 
@@ -82,7 +93,9 @@ export class Submitter {
         inFlight: false,
         doubtful: false,
         tries: 0,
+        sentAt: 0,
         notBefore: 0,
+        held: false,
         lastError: undefined,
       };
       this.#open.add(submission);
@@ -135,7 +148,7 @@ export class Submitter {
         this.#reject(submission, submission.signal.reason);
         continue;
       }
-      if (submission.notBefore > now) {
+      if (submission.held || submission.notBefore > now) {
         later.push(submission);
         continue;
       }
@@ -177,6 +190,7 @@ export class Submitter {
     for (const submission of batch) {
       submission.inFlight = true;
       submission.tries++;
+      submission.sentAt = performance.now();
     }
   }
 
@@ -234,6 +248,7 @@ export class Submitter {
     // Refused for want of room, it was not taken now; whether it was before, nobody has said.
     const isUnsure = result.code === "disk_full" && submission.doubtful;
     const again = mayResend(result.code) || isUnsure;
+    submission.held = result.code === "no_leader" && isLate(submission);
     if (again) this.#requeue(submission, resendDelayMs(submission.tries, result.code), error);
     else this.#reject(submission, error);
   }
@@ -260,6 +275,14 @@ export class Submitter {
       }
     }
     if (this.#queue.length > 0) this.schedule();
+    if (this.#queue.some(({ held }) => held)) void this.#release();
+  }
+
+  /** Those that were held may go once there is a leader to answer them. */
+  async #release(): Promise<void> {
+    if (!(await this.#leader.isKnown())) return;
+    for (const submission of this.#queue) submission.held = false;
+    this.schedule();
   }
 
   #reject(submission: Submission, error: unknown): void {
@@ -275,4 +298,10 @@ export class Submitter {
     this.#sweep = undefined;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+/** It was certainly not done so far, and would not be answered again before its deadline. */
+function isLate({ doubtful, until, sentAt }: Submission): boolean {
+  const now = performance.now();
+  return !doubtful && !isAnsweredWithin(until - now, now - sentAt);
 }

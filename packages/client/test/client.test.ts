@@ -283,6 +283,9 @@ describe("resending", () => {
     const last = new TqError("rate_limited", "wait 10 ms");
     expect(outOfTime("stats", 100, false, last)).toBe(last);
     expect(outOfTime("stats", 100, true, last)).toMatchObject({ code: "outcome_unknown" });
+    const refused = new TqError("no_leader", "nobody leads; nothing was done");
+    const { message } = outOfTime("stats", 100, false, refused);
+    expect(message.match(/nothing was done/g)).toHaveLength(1);
     const overloaded = new TqError("overloaded", "x");
     expect(outOfTime("stats", 100, false, overloaded)).toMatchObject({ code: "no_leader" });
   });
@@ -400,6 +403,52 @@ describe("deadlines", () => {
     cluster.elect(undefined);
     const tq = client({ servers: `127.0.0.1:${port}`, timeoutMs: 300 });
     await expect(tq.submit("t", 1)).rejects.toMatchObject({ code: "no_leader" });
+  });
+
+  test("a read changes nothing, so that there is nothing to be in doubt about", async () => {
+    const { port, node } = await openOne();
+    node.readBarrier = () => new Promise<never>(() => {});
+    const tq = client({ servers: `127.0.0.1:${port}`, timeoutMs: 150 });
+    const reads = [() => tq.list(), () => tq.workers(), () => tq.stats(), () => tq.keys.list()];
+    for (const read of reads) {
+      const error = await Promise.resolve(read()).catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ code: "no_leader" });
+      expect(String(error)).toContain("nothing was done");
+    }
+  });
+
+  describe.each([
+    ["a submit", (tq: ReturnType<typeof client>) => tq.submit("t", 1)],
+    ["another write", (tq: ReturnType<typeof client>) => tq.queue("q").pause()],
+  ])("%s that its broker holds for long before it refuses it", (_, write) => {
+    async function leaderless() {
+      const { port, node, cluster } = await openOne();
+      cluster.raise(3);
+      const request = node.request.bind(node);
+      cluster.elect(undefined);
+      node.request = (command, done) => {
+        if (cluster.leader !== undefined) request(command, done);
+        else setTimeout(() => request(command, done), 400);
+      };
+      return { node, cluster, tq: client({ servers: `127.0.0.1:${port}`, timeoutMs: 700 }) };
+    }
+
+    test("is not sent when the answer would be too late: certainly not done", async () => {
+      const { tq, node } = await leaderless();
+      const error = await write(tq).catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ code: "no_leader" });
+      expect(String(error)).toContain("there is no leader");
+      expect(node.commands).toHaveLength(1);
+    });
+
+    test("is sent as soon as there is a leader", async () => {
+      const { tq, node, cluster } = await leaderless();
+      const written = write(tq);
+      await until(() => node.commands.length === 1);
+      cluster.elect(node);
+      await written;
+      expect(node.commands).toHaveLength(2);
+    });
   });
 
   test("malformed addresses are refused when the client is made", () => {

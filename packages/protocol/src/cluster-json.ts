@@ -43,6 +43,8 @@ export interface ClusterJson {
   applied_index: number;
   commit_index: number;
   durability: string;
+  /** New tasks are refused with `disk_full`; absent of brokers before 0.5. */
+  intake_closed?: boolean;
   members: MemberJson[];
 }
 

@@ -114,7 +114,7 @@ describe("flags", () => {
     ["--exec-allow cat=cat", 64, /NAME=\/absolute\/path/],
     ["--exec-allow x=/nowhere/x", 64, /executable file/],
     ["--exec-allow x=/tmp", 64, /executable file/],
-    ["--tls-ca /nowhere", 78, /--tls-ca: ENOENT/],
+    ["--tls-ca /nowhere", 78, /--tls-ca: there is no such file/],
     ["--tls-cert /dev/null --tls-key /dev/null", 78, /--tls-cert: there is no certificate/],
   ])("%s is refused with %i", (line, status, message) => {
     const error = refusal(line);

@@ -5,11 +5,15 @@ import { CliError, EXIT, unwritten } from "../exit-status.ts";
 import { unlessAborted } from "../interruptible.ts";
 import { ProgressLine } from "../output/progress.ts";
 import { keyOf, withFiles } from "../snapshot-file.ts";
-import { flagged, text } from "../values.ts";
+import { duration, flagged, text } from "../values.ts";
 
 const STDOUT = "-";
 /** A piece is read from the disk of a cluster at work. */
 const TIMEOUT_MS = 60_000;
+/** For a leader to be there at all, unless --timeout says another time. */
+const LEADER_MS = 10_000;
+const LEADER_ASK_MS = 250;
+const NO_LEADER = "--stale takes what this broker has, without a leader";
 /** The broker that had begun may go; others have the same. */
 const ATTEMPTS_MAX = 3;
 const MIB = 1024 ** 2;
@@ -34,7 +38,9 @@ export const createSnapshot: Command = {
     const { args, io, out } = context;
     // The parser makes an empty text of a lone dash.
     const path = text(args, "path") || STDOUT;
-    const { bytes, sha256 } = await (path === STDOUT ? toStdout(context) : toFile(context, path));
+    const { bytes, sha256 } = await withLeader(context, () => {
+      return path === STDOUT ? toStdout(context) : toFile(context, path);
+    });
     const sentence = `${bytes} bytes written to ${path}, SHA-256 ${sha256}`;
     // What goes to standard output is the snapshot itself.
     if (path === STDOUT) io.stderr(`${bytes} bytes written, SHA-256 ${sha256}\n`);
@@ -42,6 +48,34 @@ export const createSnapshot: Command = {
     return EXIT.ok;
   },
 };
+
+/** Whoever has no leader learns soon what else there is. */
+async function withLeader<T>(context: Context, act: () => Promise<T>): Promise<T> {
+  const { args } = context;
+  if (flagged(args, "stale")) return await act();
+  const ms = duration(args, "timeout") ?? LEADER_MS;
+  const signal = AbortSignal.timeout(ms);
+  const isLed = await unlessAborted(leaderThere(context, signal), signal);
+  if (isLed !== true) {
+    const text = `no leader within ${ms} ms; nothing was done; ${NO_LEADER}`;
+    throw new CliError(EXIT.unavailable, text);
+  }
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof TqError && error.code === "no_leader")) throw error;
+    throw new CliError(EXIT.unavailable, `${error.code}: ${error.message}; ${NO_LEADER}`, error);
+  }
+}
+
+async function leaderThere({ client, io }: Context, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    const { leader_id } = await client.cluster();
+    if (leader_id !== null) return true;
+    await io.sleep(LEADER_ASK_MS, signal);
+  }
+  return false;
+}
 
 interface Written {
   readonly bytes: number;

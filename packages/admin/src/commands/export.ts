@@ -14,7 +14,7 @@ import {
   type PageLine,
 } from "../transfer/format.ts";
 import { flagged, text } from "../values.ts";
-import { readStatus } from "./list.ts";
+import { readStatus, STATUSES } from "./list.ts";
 
 const STDOUT = "-";
 /** A page with payloads of a cluster at work may take longer than other answers. */
@@ -33,7 +33,7 @@ export const exportTasks: Command = {
     parser
       .positional("file", { type: "string", describe: "A new file, or - [standard output]" })
       .option("queue", { type: "string", describe: "Of this queue" })
-      .option("status", { type: "string", describe: "In this state" })
+      .option("status", { type: "string", choices: STATUSES, describe: "In this state" })
       .option("finished", { type: "boolean", describe: "Those that have ended, too" })
       .option("resume", { type: "boolean", describe: "Go on with the file" })
       .epilogue("The file is readable for its owner alone. See docs/moving-data.md."),

@@ -12,7 +12,7 @@ import { taskColumns } from "../task-view.ts";
 import { duration, moment, text, whole, wrong } from "../values.ts";
 
 /** The states, and the words that other systems have for some of them. */
-const STATUSES = [...TASK_STATE_NAMES, "failed", "dead_letter", "delayed"] as const;
+export const STATUSES = [...TASK_STATE_NAMES, "failed", "dead_letter", "delayed"] as const;
 type Status = (typeof STATUSES)[number];
 
 export const LIMIT_DEFAULT = 100;
@@ -28,7 +28,7 @@ export const list: Command = {
   ],
   arguments: (parser) =>
     listOptions(
-      parser.option("status", { type: "string", describe: STATUSES.join(", ") }),
+      parser.option("status", { type: "string", choices: STATUSES, describe: "In this state" }),
       String(LIMIT_DEFAULT),
     ),
   async run(context) {

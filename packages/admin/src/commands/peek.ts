@@ -25,7 +25,7 @@ export const peek: Command = {
   arguments: (parser) =>
     parser
       .option("queue", { type: "string", describe: "Of this queue [default]" })
-      .option("priority", { type: "string", describe: PRIORITIES.join(", ") })
+      .option("priority", { type: "string", choices: PRIORITIES, describe: "Of this priority" })
       .option("n", { type: "string", describe: `At most so many [${TASKS_DEFAULT}]` }),
   watchable: true,
   async run({ client, io, out, args }) {

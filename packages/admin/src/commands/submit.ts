@@ -22,7 +22,7 @@ export const submit: Command = {
       .positional("type", { type: "string", describe: "The task's type", demandOption: true })
       .option("payload", { type: "string", describe: "JSON, @file, or - for standard input" })
       .option("queue", { type: "string", describe: "Queue [default]" })
-      .option("priority", { type: "string", describe: PRIORITIES.join(", ") })
+      .option("priority", { type: "string", choices: PRIORITIES, describe: "[normal]" })
       .option("delay", { type: "string", describe: "Not before, from now: 30s, 10m" })
       .option("run-at", { type: "string", describe: "Not before: 2030-01-31T08:00:00Z" })
       .option("max-retries", { type: "string", describe: "Retries after the first attempt" })
@@ -34,11 +34,19 @@ export const submit: Command = {
       .option("expires-at", { type: "string", describe: "The same: 2030-01-31T08:00:00Z" })
       .option("unique-key", { type: "string", describe: "One live task of the queue has it" })
       .option("unique-for", { type: "string", describe: "Keep the key for so long: 1h" })
-      .option("unique-conflict", { type: "string", describe: CONFLICTS.join(", ") })
+      .option("unique-conflict", {
+        type: "string",
+        choices: CONFLICTS,
+        describe: "When the key is taken",
+      })
       .option("group", { type: "string", describe: "On whose behalf: groups take turns" })
       .option("require", { type: "string", array: true, describe: "KEY=VALUE of its worker" })
       .option("after", { type: "string", array: true, describe: "Id of a parent; repeatable" })
-      .option("on-parent-failure", { type: "string", describe: FAILURES.join(", ") })
+      .option("on-parent-failure", {
+        type: "string",
+        choices: FAILURES,
+        describe: "When a parent does not complete",
+      })
       .option("metadata", { type: "string", describe: "A JSON object, @file, or -" })
       .option("wait", { type: "boolean", describe: "Wait until it is finished" })
       .option("wait-timeout", { type: "string", describe: "But not longer than [1m]" }),

@@ -2,7 +2,7 @@
  * Completion for bash: a function without a process of its own, since a key press must not wait for
  * a program to start. zsh runs it too, by the layer for bash that comes with it.
  */
-import type { VerbTable } from "../verb-table.ts";
+import type { Flag, VerbTable } from "../verb-table.ts";
 import { type Place, placesOf, spellings } from "./places.ts";
 
 export function bashScript(table: VerbTable): string {
@@ -21,9 +21,15 @@ function body(table: VerbTable): string {
   const known = placesOf(table);
   const globals = table.globals.flags;
   const flags = [...globals, ...known.flatMap((place) => place.flags)];
-  const choices = flags
-    .filter((flag) => flag.choices.length > 0)
-    .map((flag) => `    ${spellings(flag).join("|")}) words="${flag.choices.join(" ")}" ;;`);
+  const choices = [
+    ...globals.flatMap((flag) => choiceOf("*", flag)),
+    ...known.flatMap(({ verb, flags: own }) => {
+      return own.flatMap((flag) => [
+        ...choiceOf(`"${verb}"`, flag),
+        ...choiceOf(`"${verb} "*`, flag),
+      ]);
+    }),
+  ];
   const valued = flags.filter(({ takesValue }) => takesValue).flatMap(spellings);
   return `_tq_admin_valued() {
   case "$1" in
@@ -38,8 +44,8 @@ _tq_admin() {
     before="$word"
   done
   COMPREPLY=()
-  case "$before" in
-${unique(choices).join("\n")}
+  case "$verb $before" in
+${choices.join("\n")}
     *) if _tq_admin_valued "$before"; then return; fi ;;
   esac
   if [[ -z "$words" ]]; then
@@ -52,6 +58,13 @@ ${known.flatMap(caseOf).join("\n")}
 }
 complete -o default -F _tq_admin tq-admin
 `;
+}
+
+/** The same flag may have other values with another verb. */
+function choiceOf(verb: string, flag: Flag): string[] {
+  if (flag.choices.length === 0) return [];
+  const patterns = spellings(flag).map((each) => `${verb}" ${each}"`);
+  return [`    ${patterns.join("|")}) words="${flag.choices.join(" ")}" ;;`];
 }
 
 function caseOf({ verb, words, flags }: Place): string[] {

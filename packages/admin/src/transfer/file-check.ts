@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
-import { CliError, EXIT } from "../exit-status.ts";
+import { CliError, EXIT, unread } from "../exit-status.ts";
 import { counted, parsedLine } from "./export-file.ts";
 import type { EndLine, ExportLine, Header } from "./format.ts";
 import { readLines } from "./line-reader.ts";
@@ -40,6 +40,7 @@ export async function checkFile(
     last = line.number;
     if (end !== undefined) throw wrong("a line behind the last one");
     if (!line.whole) throw wrong("it ends within this line: the file was cut; export --resume");
+    if (line.number === 1) refuseOtherJson(path, line.text);
     const parsed = parsedLine(path, line);
     if ((parsed.kind === "header") !== (line.number === 1)) throw wrong("line 1 is the header");
     if (parsed.kind === "header") header = parsed;
@@ -51,6 +52,15 @@ export async function checkFile(
   const fault = header === undefined ? "it is empty" : faultOf(end, counts, hash.digest("hex"));
   if (fault !== undefined) throw new CliError(EXIT.data, `${path}:${last}: ${fault}`);
   return { path, header: header!, end: end!, bytes };
+}
+
+/** What most people have at hand is the output of another verb. */
+function refuseOtherJson(path: string, first: Buffer): void {
+  const text = first.toString("utf8").trim();
+  const isTask = /^\{"id":/.test(text);
+  if (!isTask && !text.startsWith("[")) return;
+  const advice = "tq-admin export writes one; for the output of list see docs/moving-data.md";
+  throw new CliError(EXIT.data, `${path}: it is JSON, but no export: ${advice}`);
 }
 
 function faultOf(
@@ -77,7 +87,7 @@ async function sizeOf(path: string): Promise<number> {
     return found.size;
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
-    throw new CliError(EXIT.notFound, `${path}: ${(cause as Error).message}`, cause);
+    throw unread("", path, cause, EXIT.notFound);
   }
 }
 

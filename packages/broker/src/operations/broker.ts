@@ -88,6 +88,8 @@ export interface Broker {
   /** As `status` has them, for every answer: the rest of it is a look at all members. */
   readonly applied: number;
   readonly durability: NodeStatus["durability"];
+  /** New tasks are refused, for want of room on the disks of too many brokers. */
+  readonly intakeClosed: boolean;
 
   /** A write, from any node; `done` is called once, never synchronously. */
   request(command: Command, done: (outcome: Outcome) => void): void;
@@ -139,7 +141,7 @@ export interface Broker {
   graphNode(id: TaskId): Promise<GraphNode | undefined>;
   /** Tasks that depend, or depended, on this one, in id order; at most `limit`. */
   children(id: TaskId, limit: number): Promise<readonly TaskId[]>;
-  storageStats(): Promise<Readonly<Record<string, string>>>;
+  storageStats(): Promise<Readonly<Record<string, number>>>;
   /** Gives the disk back what removed records still take in the state; once at a time. */
   compactState(): Promise<Compacted>;
   /** See `BackupDesk.read`. */

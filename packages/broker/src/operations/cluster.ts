@@ -19,6 +19,7 @@ export function clusterStatus(broker: Broker): Answer<ClusterJson> {
     applied_index: status.applied,
     commit_index: status.commit,
     durability: status.durability,
+    intake_closed: broker.intakeClosed,
     members: status.members.map(memberToJson),
   };
   if (!status.ready) value.reason = status.reason;

@@ -23,7 +23,8 @@ export interface StatsDetailJson extends Record<string, unknown> {
     leader_id: string | null;
     effect_hash: string;
   };
-  storage: Readonly<Record<string, string>>;
+  /** Of LevelDB. */
+  storage: Readonly<Record<string, number>>;
 }
 
 export async function readStats(

@@ -31,14 +31,14 @@ export const SLICE_ROWS_MIN = 16;
 export const SLICE_ROWS_MAX = 512;
 
 /**
- * The share of the event loop that one stream may take for itself: a slice takes so long that it
- * stays below that. What it needs of the loop is reckoned from its rows, not measured: on a busy
+ * The share of the event loop that all streams may take together: a slice takes so long that they
+ * stay below that. What it needs of the loop is reckoned from its rows, not measured: on a busy
  * machine a clock also counts the time of other processes, and the stream would be slowest where it
  * is needed most. Waiting for the disk or the reader leaves the loop to others, and so is rest.
  */
 export const LOOP_SHARE = 0.3;
-/** No slice is drawn out for longer. */
-export const TURN_MS_MAX = 50;
+/** No slice is drawn out for longer: as long as the largest rows may need. */
+export const TURN_MS_MAX = 1_000;
 /**
  * What a row and a byte of it cost the loop on their way from the store into a frame. Measured as
  * CPU time of that thread, timers and collections included: 3.7 to 4.6 µs for rows of 150 bytes.

@@ -94,6 +94,13 @@ export class Pins {
     this.#pins.add(pin);
   }
 
+  /** How many are being sent. */
+  get streams(): number {
+    let streams = 0;
+    for (const { users } of this.#pins) streams += users;
+    return streams;
+  }
+
   /** The number of this stream. */
   enter(pin: Pin): number {
     pin.users++;

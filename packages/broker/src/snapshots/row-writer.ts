@@ -13,6 +13,7 @@ export class RowWriter {
   #bytes = 0;
   /** Stays when it has failed: nothing is written after that. */
   #writing: Promise<void> | undefined;
+  #failed = false;
 
   constructor(staged: Pick<StagedState, "write">) {
     this.#staged = staged;
@@ -20,6 +21,7 @@ export class RowWriter {
 
   /** Resolves when more may come. Throws what a write before threw. */
   async add(rows: readonly StateRow[]): Promise<void> {
+    if (this.#failed) await this.#writing;
     for (const row of rows) {
       this.#gathered.push(row);
       this.#bytes += rowBytes(row);
@@ -50,6 +52,8 @@ export class RowWriter {
       this.#begin();
     });
     // Told to whoever comes next.
-    this.#writing.catch(() => {});
+    this.#writing.catch(() => {
+      this.#failed = true;
+    });
   }
 }

@@ -24,18 +24,15 @@ import {
   type SnapshotHeader,
 } from "./format.ts";
 import {
-  BYTE_MS,
   CHUNK_BYTES,
   FLUSH_POLL_MS,
   FLUSH_WAIT_MS,
   FRAME_BYTES,
-  LOOP_SHARE,
   PIN_ATTEMPTS_MAX,
-  ROW_MS,
   SLICE_ROWS_MAX,
   SLICE_ROWS_MIN,
-  TURN_MS_MAX,
 } from "./limits.ts";
+import { turnMs } from "./pace.ts";
 import { Pin, Pins } from "./pins.ts";
 import { decodeRequest, type SnapshotRequest } from "./request.ts";
 
@@ -270,7 +267,7 @@ export class SnapshotSource {
       from = successor((slice.at(-1) as StateRow)[0]);
       const bytes = slice.reduce((sum, row) => sum + rowBytes(row), 0);
       limit = nextLimit(limit, bytes);
-      const restMs = began + turnMs(slice.length, bytes) - now();
+      const restMs = began + turnMs(slice.length, bytes, this.#pins.streams) - now();
       if (restMs > 0) await pause(restMs);
     }
     yield encodeTrailer(gathering.reached);
@@ -329,11 +326,6 @@ function* send(pin: Pin, stream: number, { frame, checkpoint }: Encoded): Genera
   for (let at = 0; at < frame.length; at += CHUNK_BYTES) {
     yield frame.subarray(at, at + CHUNK_BYTES);
   }
-}
-
-/** How long so many rows may take at least, for the loop to be left to others as it is to be. */
-function turnMs(rows: number, bytes: number): number {
-  return Math.min(TURN_MS_MAX, (rows * ROW_MS + bytes * BYTE_MS) / LOOP_SHARE);
 }
 
 /** More rows at a time while they are small, fewer as soon as they are large. */

@@ -189,7 +189,7 @@ export class FaultyStateStore implements StateStore {
     return this.#writes.read(() => this.#inner.view());
   }
 
-  stats(): Promise<Readonly<Record<string, string>>> {
+  stats(): Promise<Readonly<Record<string, number>>> {
     return this.#inner.stats();
   }
 

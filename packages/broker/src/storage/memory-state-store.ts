@@ -74,8 +74,8 @@ export class MemoryStateStore implements StateStore {
     return this.#viewNow();
   }
 
-  async stats(): Promise<Readonly<Record<string, string>>> {
-    return { records: String(this.#records.size) };
+  async stats(): Promise<Readonly<Record<string, number>>> {
+    return { records: this.#records.size };
   }
 
   async compact(): Promise<{ readonly beforeBytes: number; readonly afterBytes: number }> {

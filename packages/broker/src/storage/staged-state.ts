@@ -1,7 +1,7 @@
 /**
  * A state that is being received: a database of its own, which no pointer names. Each write is
- * durable before the next chunk is asked for; the flush record that makes a database a state comes
- * last, so that a torn one can never be opened. It must never go on after an error.
+ * durable before the next one begins; the flush record that makes a database a state comes last, so
+ * that a torn one can never be opened. It must never go on after an error.
  */
 import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";

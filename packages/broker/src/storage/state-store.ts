@@ -161,9 +161,9 @@ export class LevelStateStore implements StateStore {
     });
   }
 
-  async stats(): Promise<Readonly<Record<string, string>>> {
+  async stats(): Promise<Readonly<Record<string, number>>> {
     return {
-      memory_bytes: this.#level.getProperty("leveldb.approximate-memory-usage"),
+      memory_bytes: Number(this.#level.getProperty("leveldb.approximate-memory-usage")),
       ...levelSizes(this.#level.getProperty("leveldb.stats")),
     };
   }
@@ -242,10 +242,11 @@ export class LevelStateStore implements StateStore {
 /**
  * From LevelDB's own table, which has a line for each level: number, files, megabytes, and more.
  */
-function levelSizes(table: string): Record<string, string> {
-  const sizes: Record<string, string> = {};
+function levelSizes(table: string): Record<string, number> {
+  const sizes: Record<string, number> = {};
   for (const [, level, files, megabytes] of table.matchAll(/^ +(\d+) +(\d+) +(\d+) /gm)) {
-    sizes[`level_${level}`] = `${files} files, ${megabytes} MB`;
+    sizes[`level_${level}_files`] = Number(files);
+    sizes[`level_${level}_mb`] = Number(megabytes);
   }
   return sizes;
 }

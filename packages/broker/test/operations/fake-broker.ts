@@ -58,6 +58,8 @@ export class FakeBroker implements Broker {
     return this.status().applied;
   }
 
+  intakeClosed = false;
+
   get durability(): NodeStatus["durability"] {
     return this.status().durability;
   }
@@ -266,8 +268,8 @@ export class FakeBroker implements Broker {
     return { beforeBytes: 9, afterBytes: 4 };
   }
 
-  async storageStats(): Promise<Readonly<Record<string, string>>> {
-    return { "state.level0_files": "1" };
+  async storageStats(): Promise<Readonly<Record<string, number>>> {
+    return { level_0_files: 1 };
   }
 
   /** A worker named `w1` takes the next task of `type`; its lease's token. */

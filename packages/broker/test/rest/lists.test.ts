@@ -253,7 +253,7 @@ describe("overview", () => {
       queues: 1,
       workers: { connected: 0, running: 0, concurrency: 0 },
       raft: { term: 3, applied_index: 1, leader_id: "n1" },
-      storage: { "state.level0_files": "1" },
+      storage: { level_0_files: 1 },
     });
   });
 });

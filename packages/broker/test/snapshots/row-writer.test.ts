@@ -71,12 +71,14 @@ describe("a write that fails is the last one, and is told to whoever", () => {
   test.each<[string, (writer: RowWriter) => Promise<void>]>([
     ["waits for the end", (writer) => writer.written()],
     ["gives up", (writer) => writer.stop()],
+    ["brings one more", (writer) => writer.add([row(3)])],
     ["brings more than may wait", (writer) => writer.add([row(3, GATHERED_BYTES_MAX)])],
   ])("%s", async (_who, act) => {
     const { writes, writer } = slowDisk();
     await writer.add([row(1)]);
     await writer.add([row(2)]);
     writes[0]!.fail(new Error("the disk is gone"));
+    await nextTurn();
     await expect(act(writer)).rejects.toThrow("the disk is gone");
     expect(writes).toHaveLength(1);
   });

@@ -37,6 +37,17 @@ async function stateAfter(flushes: number): Promise<string> {
   return path;
 }
 
+test("the figures are LevelDB's own, as numbers", async () => {
+  const state = await openStateStore(await stateAfter(3), { mode: "existing" });
+  // What was in its journal is a table since it was opened.
+  expect(await state.stats()).toEqual({
+    memory_bytes: expect.any(Number),
+    level_0_files: expect.any(Number),
+    level_0_mb: expect.any(Number),
+  });
+  await state.close();
+});
+
 describe("records", () => {
   test("a changed value throws, everywhere, and the store stops", async () => {
     const path = await stateAfter(3);

@@ -203,6 +203,8 @@ export class FakeNode extends MachineReads implements Broker {
     return this.status().applied;
   }
 
+  intakeClosed = false;
+
   get durability(): NodeStatus["durability"] {
     return this.status().durability;
   }
@@ -304,7 +306,7 @@ export class FakeNode extends MachineReads implements Broker {
     return { beforeBytes: 9, afterBytes: 4 };
   }
 
-  async storageStats(): Promise<Readonly<Record<string, string>>> {
+  async storageStats(): Promise<Readonly<Record<string, number>>> {
     return {};
   }
 

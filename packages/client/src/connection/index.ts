@@ -18,4 +18,4 @@ export { Connection, type ConnectionEvents, type OnAnswer, toError } from "./con
 export { type ApiKey, type DialOptions, dial } from "./dial.ts";
 export { Link, type LinkEvents, type LinkOptions } from "./link.ts";
 export { Route } from "./route.ts";
-export { checkTls, readTlsFiles, type TlsOptions, type TlsPaths } from "./tls.ts";
+export { checkTls, isClosed, readTlsFiles, type TlsOptions, type TlsPaths } from "./tls.ts";

@@ -92,16 +92,24 @@ const WORDS: readonly (readonly [said: RegExp, words: string])[] = [
 const UNKNOWN_AUTHORITY =
   /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_SIGNATURE_|CERT_UNTRUSTED|INVALID_CA)/;
 const CLOSED = /^(closed|ECONNRESET)$/;
+const FRONT = "or it is a load balancer behind which nobody leads";
+
+/** Somebody was there and hung up. Of the error itself, or of what has caused it. */
+export function isClosed(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return CLOSED.test((error as NodeJS.ErrnoException).code ?? "") || isClosed(error.cause);
+}
 
 /** The error of a connection that did not come about, with what to do about it. */
 export function explainTls(error: NodeJS.ErrnoException, tls: TlsOptions | undefined): string {
   const { code = "", message } = error;
   if (tls === undefined) {
-    return CLOSED.test(code) ? `${message}; a broker with TLS does that: --tls` : message;
+    return isClosed(error) ? `${message}; a broker with TLS does that (--tls), ${FRONT}` : message;
   }
-  if (CLOSED.test(code)) {
+  if (isClosed(error)) {
     const shown = tls.cert === undefined ? "asks for a certificate" : "does not accept ours";
-    return `closed during the handshake: it has no TLS, or ${shown} (--tls-cert); its log says why`;
+    const why = `it has no TLS, or ${shown} (--tls-cert), as its log says, ${FRONT}`;
+    return `closed during the handshake: ${why}`;
   }
   if (UNKNOWN_AUTHORITY.test(code)) {
     const trusted = tls.ca === undefined ? "Node trusts" : "--tls-ca names";
@@ -123,7 +131,9 @@ function readFile(flag: string, path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new Error(`${flag}: ${(cause as Error).message}`, { cause });
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const words = code === "ENOENT" ? `there is no such file: ${path}` : message;
+    throw new Error(`${flag}: ${words}`, { cause });
   }
 }
 

@@ -36,7 +36,12 @@ export const extractSnapshot: Command = {
     parser
       .positional("file", { type: "string", demandOption: true, describe: "A backup" })
       .option("queue", { type: "string", describe: "Of this queue" })
-      .option("state", { alias: "status", type: "string", describe: TASK_STATE_NAMES.join(", ") })
+      .option("state", {
+        alias: "status",
+        type: "string",
+        choices: TASK_STATE_NAMES,
+        describe: "In this state",
+      })
       .option("key-file", { type: "string", describe: "The key it was encrypted with" })
       .epilogue(
         "All of the file is checked before the first line is written. Meanwhile its records\n" +

@@ -169,6 +169,7 @@ const CLUSTER: Record<keyof ClusterJson, Schema> = {
   applied_index: whole("How far it has applied the log."),
   commit_index: whole("How far the log is safe."),
   durability: text("What an answer to a write promises."),
+  intake_closed: flag("New tasks are refused with `disk_full`."),
   members: list(object("A broker.", MEMBER, Object.keys(MEMBER)), "All of them."),
 };
 
@@ -181,7 +182,7 @@ const STATS: Record<Exclude<keyof StatsDetailJson, number>, Schema> = {
   queues: whole("How many there are."),
   workers: named(whole("A count."), "`connected`, `running` and `concurrency` of all."),
   raft: named({}, "This node's part in consensus."),
-  storage: named(text("A figure."), "Of LevelDB."),
+  storage: named(whole("A figure."), "Of LevelDB: memory; files and megabytes by level."),
 };
 
 const ERROR_GROUP: Record<keyof ErrorGroupJson, Schema> = {
