@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { withoutPorts } from "./ports.mjs";
+import { withoutSettings } from "./ports.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const RESTART_MS = 3_000;
@@ -68,7 +68,7 @@ export class Cluster {
     const startedAt = Date.now();
     const child = spawn(process.execPath, [join(root, script), ...how.args], {
       cwd: root,
-      env: { ...withoutPorts(), ...how.env },
+      env: { ...withoutSettings(), ...how.env },
       stdio: ["ignore", log, log],
       // A terminal's Ctrl-C goes to its whole group; these end in order, when told.
       detached: true,

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { connect } from "task-queue-client";
 import { Cluster } from "./cluster.mjs";
 import { listFiles } from "./files.mjs";
-import { choosePorts, demandFree } from "./ports.mjs";
+import { choosePorts, demandFree, ignoredSettings } from "./ports.mjs";
 import { startReceiver } from "./receiver.mjs";
 
 const READY_MS = 60_000;
@@ -33,6 +33,8 @@ export async function main(args) {
   const cluster = new Cluster({ ports, dataDir, onEvent: say });
   const demo = { cluster, ports, root, dataDir, submitted: 0, stopped: new AbortController() };
   stopOnSignal(demo);
+  const ignored = ignoredSettings();
+  if (ignored.length > 0) say(`not read here, and not passed on: ${ignored.join(", ")}`);
   cluster.startBrokers();
   say(`starting three brokers, data in ${dataDir}`);
   await until(() => anyReady(ports), "the brokers did not become ready", demo);

@@ -24,10 +24,18 @@ export function choosePorts(env = process.env) {
   return ports;
 }
 
-/** The same environment for the programs: some of them read variables of these names too. */
-export function withoutPorts(env = process.env) {
-  const variables = RANGES.map(({ variable }) => variable);
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !variables.includes(name)));
+/** Settings of another cluster, which the programs would read as theirs. */
+const SETTING = /^TQ_/;
+const OWN = ["TQ_DATA_DIR", ...RANGES.map(({ variable }) => variable)];
+
+/** The same environment for the programs, which are told all that they need. */
+export function withoutSettings(env = process.env) {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !SETTING.test(name)));
+}
+
+/** Variables that somebody has set for tq and that change nothing here. */
+export function ignoredSettings(env = process.env) {
+  return Object.keys(env).filter((name) => SETTING.test(name) && !OWN.includes(name));
 }
 
 /** Throws an error that names every port in use and the variable that moves it. */

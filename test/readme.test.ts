@@ -74,6 +74,9 @@ beforeAll(async () => {
       TQ_REST_PORT: `${restPort}`,
       TQ_GRPC_PORT: `${await freePortsApart(100, NODES)}`,
       TQ_METRICS_PORT: `${await freePortsApart(100, NODES)}`,
+      // Of another cluster, as a shell may have them: the demo is none of it.
+      TQ_QUEUES: "elsewhere",
+      TQ_AUTH__ENABLED: "true",
     },
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
@@ -126,6 +129,18 @@ describe("the README", () => {
     // Throws unless the result is what the worker made.
     await runTypeScript("submit", snippet("tq.submit"));
     await (workerModule["worker"] as { stop(): Promise<unknown> }).stop();
+  });
+
+  test("runs three brokers, each of which knows the programs of all", async () => {
+    const { version } = JSON.parse(readFileSync("packages/broker/package.json", "utf8"));
+    for (let node = 0; node < NODES; node++) {
+      const versions = async () => {
+        const answer = await httpGet(`http://127.0.0.1:${restPort + 100 * node}/cluster`);
+        const { members } = JSON.parse(answer.text) as { members: { version: string }[] };
+        return members.map((member) => member.version);
+      };
+      await expect.poll(versions, { timeout: 10_000 }).toEqual([version, version, version]);
+    }
   });
 
   test("looks around with tq-admin", () => {

@@ -155,6 +155,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "packages/broker/src/ports.ts",
     "packages/broker/src/operations/",
     "packages/broker/src/queue/",
+    "packages/broker/src/transport/peers.ts",
   ],
 };
 

@@ -129,6 +129,7 @@ function openPort(runtime: Runtime, clusterId: string): (socket: Socket) => void
     version: "0",
     walSyncIntervalMs: 0,
     isConnected: () => true,
+    programOf: () => "",
     leader: { appliedBy: () => 0, firstHeard: 0 },
     isDraining: () => false,
   };

@@ -35,7 +35,7 @@ describe("config validate", () => {
     expect(wrong.options).toBeUndefined();
     writeFileSync(file, "worker:\n  concurrency: 5\n");
     const right = await admin(["config", "validate", file], undefined, io);
-    const note = `${file}:2: worker.concurrency has no effect: it is a setting of tq-worker, not of the broker`;
+    const note = `${file}:2: worker.concurrency has no effect: it is a setting of tq-worker, which reads it here with its own --config`;
     expect([right.status, JSON.parse(right.stdout)]).toEqual([
       0,
       { file, valid: true, notes: [note] },

@@ -74,7 +74,8 @@ interface Closable {
 
 /** What the bus reports, beside what the replica takes in. */
 interface Sightings {
-  readonly connected: Set<string>;
+  /** With the version of its program, as it said when it came. */
+  readonly connected: Map<string, string>;
   readonly leader: LeaderProgress;
   /** The newest one that the replica has told the bus. */
   roster: Roster;
@@ -124,7 +125,7 @@ async function start(
   opened.push(starts);
   signal.throwIfAborted();
   const sightings: Sightings = {
-    connected: new Set(),
+    connected: new Map(),
     leader: new LeaderProgress(),
     roster: roster ?? seat.formation,
   };
@@ -143,6 +144,7 @@ async function start(
     version,
     walSyncIntervalMs: config.persistence.walSyncIntervalMs,
     isConnected: (peer: string) => sightings.connected.has(peer),
+    programOf: (peer: string) => sightings.connected.get(peer) ?? "",
     leader: sightings.leader,
     isDraining: () => draining,
   };
@@ -194,7 +196,7 @@ function openTls({ config, log }: BrokerLifeOptions): BrokerTls {
     return new BrokerTls(config, log);
   } catch (cause) {
     if (!(cause instanceof TlsFileError)) throw cause;
-    throw new StartupError(EXIT.config, cause.message, { cause });
+    throw new StartupError(EXIT.config, cause.whereSaid(config.said), { cause });
   }
 }
 
@@ -242,7 +244,7 @@ interface Parts {
 }
 
 function startRuntime(
-  { config, log, onRemoved, onRolledBack }: BrokerLifeOptions,
+  { config, log, version, onRemoved, onRolledBack }: BrokerLifeOptions,
   { data, seat, replica, starts, storage, onFault }: Parts,
   sightings: Sightings,
 ): Runtime {
@@ -282,8 +284,8 @@ function startRuntime(
     },
     onForwards: (from, forwards) => runtime.input((it) => it.forwards(from, forwards)),
     onForwardReplies: (_from, replies) => runtime.input((it) => it.forwardReplies(replies)),
-    onPeer: (peer, isUp, versions) => {
-      if (isUp) connected.add(peer);
+    onPeer: (peer, isUp, versions, program = "") => {
+      if (isUp) connected.set(peer, program);
       else connected.delete(peer);
       runtime.input((it) => {
         it.peer(peer, isUp);
@@ -297,7 +299,7 @@ function startRuntime(
     runtime.halt();
     onRolledBack(reason);
   };
-  late.bus = seat.startBus(listener, { starts, onRolledBack: giveUp });
+  late.bus = seat.startBus(listener, { starts, onRolledBack: giveUp, program: version });
   runtime.start();
   return runtime;
 }

@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { Config } from "./config/config.ts";
 import { EXIT, StartupError } from "./exit-status.ts";
 import type { NodeLogger } from "./observe/logger.ts";
+import { Throttle } from "./observe/throttle.ts";
 import type { Bus, BusListener, Formation, IdentityStore, Member, Roster } from "./ports.ts";
 import { clusterVersionOf, SUPPORTED } from "./replica/index.ts";
 import type { DataDir } from "./storage/data-dir.ts";
@@ -41,6 +42,8 @@ export interface BusMemory {
   readonly starts: PeerStarts;
   /** Another member has seen a later start of this node than this one. */
   readonly onRolledBack: (reason: string) => void;
+  /** The version of this program, as the others show it. */
+  readonly program: string;
 }
 
 /**
@@ -80,12 +83,13 @@ export async function takeSeat(
     throw error;
   });
   const opened: Bus[] = [];
+  const onSilence = silenceTeller(log);
   return {
     formation,
     self,
     greet: (peer) => {
       const { clusterId } = formation;
-      return greetMember(parsePeer(peer), { member: self, clusterId, dial });
+      return greetMember(parsePeer(peer), { member: self, clusterId, dial, onSilence });
     },
     startBus: (listener, memory) => {
       const random = Math.random;
@@ -99,6 +103,16 @@ export async function takeSeat(
       for (const bus of opened) await bus.close();
       await server.close();
     },
+  };
+}
+
+/** Whoever adds a node that cannot be reached may have gone before the answer is there. */
+function silenceTeller(log: NodeLogger): (where: string, trouble: string) => void {
+  const throttle = new Throttle();
+  return (where, trouble) => {
+    if (!throttle.allows(`${where} ${trouble}`)) return;
+    const line = `no broker answers at ${where} yet, which is to be added: ${trouble}`;
+    log.warn({ bus: where, reason: trouble }, line);
   };
 }
 

@@ -11,6 +11,8 @@ export interface StatusFacts {
   readonly walSyncIntervalMs: number;
   /** A stream of this member to this node is open. */
   readonly isConnected: (id: string) => boolean;
+  /** The version of its program, while it is connected; empty: it is not, or did not say. */
+  readonly programOf: (id: string) => string;
   readonly leader: Pick<LeaderProgress, "appliedBy" | "firstHeard">;
   /** True from the first SIGTERM on. */
   readonly isDraining: () => boolean;
@@ -89,7 +91,7 @@ function memberStatus(replica: NodeReplica, facts: StatusFacts): MemberStatus[] 
       matchIndex,
       lag: matchIndex === undefined ? undefined : Math.max(0, raft.lastIndex - matchIndex),
       healthy: isSelf || facts.isConnected(member.id),
-      version: isSelf ? facts.version : "",
+      version: isSelf ? facts.version : facts.programOf(member.id),
       supports: member.versions,
     };
   });

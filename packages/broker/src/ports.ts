@@ -213,9 +213,10 @@ export interface BusListener {
   onForwardReplies(from: NodeId, replies: readonly ForwardReply[]): void;
   /**
    * The peer's control stream to us opened or closed. `versions`: what its binary can work with, as
-   * it said when it opened; absent: it is older than that.
+   * it said when it opened; absent: it is older than that. `program`: the version of that binary;
+   * empty: it did not say.
    */
-  onPeer(peer: NodeId, connected: boolean, versions?: VersionRange): void;
+  onPeer(peer: NodeId, connected: boolean, versions?: VersionRange, program?: string): void;
   /**
    * A member asks for a snapshot. Chunks are taken as fast as it reads them; `signal` says that it
    * has gone. What is thrown ends its stream with that message.

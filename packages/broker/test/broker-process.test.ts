@@ -13,7 +13,7 @@ import { openData, rosterOf } from "../src/open-data.ts";
 import { openDataDir } from "../src/storage/data-dir.ts";
 import { dialClient } from "../src/transport/dial.ts";
 import { greet } from "../src/transport/greet.ts";
-import { listen, memberOf } from "./transport/harness.ts";
+import { Journal, listen, memberOf } from "./transport/harness.ts";
 
 const LOG = { info() {}, warn() {}, error() {} } as unknown as NodeLogger;
 const NEVER = new AbortController().signal;
@@ -97,3 +97,22 @@ test("a member tells others where it listens now, not where its formation has it
   await seat.close();
   await data.close();
 });
+
+test("a node that is to be added and does not answer is told of, once for each reason", async () => {
+  const journal = new Journal();
+  const { server } = await listen();
+  const { port } = server;
+  await server.close();
+  const config = configOf({ TQ_RAFT__ENABLED: "true", TQ_RAFT__PORT: `${port}` });
+  const data = await openData(config, LOG);
+  const members = [memberOf("a", 9, data.identity.identity.incarnation)];
+  await data.identity.save({ formation: { clusterId: "c1", revision: 0, members } });
+  const log = journal as unknown as NodeLogger;
+  const seat = await takeSeat(config, data, rosterOf(data), log, NEVER);
+  const error = await seat.greet("d@127.0.0.1:9/9").catch((reason: Error) => reason);
+  expect((error as Error).message).toContain("no broker answers at 127.0.0.1:9 (connect ECONN");
+  const words = "no broker answers at 127.0.0.1:9 yet, which is to be added: connect ECONNREFUSED";
+  expect(journal.lines.filter((line) => line.includes(words))).toHaveLength(1);
+  await seat.close();
+  await data.close();
+}, 30_000);

@@ -52,14 +52,16 @@ describe("files of certificates", () => {
     const said = (await faultOf(settings(gone, gone))).split("\n");
     expect(said).toHaveLength(2);
     expect(() => new BrokerTls(settings(gone, gone), new TlsJournal())).toThrow(
-      said[0]!.replace(/^78 /, ""),
+      said[0]!.replace(/^78 environment TQ_API__TLS_CERT_PATH: /, ""),
     );
-    expect(said[1]).toContain("raft.tls_cert_path");
+    expect(said[1]).toMatch(/^environment TQ_RAFT__TLS_CERT_PATH: raft\.tls_cert_path: /);
   });
 
   test("a key of another certificate is no key", async () => {
     const other = authority.issue("node2");
-    expect(await faultOf(settings({ cert: good.cert, key: other.key }))).toMatch(/^78 api\./);
+    expect(await faultOf(settings({ cert: good.cert, key: other.key }))).toMatch(
+      /^78 environment TQ_API__TLS_KEY_PATH: api\./,
+    );
   });
 });
 
@@ -85,5 +87,21 @@ test("the program says so, with the status of the start", () => {
     encoding: "utf8",
   });
   expect([status, stdout]).toEqual([78, ""]);
-  expect(stderr).toContain(`tq-broker: api.tls_cert_path: ${gone.cert}: there is no such file`);
+  const where = "environment TQ_API__TLS_CERT_PATH";
+  const words = `api.tls_cert_path: ${gone.cert}: there is no such file`;
+  expect(stderr).toContain(`tq-broker: ${where}: ${words}`);
+});
+
+test("a path that is wrong is told with the line of its file, by the check and by the start", () => {
+  const program = fileURLToPath(new URL("../bin/tq-broker.js", import.meta.url));
+  const file = join(dir, "wrong.yaml");
+  const paths = `  tls_cert_path: ${gone.cert}\n  tls_key_path: ${gone.key}\n`;
+  writeFileSync(file, `api:\n  enable_tls: true\n${paths}`);
+  const args = [program, "--config", file, "--data-dir", join(dir, "never")];
+  for (const more of [["--check-config"], []]) {
+    const options = { env: { PATH: process.env["PATH"] }, encoding: "utf8" } as const;
+    const { status, stderr, stdout } = spawnSync(process.execPath, [...args, ...more], options);
+    expect(status).toBe(78);
+    expect(stderr + stdout).toContain(`${file}:3: api.tls_cert_path: ${gone.cert}: there is no`);
+  }
 });

@@ -61,6 +61,7 @@ function statusOf(
     version: "1",
     walSyncIntervalMs: 0,
     isConnected: () => true,
+    programOf: (id: string) => `of ${id}`,
     leader,
     isDraining: () => given.draining ?? false,
   };
@@ -108,6 +109,24 @@ describe("a node is ready", () => {
     expect(reason(replica, hearing(600), { receiving: true })).toBe("receiving a snapshot");
     expect(reason(replica, hearing(600), { draining: true })).toContain("shutting down");
   });
+});
+
+test("members show the version of their programs, as far as it is known", () => {
+  const facts = {
+    clusterId: "c",
+    version: "1",
+    walSyncIntervalMs: 0,
+    isConnected: () => true,
+    programOf: (id: string) => `of ${id}`,
+    leader: hearing(600),
+    isDraining: () => false,
+  };
+  const runtime = { replica: replicaOf({}, 600), isReceivingSnapshot: false };
+  const shown = nodeStatus(runtime, facts).members.map(({ id, version }) => [id, version]);
+  expect(shown).toEqual([
+    ["a", "of a"],
+    ["b", "1"],
+  ]);
 });
 
 test("a new leader's word replaces that of the former one", () => {

@@ -47,6 +47,7 @@ describe("flags", () => {
       execAllow: new Map(),
       httpDenyPrivate: false,
       apiKey: "",
+      notes: [],
       checkOnly: false,
     });
   });

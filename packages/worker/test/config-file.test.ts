@@ -89,7 +89,43 @@ name:
     });
   });
 
+  test("may be that of a broker: its section worker is read, the others are named", () => {
+    const flags = flagsOf(`
+broker:
+  host: 0.0.0.0
+monitoring:
+worker:
+  pool_size: 7
+  heartbeat_interval_secs: 12
+  lease_timeout_secs: 30
+  timeout: 5m
+  queues: [x, y]
+log_level: warn
+`);
+    expect(flags).toMatchObject({
+      concurrency: 7,
+      heartbeatIntervalSecs: 12,
+      queues: ["x", "y"],
+      logLevel: "warn",
+    });
+    expect(flags.notes.map((note) => note.replace(/^\S+worker\.yaml/, ""))).toEqual([
+      ":2: broker: it is for tq-broker, and not read here",
+      ":8: worker.lease_timeout_secs has no effect here: " +
+        "it is the broker's, which tells it to each worker",
+      ":9: worker.timeout has no effect here: how long a run may take is timeout_ms of its task",
+    ]);
+    expect(flagsOf("concurrency: 3\n").notes).toEqual([]);
+    expect(flagsOf("worker:\n  concurrency: 3\n  pool_size: 3\n").concurrency).toBe(3);
+  });
+
   test.each([
+    ["worker: { size: 8 }", /^78 \S+:1: worker\.size: there is no such key; there are concurrency/],
+    ["worker: { pool_size: 0 }", /^78 \S+:1: worker\.pool_size: "0" is not a whole number/],
+    ["worker: 4", /:1: worker: there is no such option/],
+    [
+      "concurrency: 3\nworker:\n  pool_size: 4",
+      /:3: worker\.pool_size: it says another thing than \S+:1: concurrency$/,
+    ],
     ["concurency: 8", /^78 \S+worker\.yaml:1: concurency: .*did you mean "concurrency"\?$/],
     ["a: 1\n\nlables: {}", /:1: a: [^\n]*there are broker_addr.*\n\S+:3: lables: .*"labels"\?$/s],
     ["config: other.yaml", /there is no such option/],

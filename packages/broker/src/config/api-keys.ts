@@ -70,14 +70,22 @@ function readKeys(value: unknown): readonly ApiKey[] {
       `${items.length} keys; a check tries each, so there may be ${API_KEYS_MAX}`,
     );
   }
-  const keys = items.map((item: unknown, at) => readKey(item, at));
+  const keys = items.map(readPlaced);
   for (const [at, key] of keys.entries()) {
     const twin = keys.findIndex(({ name, hash }) => name === key.name || hash === key.hash);
     if (twin === at) continue;
     const what = keys[twin]!.name === key.name ? `the name ${key.name}` : "the hash";
-    throw new NotAllowed(`${what} of api_keys[${at}] is that of api_keys[${twin}] too`);
+    throw new NotAllowed(`${what} of api_keys[${at}] is that of api_keys[${twin}] too`, at);
   }
   return keys;
+}
+
+function readPlaced(item: unknown, at: number): ApiKey {
+  try {
+    return readKey(item, at);
+  } catch (error) {
+    throw error instanceof NotAllowed ? new NotAllowed(error.message, at) : error;
+  }
 }
 
 function readKey(item: unknown, at: number): ApiKey {

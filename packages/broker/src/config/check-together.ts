@@ -1,5 +1,6 @@
 /** Rules between settings: each value is allowed by itself, and yet they do not go together. */
 import { BUS_PORT_OFFSET } from "../ports.ts";
+import { PeerSyntaxError, parsePeer } from "../transport/peers.ts";
 import { isHostName, isWildcard, parseNetwork } from "./address.ts";
 import type { Collector } from "./collect.ts";
 import { isClustered } from "./is-clustered.ts";
@@ -61,7 +62,9 @@ function checkHosts({ api }: Settings, collector: Collector): void {
 
 function checkSecurity(settings: Settings, collector: Collector): void {
   const { auth, monitoring, security } = settings;
-  if (auth.enabled && auth.api_keys.length === 0) {
+  // Keys that are wrong are told of already, and are not none.
+  const hasWrongKeys = collector.problems.some(({ key }) => key === "auth.api_keys");
+  if (auth.enabled && auth.api_keys.length === 0 && !hasWrongKeys) {
     const text = "nobody could get in: there are no keys; tq-admin keys hash makes one";
     complain(collector, "auth.enabled", `${text} for auth.api_keys`);
   }
@@ -126,6 +129,8 @@ function checkCluster({ broker, raft }: Settings, collector: Collector): void {
     const key = "raft.election_timeout_ms";
     complain(collector, key, `${raft.election_timeout_ms} is less than ${least}, ${why}`);
   }
+  const unreadable = raft.peers.map(peerTrouble).find((trouble) => trouble !== undefined);
+  if (unreadable !== undefined) complain(collector, "raft.peers", unreadable);
   const repeated = raft.peers.find((peer, index) => raft.peers.indexOf(peer) !== index);
   if (repeated !== undefined) complain(collector, "raft.peers", `"${repeated}" stands there twice`);
   if (raft.enabled === false && raft.peers.length > 0) {
@@ -139,6 +144,16 @@ function checkCluster({ broker, raft }: Settings, collector: Collector): void {
   }
   if (broker.port === 0) {
     complain(collector, "broker.port", "0 takes a free port, which peers could not know");
+  }
+}
+
+function peerTrouble(text: string): string | undefined {
+  try {
+    parsePeer(text);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PeerSyntaxError) return error.message;
+    throw error;
   }
 }
 

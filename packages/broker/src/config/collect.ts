@@ -16,8 +16,8 @@ export class Collector {
   readonly said = new Map<string, Said>();
   readonly #values = new Map<string, unknown>();
 
-  /** A value for `section.name`, as YAML or as text. */
-  put(key: string, value: unknown, where: string): void {
+  /** A value for `section.name`, as YAML or as text; `whereItem`: where an item of a list is. */
+  put(key: string, value: unknown, where: string, whereItem?: (item: number) => string): void {
     const known = KEYS.get(key);
     if (known === undefined) {
       this.complain(where, key.replace(/\.$/, ""), unknownKey(key));
@@ -30,7 +30,8 @@ export class Collector {
     } catch (error) {
       if (!(error instanceof NotAllowed)) throw error;
       const text = `${show(value)} is not allowed; allowed is ${error.message}`;
-      this.complain(where, key, known.kind.secret === true ? error.message : text);
+      const place = error.item === undefined ? where : (whereItem?.(error.item) ?? where);
+      this.complain(place, key, known.kind.secret === true ? error.message : text);
     }
   }
 

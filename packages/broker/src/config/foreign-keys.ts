@@ -7,7 +7,7 @@
 export const FOREIGN_KEYS: ReadonlyMap<string, string> = new Map([
   ["worker.count", "tasks at a time are worker.concurrency"],
   ["worker.connection_pool", "a worker needs one connection; more workers are more processes"],
-  ["execution.timeout", "the longest run is worker.timeout, or timeout_ms of a task"],
+  ["execution.timeout", "the longest run is timeout_ms of a task"],
   ["execution.concurrent_requests", "tasks at a time are worker.concurrency"],
   ["redis.addr", "the broker is the store; its own address is broker.host and broker.port"],
   ["circuit_breaker.cooldown_period", "this version has no circuit breaker; see the retry section"],

@@ -9,7 +9,15 @@ import { formatSize, parseSize } from "./size.ts";
 export type ValueSchema = Readonly<Record<string, unknown>>;
 
 /** Thrown by `parse`: the part of the message that follows the value. */
-export class NotAllowed extends Error {}
+export class NotAllowed extends Error {
+  /** Of a list: which of its items is wrong. */
+  readonly item: number | undefined;
+
+  constructor(message: string, item?: number) {
+    super(message);
+    this.item = item;
+  }
+}
 
 export interface Kind<T> {
   /** What may stand there, for messages and the reference: "a whole number from 0 to 65535". */

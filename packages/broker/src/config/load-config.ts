@@ -15,7 +15,7 @@ import type { BusTlsFiles, Config, Notice, Said, TlsFiles } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Flags, parseFlags, readFlags } from "./flags.ts";
 import { isClustered } from "./is-clustered.ts";
-import { type OpenListener, openListeners } from "./open-listeners.ts";
+import { type OpenListener, openListeners, openText } from "./open-listeners.ts";
 import { burstOf } from "./rate.ts";
 import { readEnvironment } from "./read-environment.ts";
 import { readConfigFile } from "./read-file.ts";
@@ -221,9 +221,7 @@ function alwaysSynced({ persistence, raft }: Settings): Notice[] {
 }
 
 function warnings({ auth }: Settings, open: readonly OpenListener[]): Notice[] {
-  const texts = open.map(({ name, host, lacks }) => {
-    return `${name} can be reached on ${host} without ${lacks}: let only trusted machines reach it`;
-  });
+  const texts = open.length === 0 ? [] : [openText(open)];
   if (!auth.enabled && auth.api_keys.length > 0) {
     texts.push("auth.api_keys has keys, and auth.enabled is false: nobody is asked for one");
   }

@@ -36,6 +36,18 @@ export function openListeners(settings: Settings): OpenListener[] {
   return listeners.filter((each) => each.lacks !== "" && !isLoopback(each.host));
 }
 
+/** One line of the log for all of them: those that lack the same are named together. */
+export function openText(open: readonly OpenListener[]): string {
+  const groups = new Map<string, string[]>();
+  for (const { name, host, lacks } of open) {
+    const where = `on ${host} without ${lacks}`;
+    groups.set(where, [...(groups.get(where) ?? []), name]);
+  }
+  const parts = [...groups].map(([where, names]) => `${names.join(", ")} can be reached ${where}`);
+  const them = open.length === 1 ? "it" : "them";
+  return `${parts.join("; ")}: let only trusted machines reach ${them}`;
+}
+
 function lacking(hasKeys: boolean, hasTls: boolean): string {
   return [hasKeys ? "" : "API keys", hasTls ? "" : "TLS"]
     .filter((each) => each !== "")

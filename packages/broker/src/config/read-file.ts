@@ -1,6 +1,6 @@
 /** Reads a YAML file of settings into a collector; each problem names file and line. */
 import { readFileSync } from "node:fs";
-import { isMap, isScalar, LineCounter, type Node, type Pair, parseDocument } from "yaml";
+import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from "yaml";
 import type { Collector } from "./collect.ts";
 import { SCHEMA } from "./schema.ts";
 
@@ -45,7 +45,10 @@ function readSection(pair: Pair, collector: Collector, where: (node: unknown) =>
   const value = pair.value;
   if (isMap(value) && value.items.length > 0) {
     for (const item of value.items) {
-      collector.put(`${section}.${String(item.key)}`, plain(item.value), where(item.key));
+      const list = item.value;
+      const whereItem = (at: number) => where(isSeq(list) ? list.items[at] : item.key);
+      const key = `${section}.${String(item.key)}`;
+      collector.put(key, plain(list), where(item.key), whereItem);
     }
     return;
   }

@@ -18,7 +18,8 @@ const path = text("a path", /\S/);
 const logLevel = oneOf(["trace", "debug", "info", "warn", "error", "fatal"] as const);
 const retryDelay = duration({ min: 0, max: 365 * DAY_MS });
 
-const FOR_WORKERS = "it is a setting of tq-worker, not of the broker";
+const FOR_WORKERS = "it is a setting of tq-worker, which reads it here with its own --config";
+const OF_TASKS = "how long a run may take is timeout_ms of its task";
 
 export const SCHEMA = {
   broker: {
@@ -267,7 +268,7 @@ export const SCHEMA = {
         "of the worker is taken for its death, and tasks run twice. Too high: tasks of a dead " +
         "worker wait that long.",
     ),
-    timeout: derived(duration({ min: 0, max: 365 * DAY_MS }), "Longest run.", FOR_WORKERS),
+    timeout: derived(duration({ min: 0, max: 365 * DAY_MS }), "Longest run.", OF_TASKS),
     queues: derived(list("queue names"), "Queues to serve.", FOR_WORKERS),
     types: derived(list("task types"), "Types to run.", FOR_WORKERS),
     handlers: derived(path, "Module with handlers.", FOR_WORKERS),

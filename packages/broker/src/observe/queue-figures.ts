@@ -73,15 +73,17 @@ function countFigures(registry: Registry, broker: FiguredBroker): () => void {
   const retrying = make("tq_retry_tasks", "Tasks that wait for their next attempt");
   const dead = make("tq_tasks_in_dlq", "Dead tasks that are still kept");
   const connected = make("tq_workers_connected", "Workers with a live session");
+  const live = make("tq_worker_active", "The same, as another guide names it");
   const active = make("tq_active_workers", "Workers that run something");
   return () => {
     const counts = broker.counts();
     pending.set(counts.pending);
     retrying.set(counts.retrying);
     dead.set(counts.dead);
-    const live = broker.sessions().filter(({ lapsed }) => !lapsed);
-    connected.set(live.length);
-    active.set(live.filter(({ running }) => running > 0).length);
+    const sessions = broker.sessions().filter(({ lapsed }) => !lapsed);
+    connected.set(sessions.length);
+    live.set(sessions.length);
+    active.set(sessions.filter(({ running }) => running > 0).length);
   };
 }
 

@@ -16,7 +16,7 @@ import {
 import { labelledCounter } from "./families.ts";
 import { type HistogramSeries, histogramText } from "./histogram-text.ts";
 
-/** Types beyond the bound, together; no type can have this name. */
+/** Types, and workers, beyond the bound, together; no type can have this name. */
 export const OTHER_TYPES = "(other)";
 
 /** The words of `tq_tasks_total`, and the events that each of them counts. */
@@ -40,6 +40,7 @@ interface Counters {
   readonly completions: Counter<string>;
   readonly failures: Counter<string>;
   readonly retries: Counter<string>;
+  readonly workers: Counter<string>;
 }
 
 export class TaskFigures {
@@ -82,12 +83,19 @@ export class TaskFigures {
       this.#counters.tasks.inc({ status }, count);
     }
     this.#counters.lapsed.inc(countOf(sum, "lapsed"));
+    this.#collectWorkers(all);
     return histogramText(
       "tq_task_duration_seconds",
       "How long runs took that completed, failed or reached their timeout; from the leader.",
       RUN_CLASSES_MS.map((ms) => ms / 1_000),
       runs,
     );
+  }
+
+  #collectWorkers({ workers: tally }: Tally): void {
+    const { workers } = this.#counters;
+    for (const { worker, type, count } of tally.pairs) workers.inc({ worker, type }, count);
+    if (tally.others > 0) workers.inc({ worker: OTHER_TYPES, type: OTHER_TYPES }, tally.others);
   }
 
   #collectType(type: string, tally: TypeTally): void {
@@ -117,6 +125,10 @@ function register(registry: Registry): Counters {
     submissions: counter("tq_task_submissions_total", "New tasks", ["priority", "type"]),
     completions: counter("tq_task_completions_total", "Tasks that ended", ["type", "status"]),
     failures: counter("tq_task_failures_total", "Runs that ended badly", ["type", "error"]),
+    workers: counter("tq_worker_errors_total", "Runs of workers that ended badly", [
+      "worker",
+      "type",
+    ]),
     retries: counter("tq_task_retries_total", "Failed runs with another to follow", ["type"]),
   };
 }

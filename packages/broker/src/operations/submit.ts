@@ -28,6 +28,7 @@ import { invalid } from "./invalid.ts";
 import { ATOMIC_BYTES_MAX, BATCH_TASKS_MAX } from "./limits.ts";
 import { parseSubmit, type SubmitContext, type SubmitOfJson } from "./parse-task.ts";
 import { type Performed, perform, performAll, performEach } from "./perform.ts";
+import { nameFullQueue } from "./queue-full.ts";
 import { caughtUp, readBack } from "./read-back.ts";
 import { Fields } from "./read-fields.ts";
 import type { Answer } from "./read-options.ts";
@@ -91,7 +92,8 @@ export async function submitTask(
   } catch (error) {
     // Under a key that belongs to another task the id just made is nobody's.
     if (!(error instanceof TqError) || error.code === "idempotency_mismatch") throw error;
-    throw new SubmitRefused(error, formatTaskId(parsed.id));
+    const refusal = nameFullQueue(error, broker, task.content.queue, settings);
+    throw new SubmitRefused(refusal, formatTaskId(parsed.id));
   }
 }
 
@@ -211,7 +213,10 @@ async function submitTogether(
     return await readAllBack(broker, sent, settings);
   } catch (error) {
     // With the ids that were made here, so that it can be sent again.
-    if (!(error instanceof TqError) || error.code !== "outcome_unknown") throw error;
+    if (!(error instanceof TqError)) throw error;
+    const at = Number(/\d+/.exec(error.field ?? "")?.[0] ?? 0);
+    const { queue } = checked[at]!.content;
+    if (error.code !== "outcome_unknown") throw nameFullQueue(error, broker, queue, settings);
     return { value: checked.map(({ id }) => ({ id: formatTaskId(id), error })), index: 0 };
   }
 }
@@ -253,7 +258,9 @@ function resultOf(
 ): BatchResult {
   if (parsed === undefined) return { id: undefined, error: ended };
   const id = formatTaskId(parsed.id);
-  if (ended instanceof TqError) return { id, error: ended };
+  if (ended instanceof TqError) {
+    return { id, error: nameFullQueue(ended, broker, parsed.content.queue, settings) };
+  }
   const { reply, index } = ended;
   if (late !== undefined && index > broker.applied) return { id, error: late };
   try {

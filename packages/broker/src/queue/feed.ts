@@ -174,6 +174,11 @@ export class EventFeed {
     this.tally.of(lane.type).retries++;
   }
 
+  /** A worker's run ended badly: counted only, for no event names a worker. */
+  workerFailed(worker: string, lane: Lane): void {
+    this.tally.workers.raise(worker, lane.type);
+  }
+
   /** It went to another queue, whose lane this is. */
   changedQueue(table: LiveTable, slot: number, lane: Lane, at: ClusterTime): void {
     this.#write(table, slot, lane, MOVED, at);

@@ -105,6 +105,8 @@ export const FEED_BYTES_MAX = 64 * 1024 * 1024;
 export const FEED_LOOKS_MAX = 20_000;
 /** Types whose events are counted by themselves. */
 export const TALLY_TYPES_MAX = 100;
+/** Pairs of worker and type whose bad runs are counted by themselves. */
+export const TALLY_WORKERS_MAX = 200;
 /** Pairs of queue and type that the feed can tell apart. */
 export const FEED_NAMES_MAX = 200_000;
 

@@ -4,7 +4,7 @@
  * and no part of the state; and as every node applies the same entries, those that have run for as
  * long count the same. Types with figures of their own are bounded: all others share one.
  */
-import { TALLY_TYPES_MAX } from "./limits.ts";
+import { TALLY_TYPES_MAX, TALLY_WORKERS_MAX } from "./limits.ts";
 import { PRIORITIES } from "./task.ts";
 
 /** Upper ends of the classes of run times; what takes longer is in one more class behind them. */
@@ -44,7 +44,40 @@ export class TypeTally {
   }
 }
 
+export interface WorkerErrors {
+  readonly worker: string;
+  readonly type: string;
+  count: number;
+}
+
+/** Runs that ended badly, by the name of the worker that had them and their type. */
+export class WorkerTally {
+  readonly #pairs = new Map<string, WorkerErrors>();
+  /** Of all pairs beyond the bound. */
+  others = 0;
+
+  raise(worker: string, type: string, count = 1): void {
+    // No type has a space in it.
+    const key = `${type} ${worker}`;
+    const known = this.#pairs.get(key);
+    if (known !== undefined) known.count += count;
+    else if (this.#pairs.size >= TALLY_WORKERS_MAX) this.others += count;
+    else this.#pairs.set(key, { worker, type, count });
+  }
+
+  /** Those with figures of their own, in the order in which they first came. */
+  get pairs(): Iterable<Readonly<WorkerErrors>> {
+    return this.#pairs.values();
+  }
+
+  add(other: WorkerTally): void {
+    for (const { worker, type, count } of other.pairs) this.raise(worker, type, count);
+    this.others += other.others;
+  }
+}
+
 export class Tally {
+  readonly workers = new WorkerTally();
   readonly #types = new Map<string, TypeTally>();
   /** Of all types beyond the bound together. */
   readonly others = new TypeTally();
@@ -67,6 +100,7 @@ export class Tally {
   add(other: Tally): void {
     for (const [type, tally] of other.types) this.of(type).add(tally);
     this.others.add(other.others);
+    this.workers.add(other.workers);
   }
 }
 

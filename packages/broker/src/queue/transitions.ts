@@ -248,6 +248,8 @@ export function endRun(s: QueueState, slot: number, outcome: AttemptOutcome): Fi
   table.token[slot] = 0;
   table.extendedTo[slot] = 0;
   const { id, name, lapsed } = session.record;
+  const isBad = outcome === "failed" || outcome === "timeout" || outcome === "lapsed";
+  if (isBad) s.feed.workerFailed(name, s.lanes.laneOf(slot));
   if (lapsed && session.leaseCount === 0) dropSession(s, session);
   return { session: id, worker: name };
 }

@@ -5,6 +5,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { AnsweredRequest } from "../observe/api-figures.ts";
 import { PREFIX } from "./prefix.ts";
+import { isProbe } from "./probes.ts";
 
 /** Both prefixes lead to the same route. */
 export function answered(
@@ -18,7 +19,8 @@ export function answered(
     route: is404 || url === undefined ? undefined : withoutPrefix(url),
     method,
     code: String(statusCode),
-    isError: statusCode >= 500,
+    // A follower says 503 to each who asks whether it leads: that is an answer, and no failure.
+    isError: statusCode >= 500 && !isProbe(url),
     ms: isStream ? undefined : elapsedTime,
   };
 }

@@ -11,10 +11,10 @@ import { TqError } from "task-queue-protocol";
 import { Throttle } from "../observe/throttle.ts";
 import { OPEN_ACCESS } from "../operations/access.ts";
 import type { RestContext } from "./context.ts";
+import { isProbe } from "./probes.ts";
 import { HttpRefusal } from "./problem.ts";
 import { addressOf } from "./request-parts.ts";
 
-const PROBE = /^(\/api\/v1)?\/(health|healthz|readyz|leader)$/;
 const HARMLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 const MISDIRECTED = 421;
 const NAME_LENGTH_MAX = 200;
@@ -24,7 +24,7 @@ export function checkHosts(app: FastifyInstance, context: RestContext): void {
   const names = context.hosts && new Set(context.hosts.map((name) => name.toLowerCase()));
   const throttle = new Throttle();
   app.addHook("onRequest", async (request) => {
-    if (PROBE.test(request.routeOptions.url ?? "")) return;
+    if (isProbe(request.routeOptions.url)) return;
     const refusal = refusalOf(request, names, context.access === OPEN_ACCESS);
     if (refusal === undefined) return;
     const address = addressOf(request);

@@ -15,8 +15,7 @@ import {
   PRESSURE_CHECK_MS,
   REQUESTS_UNDER_WAY_MAX,
 } from "./limits.ts";
-
-const PROBE = /^(\/api\/v1)?\/(health|healthz|readyz|leader)$/;
+import { isProbe } from "./probes.ts";
 
 export interface IntakeLimits {
   readonly requests: number;
@@ -34,7 +33,7 @@ export function limitIntake(app: FastifyInstance, limits: IntakeLimits = LIMITS)
   let requests = 0;
   let bodyBytes = 0;
   app.addHook("onRequest", (request, reply, done) => {
-    if (isProbe(request)) return done();
+    if (isProbe(request.routeOptions.url)) return done();
     // It would never be told to have ended: that was before, while its key was looked at.
     if (reply.raw.destroyed) throw new TqError("invalid_request", "its caller has gone");
     const announced = bodyBytesOf(request);
@@ -56,13 +55,9 @@ export function limitIntake(app: FastifyInstance, limits: IntakeLimits = LIMITS)
     maxHeapUsedBytes: limits.heapBytes,
     sampleInterval: PRESSURE_CHECK_MS,
     pressureHandler: async (request, _reply, kind) => {
-      if (!isProbe(request)) throw overloaded(`too much is under way (${kind})`);
+      if (!isProbe(request.routeOptions.url)) throw overloaded(`too much is under way (${kind})`);
     },
   });
-}
-
-function isProbe({ routeOptions }: FastifyRequest): boolean {
-  return PROBE.test(routeOptions.url ?? "");
 }
 
 /** Of a body in chunks nobody knows more than how long it may be. */

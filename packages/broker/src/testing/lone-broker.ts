@@ -248,6 +248,7 @@ export class LoneBroker {
       version,
       walSyncIntervalMs: 0,
       isConnected: () => true,
+      programOf: () => "",
       leader: { appliedBy: () => 0, firstHeard: 0 },
       isDraining: () => false,
     };

@@ -5,7 +5,7 @@
 import { constants, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
-import type { TlsFiles } from "../config/config.ts";
+import type { Config, TlsFiles } from "../config/config.ts";
 import { otherReaders } from "../config/file-secrecy.ts";
 import { FILE_BYTES_MAX } from "./limits.ts";
 import { type Validity, validityOf } from "./revocation-list.ts";
@@ -25,6 +25,18 @@ export interface Material {
 /** The files cannot be used; the message names setting and file, and says what to do. */
 export class TlsFileError extends Error {
   override readonly name = "TlsFileError";
+  readonly setting: string;
+
+  constructor(setting: string, message: string, options?: ErrorOptions) {
+    super(`${setting}: ${message}`, options);
+    this.setting = setting;
+  }
+
+  /** With the line of a file, the variable or the flag that named it. */
+  whereSaid(said: Config["said"]): string {
+    const where = said.get(this.setting)?.where ?? "";
+    return where === "" ? this.message : `${where}: ${this.message}`;
+  }
 }
 
 /** Throws `TlsFileError`. */
@@ -84,7 +96,7 @@ class PemFile {
   }
 
   fail(why: string, cause?: unknown): never {
-    throw new TlsFileError(`${this.#setting}: ${this.#path}: ${why}`, { cause });
+    throw new TlsFileError(this.#setting, `${this.#path}: ${why}`, { cause });
   }
 
   certificates(): readonly X509Certificate[] {

@@ -54,6 +54,8 @@ export interface BusOptions {
   readonly starts?: PeerStarts;
   /** Another member has seen a later start of this node than this one. */
   readonly onRolledBack?: (reason: string) => void;
+  /** The version of this program, as the others show it. */
+  readonly program?: string;
   /** Uniform in [0, 1): jitter. */
   readonly random?: () => number;
   /** A snapshot of which nothing moves for this long is given up. */
@@ -218,9 +220,10 @@ class GrpcBus implements PeerBus {
 
   #helloTo(to: NodeId): Hello {
     const { min: versionMin, max: versionMax } = this.#versions;
-    const { starts = [] } = this.#options.identity;
+    const { identity, program = "" } = this.#options;
+    const { starts = [] } = identity;
     const { revision } = this.#book.roster;
-    return { ...this.#self, versionMin, versionMax, to, revision, starts };
+    return { ...this.#self, versionMin, versionMax, to, revision, starts, program };
   }
 
   #send(to: NodeId, kind: StreamKind, encode: Encode): void {

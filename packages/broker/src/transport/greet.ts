@@ -79,6 +79,8 @@ export interface Greeting {
   readonly versions?: VersionRange;
   /** How long it may take to come up, ms: whoever adds a node has often just started it. */
   readonly patienceMs?: number;
+  /** It did not answer, and is asked again. */
+  readonly onSilence?: (where: string, trouble: string) => void;
 }
 
 /** The node cannot be added as it is; the message says why and what to do. */
@@ -98,7 +100,7 @@ export async function greetMember(peer: PeerAddress, self: Greeting): Promise<Me
   // Revision 0 is nobody's news: the node that is asked has no reason to ask back.
   const from = { member, versionMin, versionMax, clusterId, peers: [], revision: 0 };
   const until = performance.now() + (self.patienceMs ?? NEWCOMER_PATIENCE_MS);
-  const answer = await greetUntil(until, where, from, self.dial).catch((cause: unknown) => {
+  const answer = await greetUntil(until, where, from, self).catch((cause: unknown) => {
     const words = `no broker answers at ${where} (${troubleOf(cause)})`;
     const advice = "start it with raft.enabled: true, and open its bus port to the others";
     throw new GreetError(`${words}: ${advice}`, { cause });
@@ -113,13 +115,14 @@ async function greetUntil(
   until: number,
   where: string,
   from: Announcement,
-  dial: DialOptions | undefined,
+  { dial, onSilence }: Greeting,
 ): Promise<PeerAnswer> {
   for (;;) {
     const client = dialClient(where, dial);
     try {
       return await greet(client, from);
     } catch (error) {
+      onSilence?.(where, troubleOf(error));
       if (performance.now() >= until) throw error;
     } finally {
       client.close();

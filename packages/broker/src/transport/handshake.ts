@@ -32,6 +32,8 @@ export interface Hello extends Party {
   readonly revision: number;
   /** See `Identity.starts`. */
   readonly starts?: readonly string[];
+  /** The version of its program, for people to read; absent or empty: it does not say. */
+  readonly program?: string;
 }
 
 export interface Welcome extends Party {

@@ -14,6 +14,7 @@ import { CodecError } from "./bytes.ts";
 import { decodeBody, type Parcel } from "./codec.ts";
 import type { Doorkeeper } from "./doorkeeper.ts";
 import { agreedVersion, type Hello, type Party, type VersionRange } from "./handshake.ts";
+import { PROGRAM_CHARS_MAX } from "./limits.ts";
 import type { Logger } from "./logger.ts";
 import { streamOf } from "./message-types.ts";
 import { type StreamKind, unpackFrame } from "./raft-service.ts";
@@ -88,10 +89,10 @@ export class Inbound {
 
   #open(kind: StreamKind, call: InboundCall, end: EndCall, hello: Hello): void {
     const peer = hello.nodeId;
-    const { incarnation, boot, supports } = hello;
+    const { incarnation, boot } = hello;
     const version = agreedVersion(hello, this.#options.versions);
     const stream: InboundStream = { kind, peer, incarnation, boot, version, end, live: true };
-    this.#replaceBy(stream, supports);
+    this.#replaceBy(stream, hello);
     call.on("data", (frame: Buffer) => this.#receive(stream, frame));
     call.on("end", () => this.#endWith(stream, grpc.status.OK, ""));
     call.on("cancelled", () => this.#drop(stream));
@@ -102,7 +103,7 @@ export class Inbound {
    * The newer stream takes the place of the one of its kind, and of all that an earlier start of
    * the member has left behind. The listener hears of it only if the member was away in between.
    */
-  #replaceBy(stream: InboundStream, supports: VersionRange | undefined): void {
+  #replaceBy(stream: InboundStream, { supports, program = "" }: Hello): void {
     const { peer, kind } = stream;
     const status = { code: grpc.status.ABORTED, details: "replaced by a newer stream" };
     const streams = this.#streams.get(peer) ?? new Map<StreamKind, InboundStream>();
@@ -118,7 +119,8 @@ export class Inbound {
     const known = streams.has(kind);
     this.#streams.set(peer, streams);
     streams.set(kind, stream);
-    if (kind === "control" && !known) this.#options.listener.onPeer(peer, true, supports);
+    if (kind !== "control" || known) return;
+    this.#options.listener.onPeer(peer, true, supports, program.slice(0, PROGRAM_CHARS_MAX));
   }
 
   #receive(stream: InboundStream, frame: Buffer): void {

@@ -15,6 +15,9 @@ export const MESSAGE_BYTES_MAX = 8 * MIB;
 /** Bytes of a node's name. */
 export const NODE_ID_BYTES_MAX = 255;
 
+/** What is kept of the version that a member says its program has. */
+export const PROGRAM_CHARS_MAX = 64;
+
 /** Members that a leader may name as sources of a snapshot. */
 export const SNAPSHOT_SOURCES_MAX = 16;
 
@@ -61,8 +64,11 @@ export const REJOIN_TIMEOUT_MS = 15_000;
 /** One question about backups: its directory is read for the answer. */
 export const BACKUPS_TIMEOUT_MS = 5000;
 
-/** How long a node that is to be added may take to come up. */
-export const NEWCOMER_PATIENCE_MS = 10_000;
+/**
+ * How long a node that is to be added may take to come up. With the last attempt it is less than
+ * the ten seconds for which callers wait: they are to hear what is wrong.
+ */
+export const NEWCOMER_PATIENCE_MS = 7000;
 
 /** Pause between rounds of greetings. */
 export const GREET_INTERVAL_MS = 200;

@@ -10,6 +10,7 @@ import {
 import type { Outcome } from "../operations/broker.ts";
 import { EndedParents } from "../operations/ended-parents.ts";
 import { outcomeToError } from "../operations/outcome-to-error.ts";
+import { nameFullQueue } from "../operations/queue-full.ts";
 import { assert, type Command } from "../queue/index.ts";
 import { readNewTask, type TaskReading } from "./new-task.ts";
 import type { Peer, PortContext } from "./port.ts";
@@ -49,13 +50,13 @@ export function handleSubmit(
 }
 
 function submitOne(
-  { broker }: PortContext,
+  { broker, submit: settings }: PortContext,
   task: SubmitTask,
   position: number,
   reading: TaskReading,
   results: Results<SubmitOk>,
 ): void {
-  let command: Command;
+  let command: Extract<Command, { type: "submit" }>;
   try {
     command = { type: "submit", ...readNewTask(task, reading, `tasks[${position}].`) };
   } catch (error) {
@@ -65,14 +66,20 @@ function submitOne(
   }
   broker.request(command, (outcome) => {
     const index = outcome.kind === "applied" ? outcome.index : 0;
-    results.set(position, toResult(outcome, task.id), index);
+    const refusal = refusalOf(outcome);
+    if (refusal === undefined) return results.set(position, toResult(outcome, task.id), index);
+    const { queue } = command.content;
+    results.set(position, itemError(nameFullQueue(refusal, broker, queue, settings)), index);
   });
 }
 
-function toResult(outcome: Outcome, id: Uint8Array): SubmitOk | ReturnType<typeof itemError> {
-  if (outcome.kind !== "applied" || outcome.reply.code !== "ok") {
-    return itemError(outcomeToError(outcome) ?? asTqError(undefined));
-  }
+function refusalOf(outcome: Outcome): TqError | undefined {
+  if (outcome.kind === "applied" && outcome.reply.code === "ok") return undefined;
+  return outcomeToError(outcome) ?? asTqError(undefined);
+}
+
+function toResult(outcome: Outcome, id: Uint8Array): SubmitOk {
+  assert(outcome.kind === "applied" && outcome.reply.code === "ok", "it was refused");
   const { reply } = outcome;
   const state = reply.state === undefined ? PENDING : STATE_CODES.get(reply.state);
   assert(state !== undefined, "every state has a number in the protocol");

@@ -65,6 +65,25 @@ test("the log tells names, and no hashes", () => {
 });
 
 describe("what is wrong is told with its place", () => {
+  test("a key by its own line, and not that there are none", () => {
+    const good = `{ name: a, key_hash: "${HASH}", permissions: [admin] }`;
+    const lines = [
+      "auth:",
+      "  enabled: true",
+      "  api_keys:",
+      `    - ${good}`,
+      "    - name: b",
+      "      key_hash: no hash",
+      "      permissions: [admin]",
+    ];
+    expect(refusal(lines.join("\n"))).toBe(
+      "c.yaml:5: auth.api_keys: api_keys[1].key_hash: this is no bcrypt hash: $2a$, $2b$ or " +
+        "$2y$, the cost, and 53 characters; tq-admin keys hash makes one",
+    );
+    const twice = [...lines.slice(0, 4), `    - ${good}`].join("\n");
+    expect(refusal(twice)).toMatch(/^c\.yaml:5: auth\.api_keys: the name a of api_keys\[1\] is/);
+  });
+
   const where = "c.yaml:3: auth.api_keys: ";
   test.each<[string, string]>([
     ["auth:\n  enabled: true\n", "c.yaml:2: auth.enabled: nobody could get in: there are no keys"],
@@ -132,12 +151,12 @@ test("what is weak or without effect is warned of", () => {
 describe("listeners that others reach", () => {
   const all = "broker:\n  host: 0.0.0.0\n";
 
-  test("are warned of, a line for each", () => {
+  test("are warned of, all in one line", () => {
     const config = load(`${all}api:\n  host: 127.0.0.1\n${withKey({})}`);
     expect(config.notices.map(({ text }) => text)).toEqual([
-      "the worker port can be reached on 0.0.0.0 without TLS: let only trusted machines reach it",
-      "metrics can be reached on 0.0.0.0 without API keys and TLS: " +
-        "let only trusted machines reach it",
+      "the worker port can be reached on 0.0.0.0 without TLS; " +
+        "metrics can be reached on 0.0.0.0 without API keys and TLS: " +
+        "let only trusted machines reach them",
     ]);
     expect(config.isOpenToOthers).toBe(true);
     expect(load(withKey({})).isOpenToOthers).toBe(false);

@@ -165,7 +165,7 @@ execution:
     const refusal = "there is no such key here";
     expect(message.split("\n")).toEqual([
       `config.yaml:4: worker.connection_pool: ${refusal}; a worker needs one connection; more workers are more processes`,
-      `config.yaml:7: execution.timeout: ${refusal}; the longest run is worker.timeout, or timeout_ms of a task`,
+      `config.yaml:7: execution.timeout: ${refusal}; the longest run is timeout_ms of a task`,
       `config.yaml:8: execution.concurrent_requests: ${refusal}; tasks at a time are worker.concurrency`,
     ]);
     expect(load(block.slice(0, block.indexOf("  connection"))).notices).toHaveLength(2);

@@ -63,6 +63,21 @@ describe("REST", () => {
     expect(await errors()).toEqual({ [`tq_api_errors_total${labels}`]: 1 });
   });
 
+  test("what a probe is told is a request, and never an error", async () => {
+    const { countRequest, requests, errors } = figures();
+    const h = new Harness({ countRequest });
+    h.broker.state = { ready: false, reason: "catching up" };
+    for (const route of ["/leader", "/readyz", "/health", "/api/v1/leader"]) {
+      expect((await h.get(route)).status).toBe(503);
+    }
+    expect(await requests()).toEqual({
+      [total("/leader", "GET", "503")]: 2,
+      [total("/readyz", "GET", "503")]: 1,
+      [total("/health", "GET", "503")]: 1,
+    });
+    expect(await errors()).toEqual({});
+  });
+
   test("a stream of tasks is counted and not timed; strange methods are one", async () => {
     const { countRequest, requests, durations } = figures();
     const h = new Harness({ countRequest });

@@ -10,7 +10,7 @@ import { submitTask } from "../../src/operations/submit.ts";
 import { FakeBroker } from "../operations/fake-broker.ts";
 import { Harness, SETTINGS } from "../rest/harness.ts";
 import { readExposition } from "./exposition.ts";
-import { faultsByPromtool } from "./promtool.ts";
+import { configFaultsByPromtool, faultsByPromtool } from "./promtool.ts";
 
 const NO_SNAPSHOTS = { sent: 0, received: 0, receivedBytes: 0, lastDurationMs: undefined };
 
@@ -36,6 +36,26 @@ async function scrape(metrics: { render(): Promise<string> }): Promise<Record<st
 
 const queueSamples = (samples: Record<string, number>) =>
   Object.entries(samples).filter(([name]) => name.startsWith("tq_queue_depth"));
+
+/** As the deployment guide has it. */
+const SCRAPE_CONFIGS = `scrape_configs:
+  - job_name: 'task-queue'
+    static_configs:
+      - targets:
+        - '10.0.1.10:9091'
+        - '10.0.1.11:9091'
+        - '10.0.1.12:9091'
+`;
+/** What docs/operations.md adds for a cluster with TLS and keys. */
+const WITH_TLS = `    scheme: https
+    tls_config: { ca_file: tls/ca.crt }
+    authorization: { credentials_file: keys/prometheus.key }
+`;
+
+test("Prometheus takes the guide's scrape_configs, and what TLS and keys add to them", () => {
+  expect(configFaultsByPromtool(SCRAPE_CONFIGS)).toBeUndefined();
+  expect(configFaultsByPromtool(SCRAPE_CONFIGS + WITH_TLS)).toBeUndefined();
+});
 
 describe("the figures", () => {
   test("of a leader", async () => {
@@ -82,6 +102,7 @@ describe("the figures", () => {
       tq_retry_tasks: 0,
       tq_tasks_in_dlq: 0,
       tq_workers_connected: 1,
+      tq_worker_active: 1,
       tq_active_workers: 1,
       'tq_queue_depth{queue="default"}': 3,
       'tq_queue_oldest_pending_age_seconds{queue="default"}': 60,

@@ -3,11 +3,30 @@
  * always; this one adds the conventions of names.
  */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /** What `promtool check metrics` finds fault with; undefined = nothing, or there is no promtool. */
 export function faultsByPromtool(exposition: string): string | undefined {
-  const { error, status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
-    input: exposition,
+  return faultsOf(["check", "metrics"], exposition);
+}
+
+/** The same of a configuration of Prometheus itself, whose files need not be there. */
+export function configFaultsByPromtool(yaml: string): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), "tq-promtool-"));
+  try {
+    const file = join(folder, "prometheus.yml");
+    writeFileSync(file, yaml);
+    return faultsOf(["check", "config", "--syntax-only", file], "");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function faultsOf(args: readonly string[], input: string): string | undefined {
+  const { error, status, stdout, stderr } = spawnSync("promtool", args, {
+    input,
     encoding: "utf8",
   });
   if (error !== undefined) {

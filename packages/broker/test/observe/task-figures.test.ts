@@ -3,9 +3,9 @@ import { Registry } from "prom-client";
 import { describe, expect, test } from "vitest";
 import { histogramText } from "../../src/observe/histogram-text.ts";
 import { TaskFigures } from "../../src/observe/task-figures.ts";
-import { TALLY_TYPES_MAX } from "../../src/queue/limits.ts";
+import { TALLY_TYPES_MAX, TALLY_WORKERS_MAX } from "../../src/queue/limits.ts";
 import type { QueueMachine } from "../../src/queue/machine.ts";
-import { Tally } from "../../src/queue/tally.ts";
+import { Tally, WorkerTally } from "../../src/queue/tally.ts";
 import {
   completeOf,
   Driver,
@@ -104,6 +104,20 @@ describe("the tally", () => {
     });
   });
 
+  test("of bad runs by their workers, not of those that were given back", async () => {
+    const driver = begin();
+    const { samples } = ofMachine(driver.machine);
+    driver.apply(submitOf(makeId(1)), LEASE, failOf(makeId(1), 1));
+    driver.apply(submitOf(makeId(2)), LEASE, completeOf(makeId(2), 2));
+    driver.apply(submitOf(makeId(3)), LEASE);
+    driver.apply({ type: "release", id: makeId(3), token: 3 });
+    const errors = Object.entries(await samples()).filter(([name]) => {
+      return name.startsWith("tq_worker_errors_total");
+    });
+    const name = [...driver.machine.sessions()][0]!.name;
+    expect(errors).toEqual([[`tq_worker_errors_total{worker="${name}",type="mail"}`, 1]]);
+  });
+
   test("of very many types: the first by name, the others as one", async () => {
     const driver = begin();
     const { samples } = ofMachine(driver.machine);
@@ -173,6 +187,18 @@ test("a tally that is added to another one loses nothing to the bound", () => {
   one.add(two);
   expect(one.others.retries).toBe(6);
   expect([...one.types]).toHaveLength(TALLY_TYPES_MAX);
+});
+
+test("workers beyond the bound are counted as one, and added up without a loss", () => {
+  const [one, two] = [new WorkerTally(), new WorkerTally()];
+  for (let at = 0; at < TALLY_WORKERS_MAX; at++) one.raise(`w${at}`, "t");
+  one.raise("late", "t");
+  two.raise("w0", "t", 4);
+  two.raise("later", "t", 2);
+  one.add(two);
+  expect([...one.pairs]).toHaveLength(TALLY_WORKERS_MAX);
+  expect([...one.pairs][0]).toEqual({ worker: "w0", type: "t", count: 5 });
+  expect(one.others).toBe(3);
 });
 
 test("labels of a histogram are escaped", () => {

@@ -109,6 +109,7 @@ function start(walSyncIntervalMs = 0) {
     version: "1",
     walSyncIntervalMs,
     isConnected: () => false,
+    programOf: () => "",
     leader: { appliedBy: () => 0, firstHeard: 0 },
     isDraining: () => false,
   };

@@ -166,7 +166,15 @@ describe("POST /tasks", () => {
     expect(full.status).toBe(429);
     expect(full.headers["retry-after"]).toBe("2");
     expect(full.body).toMatchObject({ code: "queue_full", retryable: true });
+    expect(full.body.detail).toBe(
+      'queue "default" holds as many unfinished tasks as it may ' +
+        "(100, broker.queue_depth_threshold); try later",
+    );
     expect(full.body.task_id).toMatch(UUID);
+    const batch = await h.post("/tasks/batch", { tasks: [{ type: "t" }] });
+    expect(batch.body.tasks[0].error.message).toBe(full.body.detail);
+    const atomic = await h.post("/tasks/batch", { tasks: [{ type: "t" }], atomic: true });
+    expect(atomic.body.detail).toBe(`tasks[0]: ${full.body.detail}`);
   });
 
   test.each([

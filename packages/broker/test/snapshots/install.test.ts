@@ -109,6 +109,7 @@ async function start(disk: Disk, leader: FilledNode) {
     version: "1",
     walSyncIntervalMs: 0,
     isConnected: () => true,
+    programOf: () => "",
     leader: { appliedBy: () => 0, firstHeard: 0 },
     isDraining: () => false,
   };

@@ -60,6 +60,7 @@ export class Recorder implements BusListener {
   readonly peers: string[] = [];
   /** What members have said of their binaries when they came. */
   readonly versions = new Map<NodeId, VersionRange | undefined>();
+  readonly programs = new Map<NodeId, string | undefined>();
 
   onEnvelope(_from: NodeId, envelope: Envelope): void {
     this.envelopes.push(envelope);
@@ -73,9 +74,11 @@ export class Recorder implements BusListener {
     this.replies.push(...replies);
   }
 
-  onPeer(peer: NodeId, connected: boolean, versions?: VersionRange): void {
+  onPeer(peer: NodeId, connected: boolean, versions?: VersionRange, program?: string): void {
     this.peers.push(`${connected ? "+" : "-"}${peer}`);
-    if (connected) this.versions.set(peer, versions);
+    if (!connected) return;
+    this.versions.set(peer, versions);
+    this.programs.set(peer, program);
   }
 
   onSnapshotRequest(
@@ -125,6 +128,7 @@ export interface NodeOptions {
   readonly random?: () => number;
   readonly snapshotIdleMs?: number;
   readonly security?: BusSecurity;
+  readonly program?: string;
 }
 
 /** On a port that the system gives to no outbound connection, so that it can be had again. */
@@ -157,6 +161,7 @@ export function start(options: NodeOptions): Node {
     dial: { security: options.security },
     ...(versions === undefined ? {} : { versions }),
     ...(options.member === undefined ? {} : { member: options.member }),
+    ...(options.program === undefined ? {} : { program: options.program }),
     ...(options.random === undefined ? {} : { random: options.random }),
     ...(options.snapshotIdleMs === undefined ? {} : { snapshotIdleMs: options.snapshotIdleMs }),
   });

@@ -119,6 +119,9 @@ describe("refused before a message is read", () => {
     const pair = await pairOf(one.security, two.security);
     await one.gateLog.said("with the bus port failed: an unknown authority has signed");
     await pair[0].log.said(/node2 at .*: no connection: its certificate is of another/);
+    await pair[1].log.said(
+      /node1 at .*: no connection: it closed the .* refuses a certificate, here raft\.tls_cert_path/,
+    );
     expect(isApart(pair)).toBe(true);
   });
 

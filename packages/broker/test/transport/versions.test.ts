@@ -32,18 +32,22 @@ const knowing = (versions: VersionRange, port: number): ClusterMember => {
 };
 const silent = (port: number): ClusterMember => memberOf(`node${port}`, 20_000 + port);
 
+interface Build {
+  readonly protocol?: VersionRange;
+  readonly knows?: VersionRange;
+  readonly program?: string;
+}
+
 /** Two nodes, whose bus protocol and binaries are these. */
-async function pair(
-  one: { protocol?: VersionRange; knows?: VersionRange },
-  two: { protocol?: VersionRange; knows?: VersionRange },
-): Promise<readonly [Node, Node]> {
+async function pair(one: Build, two: Build): Promise<readonly [Node, Node]> {
   const listening = [await listen(), await listen()];
   const members = [one, two].map(({ knows }, i): ClusterMember => {
     const member = memberOf(`node${i + 1}`, listening[i]!.server.port);
     return knows === undefined ? member : { ...member, versions: knows };
   });
-  const nodes = [one, two].map(({ protocol }, i) => {
-    const given = { ...listening[i]!, members, id: `node${i + 1}` };
+  const nodes = [one, two].map(({ protocol, program }, i) => {
+    const named = program === undefined ? {} : { program };
+    const given = { ...listening[i]!, members, id: `node${i + 1}`, ...named };
     return start(protocol === undefined ? given : { ...given, versions: protocol });
   });
   open.push(...nodes);
@@ -75,6 +79,17 @@ describe("on the bus", () => {
     expect([...one.heard.versions]).toEqual([["node2", undefined]]);
   });
 
+  test("each hears the version of the other's program, or nothing of an older one", async () => {
+    const [one, two] = await pair({ program: "1.2.3" }, {});
+    expect([...two.heard.programs]).toEqual([["node1", "1.2.3"]]);
+    expect([...one.heard.programs]).toEqual([["node2", ""]]);
+  });
+
+  test("what is kept of it is bounded", async () => {
+    const [, two] = await pair({ program: "9".repeat(1_000) }, {});
+    expect([...two.heard.programs]).toEqual([["node1", "9".repeat(64)]]);
+  });
+
   test("two that speak the new protocol tell each other of their disks", async () => {
     const [one, two] = await pair({}, {});
     one.bus.send({ message: beat, beacon });
@@ -100,10 +115,12 @@ describe("on the wire", () => {
 
   test("a hello and a welcome carry what the binary knows, or not", () => {
     for (const given of [hello, { ...hello, supports: NEW }]) {
-      expect(decodeHello(encodeHello(given))).toEqual({ ...given, starts: [] });
+      expect(decodeHello(encodeHello(given))).toEqual({ ...given, starts: [], program: "" });
     }
     const named = { ...hello, starts: ["0a0b0c0d", "01020304"] };
-    expect(decodeHello(encodeHello(named))).toEqual(named);
+    expect(decodeHello(encodeHello(named))).toEqual({ ...named, program: "" });
+    const whole = { ...named, program: "1.2.3" };
+    expect(decodeHello(encodeHello(whole))).toEqual(whole);
     for (const given of [party, { ...party, supports: NEW }]) {
       const welcome = { ...given, version: 2 };
       expect(decodeWelcome(encodeWelcome(welcome))).toEqual(welcome);

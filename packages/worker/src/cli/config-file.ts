@@ -1,12 +1,20 @@
 /**
- * The file of `--config`: what the flags say, under their names, in YAML, of which JSON is a part.
- * A key that is no flag is refused by its line, and so is a shape that its flag cannot have;
- * whether a value is right is for whoever reads the flags.
+ * The file of `--config`: what the flags say, under their names, in YAML, of which JSON is a part;
+ * or the file of a broker, with its section `worker`. A key that is no flag is refused by its line,
+ * and so is a shape that its flag cannot have; whether a value is right is for whoever reads the
+ * flags.
  */
 import { readFileSync } from "node:fs";
 import { nearest } from "task-queue-protocol";
 import { type Document, isMap, LineCounter, type Pair, parseDocument } from "yaml";
 import { EXIT, StartError } from "./exit-status.ts";
+import {
+  isBrokerSection,
+  optionOf,
+  reasonWithout,
+  WORKER_KEYS,
+  WORKER_SECTION,
+} from "./guide-file.ts";
 
 /** A value as its flag would have it. */
 export interface FileValue {
@@ -15,38 +23,87 @@ export interface FileValue {
   readonly source: string;
 }
 
+export interface FileContent {
+  /** By the names of flags. */
+  readonly values: ReadonlyMap<string, FileValue>;
+  /** What in it changes nothing, and why. */
+  readonly notes: readonly string[];
+}
+
 /** A file of options has some kilobytes; anything much longer is another file. */
 const FILE_CHARS_MAX = 256 * 1024;
 const LISTS: ReadonlySet<string> = new Set(["broker-addr", "queues", "types", "exec-allow"]);
 const MAPS: ReadonlySet<string> = new Set(["labels", "exec-allow"]);
 
-/** By the names of flags, of which `known` are allowed. Throws `StartError` with all mistakes. */
-export function readConfigFile(
-  path: string,
-  known: readonly string[],
-): ReadonlyMap<string, FileValue> {
+/** `known`: the flags that it may name. Throws `StartError` with all mistakes. */
+export function readConfigFile(path: string, known: readonly string[]): FileContent {
   const lines = new LineCounter();
   const document = parseDocument(contentOf(path), { lineCounter: lines });
   const [error] = document.errors;
   if (error !== undefined) throw unusable(`${path}: ${error.message.split("\n", 1)[0]}`);
-  const found = new Map<string, FileValue>();
-  if (document.contents === null) return found;
+  const reading = new Reading(known);
+  if (document.contents === null) return reading.done();
   if (!isMap(document.contents)) throw unusable(`${path}: it is no map of options to values`);
   const values = plainOf(document, path);
-  const mistakes: string[] = [];
+  const placeOf = (pair: Pair) => `${path}:${lineOf(pair, lines)}: `;
   for (const pair of document.contents.items) {
     const key = String(pair.key);
-    const source = `${path}:${lineOf(pair, lines)}: ${key}`;
-    const name = key.replaceAll("_", "-");
     const given: unknown = values[key];
-    const value = textOf(name, given);
-    if (!known.includes(name))
-      mistakes.push(`${source}: there is no such option${hint(name, known)}`);
-    else if (value === undefined) mistakes.push(`${source}: ${shapeOf(name)}`);
-    else if (given !== null) found.set(name, { value, source });
+    const place = placeOf(pair);
+    if (key === WORKER_SECTION && isMap(pair.value)) {
+      const inside = given as Readonly<Record<string, unknown>>;
+      for (const each of pair.value.items) {
+        reading.takeOfSection(String(each.key), inside[String(each.key)], placeOf(each));
+      }
+    } else if (isBrokerSection(key) || (key === WORKER_SECTION && given === null)) {
+      if (given !== null) reading.note(`${place}${key}: it is for tq-broker, and not read here`);
+    } else {
+      reading.take(key.replaceAll("_", "-"), given, `${place}${key}`);
+    }
   }
-  if (mistakes.length > 0) throw unusable(mistakes.join("\n"));
-  return found;
+  return reading.done();
+}
+
+/** What was found so far, of one file. */
+class Reading {
+  readonly #known: readonly string[];
+  readonly #values = new Map<string, FileValue>();
+  readonly #notes: string[] = [];
+  readonly #mistakes: string[] = [];
+
+  constructor(known: readonly string[]) {
+    this.#known = known;
+  }
+
+  take(name: string, given: unknown, source: string): void {
+    const value = textOf(name, given);
+    const earlier = this.#values.get(name);
+    if (!this.#known.includes(name)) {
+      this.#mistakes.push(`${source}: there is no such option${hint(name, this.#known)}`);
+    } else if (value === undefined) this.#mistakes.push(`${source}: ${shapeOf(name)}`);
+    else if (earlier !== undefined && earlier.value !== value) {
+      this.#mistakes.push(`${source}: it says another thing than ${earlier.source}`);
+    } else if (given !== null) this.#values.set(name, { value, source });
+  }
+
+  takeOfSection(key: string, given: unknown, place: string): void {
+    const source = `${place}${WORKER_SECTION}.${key}`;
+    const name = optionOf(key);
+    const why = reasonWithout(key);
+    if (name !== undefined) this.take(name, given, source);
+    else if (why !== undefined) this.note(`${source} has no effect here: ${why}`);
+    else
+      this.#mistakes.push(`${source}: there is no such key; there are ${WORKER_KEYS.join(", ")}`);
+  }
+
+  note(text: string): void {
+    this.#notes.push(text);
+  }
+
+  done(): FileContent {
+    if (this.#mistakes.length > 0) throw unusable(this.#mistakes.join("\n"));
+    return { values: this.#values, notes: this.#notes };
+  }
 }
 
 /** Aliases of aliases can stand for far more than the file holds. */

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { readTlsFiles, type TlsOptions, type TlsPaths } from "task-queue-client/connection";
 import yargs from "yargs";
 import { VERSION } from "../version.ts";
-import { readConfigFile } from "./config-file.ts";
+import { type FileContent, readConfigFile } from "./config-file.ts";
 import { EXIT, StartError } from "./exit-status.ts";
 import { labels, list, logLevel, numberFrom, programs, text, whole } from "./values.ts";
 
@@ -35,6 +35,8 @@ export interface WorkerFlags {
   readonly apiKey: string;
   /** undefined = plain text. */
   readonly tls: TlsOptions | undefined;
+  /** What in the file of `--config` changes nothing, and why. */
+  readonly notes: readonly string[];
   /** Only look whether a start would take these options. */
   readonly checkOnly: boolean;
 }
@@ -128,7 +130,7 @@ export const FLAGS = {
 } as const satisfies Record<string, Flag>;
 
 type FlagName = keyof typeof FLAGS;
-type FileValues = ReturnType<typeof readConfigFile>;
+type FileValues = FileContent["values"];
 type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Given {
@@ -149,7 +151,7 @@ export function parseFlags(
 ): WorkerFlags | undefined {
   const argv = parseArguments(args, print);
   if (argv === undefined) return undefined;
-  const file = fileOf(argv, env);
+  const { values: file, notes } = fileOf(argv, env);
   const find = (name: FlagName): Given => lookUp(name, argv, env, file);
   const mistakes = new Mistakes();
   const read = <T>(name: FlagName, parse: (value: string, source: string) => T): T => {
@@ -187,6 +189,7 @@ export function parseFlags(
         serverName: read("tls-server-name", text),
       }),
     ),
+    notes,
     checkOnly: read("check-config", isOn),
   };
   mistakes.refuse();
@@ -221,10 +224,10 @@ class Mistakes {
 const IN_FILE = Object.keys(FLAGS).filter((name) => !/^(config|check-config)$/.test(name));
 const NO_FILE: FileValues = new Map();
 
-function fileOf(argv: Readonly<Record<string, unknown>>, env: Environment): FileValues {
+function fileOf(argv: Readonly<Record<string, unknown>>, env: Environment): FileContent {
   const { value: path, given } = lookUp("config", argv, env, NO_FILE);
   if (given && path === "") throw usage("--config needs the path of a file");
-  return path === "" ? NO_FILE : readConfigFile(path, IN_FILE);
+  return path === "" ? { values: NO_FILE, notes: [] } : readConfigFile(path, IN_FILE);
 }
 
 function isOn(value: string): boolean {

@@ -23,6 +23,7 @@ export async function main(): Promise<void> {
     if (flags === undefined) return;
     if (flags.checkOnly) {
       await makeWorker(flags, pino({ level: "silent" }));
+      for (const note of flags.notes) print(`note: ${note}`);
       print("the options are valid");
       process.exit(0);
     }
@@ -44,6 +45,7 @@ async function work(flags: WorkerFlags): Promise<void> {
     formatters: { level: (label) => ({ level: label }) },
     hooks: { streamWrite: printableJson },
   });
+  for (const note of flags.notes) logger.info({}, note);
   const worker = await makeWorker(flags, logger);
   const health = await makeHealth(flags, worker, logger);
   const metrics = await makeMetrics(flags, worker, logger);

@@ -148,7 +148,7 @@ const MEMBER: Record<keyof MemberJson, Schema> = {
   match_index: orNull(whole("How far its log is the leader's; null: only the leader knows.")),
   lag: orNull(whole("Entries that it is behind; null: only the leader knows.")),
   healthy: flag("It is heard from."),
-  version: text("Of its program; empty: not known here."),
+  version: text("Of its program; empty: it is not connected, or is 0.4.0 or older."),
   supports: orNull(
     object("Versions of the cluster that its program knows.", {
       min: whole("The lowest."),
