@@ -4,7 +4,12 @@
  * answered. It stands before all other interceptors. A call that was answered before its sender was
  * done is closed, so that nothing of it is kept.
  */
-import { constants, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import * as grpc from "@grpc/grpc-js";
 import type { TqError } from "task-queue-protocol";
 import { Throttle } from "../observe/throttle.ts";
@@ -24,8 +29,8 @@ export interface IncomingOptions {
   readonly limits: UnderWayLimits;
   readonly messageBytesMax: number;
   readonly logger: GrpcLogger;
-  /** Told of an address whose connection was cut, for so many bare calls among others. */
-  readonly tookBack: (address: string, bareCalls: number) => void;
+  /** Told of an address whose connection was cut: it took back so many calls before their turn. */
+  readonly tookBack: (address: string, unbegunCalls: number) => void;
 }
 
 type Method = grpc.ServerMethodDefinition<object, object>;
@@ -77,25 +82,64 @@ export class Incoming {
   watch(server: Http2Server): void {
     const through = server.listeners("stream");
     server.removeAllListeners("stream");
-    server.on("stream", (stream: ServerHttp2Stream, ...headers: readonly unknown[]) => {
-      const group = groupOf(stream.session?.socket.remoteAddress ?? "");
-      stream.once("aborted", () => {
-        const isNew = this.#turns.takeBack(group, stream);
-        this.#takenBack.add(stream, isNew && stream.readableLength === 0);
-        // Its caller has gone: what nobody has read yet would keep it open until its turn.
-        stream.resume();
-      });
+    server.on("session", (session: ServerHttp2Session) => {
+      // Before the server's: what is refused there has not been taken back.
+      session.prependListener("stream", (stream) => this.#countGone(session, stream));
+    });
+    server.on("stream", (stream: ServerHttp2Stream, headers, ...more: readonly unknown[]) => {
+      if (isGone(stream)) return;
       // Until the library sees it, nobody else would hear of it.
       stream.once("error", () => undefined);
-      this.#turns.add(group, stream, () => {
-        if (stream.destroyed) return;
-        this.#enter(stream, group);
+      if (headers[":method"] !== "POST") return this.#answerNoCall(stream);
+      this.#await(stream, () => {
         const hasEnded = stream.readableEnded;
-        for (const each of through) each.call(server, stream, ...headers);
+        for (const each of through) each.call(server, stream, headers, ...more);
         // A call without a message may have ended before anybody listened.
         if (hasEnded) stream.emit("end");
       });
     });
+  }
+
+  /** What waited on a socket is read in one go: such a call came and went before it was told of. */
+  #countGone(session: ServerHttp2Session, stream: ServerHttp2Stream): void {
+    if (!isGone(stream)) return;
+    this.#takenBack.add(session, stream.readableLength === 0 ? "bare" : "unbegun");
+    stream.resume();
+  }
+
+  /** Counts it at once, for of those without a body Node does not say that they were taken back. */
+  #answerNoCall(stream: ServerHttp2Stream): void {
+    this.#takenBack.add(stream.session, "bare");
+    if (isGone(stream)) return;
+    stream.respond({ ":status": 405, allow: "POST" }, { endStream: true });
+    stream.resume();
+    closeUnread(stream);
+  }
+
+  #await(stream: ServerHttp2Stream, pass: () => void): void {
+    const { session } = stream;
+    const group = groupOf(session?.socket.remoteAddress ?? "");
+    const takeBack = (): void => {
+      const isNew = this.#turns.takeBack(group, stream);
+      const isBare = isNew && stream.readableLength === 0;
+      this.#takenBack.add(session, isBare ? "bare" : isNew ? "unbegun" : "begun");
+      // Its caller has gone: what nobody has read yet would keep it open until its turn.
+      stream.resume();
+    };
+    stream.once("aborted", takeBack);
+    const begin = (): void => {
+      if (stream.destroyed) return;
+      this.#enter(stream, group);
+      pass();
+    };
+    const refuse = (): void => {
+      // To Node, what is closed unanswered is aborted, whoever does it.
+      stream.off("aborted", takeBack);
+      // Clients send such a call again by themselves: nothing was done for it.
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      stream.resume();
+    };
+    this.#turns.add(group, stream, { begin, refuse });
   }
 
   #enter(stream: ServerHttp2Stream, group: string): void {
@@ -112,8 +156,8 @@ export class Incoming {
     });
   }
 
-  #cut(address = "", { calls, bareCalls }: TookBack): void {
-    this.#options.tookBack(address, bareCalls);
+  #cut(address = "", { calls, unbegunCalls }: TookBack): void {
+    this.#options.tookBack(address, unbegunCalls);
     if (!this.#throttle.allows(`taken back ${address}`)) return;
     const what = `a connection of ${address} was cut: it took back ${calls} calls`;
     this.#options.logger.warn({ address, calls }, `gRPC: ${what}`);
@@ -203,6 +247,11 @@ function unreadBytesOf(stream: ServerHttp2Stream): number {
   return stream.readableLength + PIECE_BYTES * unreadPieces(stream);
 }
 
+/** Taken back or lost. */
+function isGone(stream: ServerHttp2Stream): boolean {
+  return stream.closed || stream.destroyed;
+}
+
 function hasCome(stream: ServerHttp2Stream): boolean {
   return stream.readableEnded || stream.state.remoteClose === 1;
 }
@@ -211,7 +260,7 @@ function hasCome(stream: ServerHttp2Stream): boolean {
 function closeUnread(stream: ServerHttp2Stream): void {
   // A turn later: in the same one, the answer's trailers would be lost.
   setImmediate(() => {
-    if (stream.closed || stream.destroyed || hasCome(stream)) return;
+    if (isGone(stream) || hasCome(stream)) return;
     stream.close(constants.NGHTTP2_NO_ERROR);
   });
 }

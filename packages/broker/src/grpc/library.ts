@@ -1,11 +1,13 @@
 /**
  * The places where libraries keep what they show to nobody: the HTTP/2 server behind an injected
- * connection, the stream behind a call, the pieces of a stream that nobody has read. Bytes that
- * have come but are no message yet are seen there alone. The version of grpc-js is pinned; one
- * that keeps them elsewhere is refused at the start rather than trusted.
+ * connection, the stream behind a call, the pieces of a stream that nobody has read, the end of a
+ * socket behind what nobody has read. Bytes that have come but are no message yet are seen there
+ * alone. The version of grpc-js is pinned; one that keeps them elsewhere is refused at the start
+ * rather than trusted.
  */
 import { strict as assert } from "node:assert";
 import type { Http2Server, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type * as grpc from "@grpc/grpc-js";
 
 /** After `createConnectionInjector`. */
@@ -29,4 +31,10 @@ export function unreadPieces(stream: ServerHttp2Stream): number {
     _readableState?: { buffer?: { length?: number } };
   };
   return state?.buffer?.length ?? 0;
+}
+
+/** Its other side has ended it. "end" would say so only once all that came before it was read. */
+export function hasEnded(socket: Socket): boolean {
+  const { _readableState: state } = socket as unknown as { _readableState?: { ended?: boolean } };
+  return state?.ended === true;
 }

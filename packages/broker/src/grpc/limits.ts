@@ -31,6 +31,8 @@ export const CALL_BYTES = 8 * KIB;
 export const STREAMS_PER_CONNECTION_MAX = 8;
 /** Begun calls take at most so much of a turn of the event loop; the others come in the next. */
 export const BEGIN_MS_MAX = 5;
+/** Calls that wait to be begun, over all connections; of more, one is refused before its turn. */
+export const WAITING_MAX = 2_000;
 /**
  * Calls that a connection may take back before they are answered: so many at once, and then so many
  * in a second. Deadlines and programs that end do that. nghttp2 itself bears 1,000 and 33, and then
@@ -39,12 +41,13 @@ export const BEGIN_MS_MAX = 5;
 export const TAKEN_BACK_MAX = 900;
 export const TAKEN_BACK_PER_SECOND = 30;
 /**
- * Of them, those that come and are taken back in one go, without a byte of a message, which no
- * client does that wants something. Twice as many as a connection may have at a time.
+ * Of them, those that are taken back before their turn, without a byte of a message, which no
+ * client does that wants something; what is no POST counts as such, too. Twice as many as a
+ * connection may have at a time.
  */
 export const BARE_CALLS_MAX = 200;
 export const BARE_CALLS_PER_SECOND = 50;
-/** Who was cut for that owes so much for each call, of which most have not even been begun. */
+/** Who was cut owes so much for each call that he took back before it was begun. */
 export const TAKEN_BACK_COST_MS = 0.1;
 /** An address pays back with this share of the time that passes; it may owe a little. */
 export const DEBT_SHARE = 0.02;

@@ -6,6 +6,7 @@
  */
 import type { Socket } from "node:net";
 import { groupOf } from "../operations/address-group.ts";
+import { hasEnded } from "./library.ts";
 import { DEBT_CREDIT_MS, DEBT_MS_MAX, DEBT_SHARE, DEBTORS_MAX, NEXT_IN_LINE_MS } from "./limits.ts";
 
 interface Debtor {
@@ -59,6 +60,7 @@ export class Line {
   /** The next one has to wait long enough that it is seen what this one does. */
   #next(debtor: Debtor): void {
     debtor.timer = undefined;
+    leaveOutEnded(debtor);
     const [first] = debtor.waiting;
     if (first === undefined) return;
     const owedMs = waitMs(debtor);
@@ -74,6 +76,15 @@ export class Line {
       this.#debtors.delete(group);
       return;
     }
+  }
+}
+
+/** Up to the first one that is still there: those who have gone cost nobody his time. */
+function leaveOutEnded({ waiting }: Debtor): void {
+  for (const socket of waiting.keys()) {
+    if (!hasEnded(socket)) return;
+    waiting.delete(socket);
+    socket.destroy();
   }
 }
 

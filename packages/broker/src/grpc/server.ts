@@ -75,7 +75,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     limits,
     messageBytesMax: messageBytesMax(maxPayloadBytes),
     logger,
-    tookBack: (address, bareCalls) => line.charge(address, bareCalls * TAKEN_BACK_COST_MS),
+    tookBack: (address, unbegunCalls) => line.charge(address, unbegunCalls * TAKEN_BACK_COST_MS),
   });
   const server = new grpc.Server({
     ...serverOptions(maxPayloadBytes),

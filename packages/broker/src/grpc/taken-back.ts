@@ -2,7 +2,7 @@
  * Calls that their callers take back. Some are of every client's life, with deadlines and programs
  * that end; who does hardly anything else loses the connection, and pays for it at the next one.
  */
-import { constants, type Http2Session, type ServerHttp2Stream } from "node:http2";
+import { constants, type Http2Session } from "node:http2";
 import {
   BARE_CALLS_MAX,
   BARE_CALLS_PER_SECOND,
@@ -35,14 +35,17 @@ interface Counts {
   readonly all: Bucket;
   readonly bare: Bucket;
   total: number;
-  bareTotal: number;
+  unbegunTotal: number;
 }
+
+/** How far it had come: nothing but its headers, waiting for its turn, or begun. */
+export type Withdrawn = "bare" | "unbegun" | "begun";
 
 /** What a connection has taken back by the time it is cut. */
 export interface TookBack {
   readonly calls: number;
-  /** Of them, those that came and went in one go: an ordinary client's deadlines make none. */
-  readonly bareCalls: number;
+  /** Of them, those that had not had their turn: deadlines that pass on a call at work are none. */
+  readonly unbegunCalls: number;
 }
 
 export class TakenBack {
@@ -56,17 +59,17 @@ export class TakenBack {
     this.#now = now;
   }
 
-  /** `isBare`: it was taken back at once, before anything of its message had come. */
-  add({ session }: ServerHttp2Stream, isBare: boolean): void {
+  /** A call of a connection. */
+  add(session: Http2Session | undefined, how: Withdrawn): void {
     // Those of a connection that has closed were lost, not taken back.
     if (session === undefined || session.destroyed) return;
     const counts = this.#countsOf(session);
     counts.total++;
-    if (isBare) counts.bareTotal++;
+    if (how !== "begun") counts.unbegunTotal++;
     const now = this.#now();
-    const isFine = counts.all.add(now) && (!isBare || counts.bare.add(now));
+    const isFine = counts.all.add(now) && (how !== "bare" || counts.bare.add(now));
     if (isFine) return;
-    this.#cut(session, { calls: counts.total, bareCalls: counts.bareTotal });
+    this.#cut(session, { calls: counts.total, unbegunCalls: counts.unbegunTotal });
     session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     session.destroy();
   }
@@ -78,7 +81,7 @@ export class TakenBack {
       all: new Bucket(TAKEN_BACK_MAX, TAKEN_BACK_PER_SECOND),
       bare: new Bucket(BARE_CALLS_MAX, BARE_CALLS_PER_SECOND),
       total: 0,
-      bareTotal: 0,
+      unbegunTotal: 0,
     };
     this.#counts.set(session, counts);
     return counts;

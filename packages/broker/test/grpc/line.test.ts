@@ -18,7 +18,8 @@ function world() {
   const line = new Line();
   const entered: string[] = [];
   const come = (remoteAddress: string, name = remoteAddress): Socket => {
-    const socket = Object.assign(new EventEmitter(), { remoteAddress, destroyed: false });
+    const more = { remoteAddress, destroyed: false, _readableState: { ended: false } };
+    const socket = Object.assign(new EventEmitter(), more);
     const destroy = (): void => {
       socket.destroyed = true;
       socket.emit("close");
@@ -27,7 +28,11 @@ function world() {
     line.enter(whole, () => entered.push(name));
     return whole;
   };
-  return { line, entered, come };
+  /** What it has sent before is still unread, so that it does not say so. */
+  const leave = (socket: Socket): void => {
+    Object.assign(socket, { _readableState: { ended: true } });
+  };
+  return { line, entered, come, leave };
 }
 
 const SECOND_OF_DEBT = 1000 * DEBT_SHARE;
@@ -67,6 +72,17 @@ test("those who wait are let in one after the other, in the order in which they 
   expect(entered).toEqual(["first", "third"]);
   vi.advanceTimersByTime(NEXT_IN_LINE_MS);
   expect(entered).toEqual(["first", "third", "fourth"]);
+});
+
+test("those who have gone by then keep up nobody, whatever of theirs is unread", () => {
+  const { line, entered, come, leave } = world();
+  line.charge("10.0.0.1", DEBT_CREDIT_MS + SECOND_OF_DEBT);
+  const gone = Array.from({ length: 100 }, (_, at) => come("10.0.0.1", `gone ${at}`));
+  come("10.0.0.1", "here");
+  for (const socket of gone) leave(socket);
+  vi.advanceTimersByTime(1001);
+  expect(entered).toEqual(["here"]);
+  expect(gone.every(({ destroyed }) => destroyed)).toBe(true);
 });
 
 test("one that is let in and is cut in its turn has the others wait anew", () => {

@@ -43,9 +43,9 @@ export function header(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.from([0]), ...texts]);
 }
 
-export function callHeaders(method: string, key?: string): Buffer {
+export function callHeaders(method: string, key?: string, verb = "POST"): Buffer {
   return Buffer.concat([
-    header(":method", "POST"),
+    header(":method", verb),
     header(":scheme", "http"),
     header(":authority", "x"),
     header(":path", `/taskqueue.v1.TaskQueue/${method}`),

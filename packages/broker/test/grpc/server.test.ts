@@ -46,6 +46,31 @@ function accessOf(keys: Readonly<Record<string, readonly Permission[]>>) {
   return { access, asked };
 }
 
+test.each(["GET", "HEAD", "PUT"])(
+  "%s is answered 405, and the connection goes on",
+  async (verb) => {
+    const h = await Harness.open();
+    const session = connectHttp2(`http://127.0.0.1:${h.port}`);
+    onTestFinished(() => session.destroy());
+    const status = (method: string, isWhole: boolean): Promise<unknown> => {
+      const headers = { ...SUBMIT_HEADERS, ":method": method };
+      const stream = session.request(headers, { endStream: isWhole });
+      return new Promise((resolve, reject) => {
+        let answer: unknown;
+        stream.on("response", (found) => {
+          answer = found[":status"];
+        });
+        stream.on("close", () => resolve(answer)).on("error", reject);
+        stream.resume();
+      });
+    };
+    expect(await status(verb, true)).toBe(405);
+    // Nor is one kept that does not end.
+    expect(await status(verb, false)).toBe(405);
+    expect(await status("POST", true)).toBe(200);
+  },
+);
+
 describe("keys", () => {
   const { access, asked } = accessOf({ reader: ["read_tasks"], other: ["process_tasks"] });
 

@@ -1,5 +1,6 @@
 /** Calls that are taken back: which connections are cut for it, and which never are. */
-import { constants, type ServerHttp2Stream } from "node:http2";
+import { constants, type Http2Session } from "node:http2";
+import type { Socket } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   BARE_CALLS_MAX,
@@ -9,7 +10,8 @@ import {
   TAKEN_BACK_PER_SECOND,
 } from "../../src/grpc/limits.ts";
 import { Line } from "../../src/grpc/line.ts";
-import { TakenBack } from "../../src/grpc/taken-back.ts";
+import { TakenBack, type Withdrawn } from "../../src/grpc/taken-back.ts";
+import { Turns } from "../../src/grpc/turns.ts";
 import { clientOf, Harness } from "./harness.ts";
 import {
   callHeaders,
@@ -28,12 +30,18 @@ import {
 const MESSAGE = Buffer.from([0, 0, 0, 0, 5, 0x0a, 3, 0x12, 1, 0x74]);
 const CANCEL = number(8);
 
-function bare(at: number): Uint8Array[] {
+function bare(at: number, verb?: string): Uint8Array[] {
   const id = 2 * at + 1;
   return [
-    frame(HEADERS, END_HEADERS, id, callHeaders("SubmitTask")),
+    frame(HEADERS, END_HEADERS, id, callHeaders("SubmitTask", undefined, verb)),
     frame(RST_STREAM, 0, id, CANCEL),
   ];
+}
+
+/** With the first byte of a message. */
+function almostBare(at: number): Uint8Array[] {
+  const [headers, reset] = bare(at);
+  return [headers!, frame(DATA, 0, 2 * at + 1, Buffer.alloc(1)), reset!];
 }
 
 function whole(at: number, method = "SubmitTask"): Uint8Array[] {
@@ -52,11 +60,11 @@ describe("what is borne", () => {
   function world() {
     let now = 0;
     const cuts: number[] = [];
-    const bareOnes: number[] = [];
+    const unbegun: number[] = [];
     const takenBack = new TakenBack(
-      (_session, { calls, bareCalls }) => {
+      (_session, { calls, unbegunCalls }) => {
         cuts.push(calls);
-        bareOnes.push(bareCalls);
+        unbegun.push(unbegunCalls);
       },
       () => now,
     );
@@ -68,29 +76,29 @@ describe("what is borne", () => {
         session.destroyed = true;
       },
     };
-    const stream = { session } as unknown as ServerHttp2Stream;
-    const take = (count: number, isBare: boolean): void => {
-      for (let at = 0; at < count; at++) takenBack.add(stream, isBare);
+    const take = (count: number, how: Withdrawn): void => {
+      for (let at = 0; at < count; at++) takenBack.add(session as unknown as Http2Session, how);
     };
     const pass = (ms: number): void => {
       now += ms;
     };
-    return { cuts, bareOnes, told, session, take, pass };
+    return { cuts, unbegun, told, session, take, pass };
   }
 
-  test.each([
-    ["bare calls", true, BARE_CALLS_MAX, BARE_CALLS_PER_SECOND],
-    ["all calls", false, TAKEN_BACK_MAX, TAKEN_BACK_PER_SECOND],
-  ])("%s: so many at once, then so many in a second", (_, isBare, max, perSecond) => {
-    const { cuts, bareOnes, told, session, take, pass } = world();
-    take(max, isBare);
+  test.each<[Withdrawn, number, number]>([
+    ["bare", BARE_CALLS_MAX, BARE_CALLS_PER_SECOND],
+    ["unbegun", TAKEN_BACK_MAX, TAKEN_BACK_PER_SECOND],
+    ["begun", TAKEN_BACK_MAX, TAKEN_BACK_PER_SECOND],
+  ])("%s calls: so many at once, then so many in a second", (how, max, perSecond) => {
+    const { cuts, unbegun, told, session, take, pass } = world();
+    take(max, how);
     pass(1000);
-    take(perSecond, isBare);
+    take(perSecond, how);
     expect(cuts).toEqual([]);
-    take(1, isBare);
+    take(1, how);
     expect(cuts).toEqual([max + perSecond + 1]);
-    // Deadlines that pass cost the connection, and the address nothing.
-    expect(bareOnes).toEqual([isBare ? max + perSecond + 1 : 0]);
+    // Deadlines that pass on calls at work cost the connection, and the address nothing.
+    expect(unbegun).toEqual([how === "begun" ? 0 : max + perSecond + 1]);
     expect(told).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
     expect(session.destroyed).toBe(true);
   });
@@ -98,7 +106,7 @@ describe("what is borne", () => {
   test("what a connection loses that closes is not taken back", () => {
     const { cuts, session, take } = world();
     session.destroyed = true;
-    take(10 * TAKEN_BACK_MAX, true);
+    take(10 * TAKEN_BACK_MAX, "bare");
     expect(cuts).toEqual([]);
   });
 
@@ -124,12 +132,65 @@ describe("over sockets", () => {
     const methods: unknown[] = [];
     const h = await Harness.open({ countRequest: ({ route }) => methods.push(route) });
     const peer = await dial(h);
-    await peer.send(...range(0, FLOOD).flatMap(bare));
+    await peer.send(...range(0, FLOOD).flatMap((at) => bare(at)));
     await closed(peer).toBe(true);
     // Where one piece of what was sent ends and the next begins, one may have had its turn.
     expect(methods.length).toBeLessThan(FLOOD / 10);
     expect(h.logged[0]).toMatch(/was cut: it took back 2\d\d calls/);
     expect((await h.call("ListQueues")).code).toBe("OK");
+  });
+
+  test("bare calls that came before their connection was let in cost it, too", async () => {
+    const held: [Socket, () => void][] = [];
+    vi.spyOn(Line.prototype, "enter").mockImplementation((...each) => held.push(each));
+    onTestFinished(() => void vi.restoreAllMocks());
+    const h = await Harness.open();
+    const peer = await dial(h);
+    const frames = range(0, FLOOD).flatMap((at) => bare(at));
+    const bytes = frames.reduce((sum, { length }) => sum + length, 0);
+    await peer.send(...frames);
+    // Without those that have come by then, the others are too few.
+    await expect.poll(() => held[0]?.[0].readableLength).toBeGreaterThan(0.4 * bytes);
+    held[0]![1]();
+    await closed(peer).toBe(true);
+    expect(h.logged[0]).toMatch(/was cut: it took back 2\d\d calls/);
+  });
+
+  test.each(["HEAD", "GET"])(
+    "a flood of %s costs the connection as bare calls do",
+    async (verb) => {
+      const methods: unknown[] = [];
+      const h = await Harness.open({ countRequest: ({ route }) => methods.push(route) });
+      const peer = await dial(h);
+      await peer.send(...range(0, FLOOD).flatMap((at) => bare(at, verb)));
+      await closed(peer).toBe(true);
+      expect(methods).toEqual([]);
+      expect(h.logged[0]).toMatch(/was cut: it took back 2\d\d calls/);
+    },
+  );
+
+  test("a byte of a message does not free the address from what it owes", async () => {
+    const charge = vi.spyOn(Line.prototype, "charge");
+    onTestFinished(() => void vi.restoreAllMocks());
+    const h = await Harness.open();
+    const peer = await dial(h);
+    for (let at = 0; !peer.isOver; at += 100) {
+      await peer.send(...range(at, at + 100).flatMap(almostBare));
+    }
+    await closed(peer).toBe(true);
+    expect(charge).toHaveBeenCalledOnce();
+    expect(charge.mock.calls[0]![1]).toBeGreaterThan((TAKEN_BACK_MAX / 2) * TAKEN_BACK_COST_MS);
+  });
+
+  test("a call that is refused before its turn is sent again, and was not taken back", async () => {
+    const takenBack = vi.spyOn(TakenBack.prototype, "add");
+    const add = vi.spyOn(Turns.prototype, "add");
+    add.mockImplementationOnce((_group, _stream, { refuse }) => refuse());
+    onTestFinished(() => void vi.restoreAllMocks());
+    const h = await Harness.open();
+    expect((await h.call("ListQueues")).code).toBe("OK");
+    expect(add).toHaveBeenCalledTimes(2);
+    expect(takenBack).not.toHaveBeenCalled();
   });
 
   test("whole calls that are taken back are borne for longer, and cost it in the end", async () => {
@@ -194,7 +255,7 @@ describe("over sockets", () => {
     onTestFinished(() => void vi.restoreAllMocks());
     const h = await Harness.open();
     const peer = await dial(h);
-    await peer.send(...range(0, FLOOD).flatMap(bare));
+    await peer.send(...range(0, FLOOD).flatMap((at) => bare(at)));
     await closed(peer).toBe(true);
     expect(charge.mock.calls).toEqual([["127.0.0.1", expect.any(Number)]]);
     expect(charge.mock.calls[0]![1]).toBeGreaterThan(BARE_CALLS_MAX * TAKEN_BACK_COST_MS);

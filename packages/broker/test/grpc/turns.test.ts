@@ -1,23 +1,25 @@
 /** When calls are begun: a turn after they came, for so long, one address after another. */
 import type { ServerHttp2Stream } from "node:http2";
 import { expect, test } from "vitest";
-import { BEGIN_MS_MAX } from "../../src/grpc/limits.ts";
+import { BEGIN_MS_MAX, WAITING_MAX } from "../../src/grpc/limits.ts";
 import { Turns } from "../../src/grpc/turns.ts";
 
 /** Each call takes so long to begin. */
 function world(costMs: number) {
   let now = 0;
   const begun: string[] = [];
+  const refused: string[] = [];
   const turns = new Turns(() => now);
   const add = (group: string, name: string): ServerHttp2Stream => {
     const stream = { name } as unknown as ServerHttp2Stream;
-    turns.add(group, stream, () => {
+    const begin = (): void => {
       begun.push(name);
       now += costMs;
-    });
+    };
+    turns.add(group, stream, { begin, refuse: () => refused.push(name) });
     return stream;
   };
-  return { turns, begun, add };
+  return { turns, begun, refused, add };
 }
 
 function nextTurn(): Promise<void> {
@@ -72,4 +74,38 @@ test("what is taken back before its turn is never begun", async () => {
   expect(turns.takeBack("b", third)).toBe(true);
   await nextTurn();
   expect(begun).toEqual(["a2"]);
+});
+
+test("of more than may wait, the newest of the address with most is refused", async () => {
+  const { begun, refused, add } = world(0);
+  for (let at = 0; at < WAITING_MAX; at++) add("crowd", `crowd ${at}`);
+  expect(refused).toEqual([]);
+  add("b", "b1");
+  expect(refused).toEqual([`crowd ${WAITING_MAX - 1}`]);
+  add("crowd", "late");
+  expect(refused).toEqual([`crowd ${WAITING_MAX - 1}`, "late"]);
+  await nextTurn();
+  expect(begun).toHaveLength(WAITING_MAX);
+  expect(begun).toContain("b1");
+  expect(begun).not.toContain("late");
+});
+
+test("where all addresses wait with as many, it is the one that came", () => {
+  const { refused, add } = world(0);
+  for (let at = 0; at < WAITING_MAX; at++) add(`${at}`, `${at}`);
+  add("one more", "one more");
+  expect(refused).toEqual(["one more"]);
+});
+
+test("those that were begun, taken back or refused leave their places", async () => {
+  const { turns, refused, add } = world(0);
+  for (let at = 0; at < WAITING_MAX; at++) add("a", `a${at}`);
+  await nextTurn();
+  const streams = Array.from({ length: WAITING_MAX }, (_, at) => add("a", `a${at}`));
+  for (const stream of streams) turns.takeBack("a", stream);
+  for (let at = 0; at < WAITING_MAX; at++) add("a", `a${at}`);
+  expect(refused).toEqual([]);
+  add("a", "refused");
+  turns.takeBack("a", add("a", "refused, too"));
+  expect(refused).toEqual(["refused", "refused, too"]);
 });
