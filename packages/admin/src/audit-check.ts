@@ -6,6 +6,8 @@
 import { createHash, type Hash } from "node:crypto";
 import { AUDIT_GENESIS, AUDIT_TORN, type AuditJson, parseAuditLine } from "task-queue-protocol";
 
+const LINE_END = Buffer.from("\n");
+
 export interface Checked {
   /** Lines that are sound, and their numbers. */
   readonly lines: number;
@@ -34,13 +36,16 @@ export class AuditCheck {
     this.#expected = expected;
   }
 
-  /** Lines in their order, without their ends. False: it is of no use to go on. */
-  take(text: string): boolean {
+  /**
+   * Lines in their order, without their ends. False: it is of no use to go on. `bytes`: as they
+   * stand in the file, where they may be no text.
+   */
+  take(text: string, bytes: Uint8Array = Buffer.from(text)): boolean {
     this.#at++;
     const read = parseAuditLine(text);
     if (read === undefined) {
       this.#unread ??= new Unread(this.#at);
-      this.#unread.add(text);
+      this.#unread.add(text, bytes);
     } else if (sha256(read.content) !== read.line.hash) {
       this.#fail(this.#at, `says something else than was written (number ${read.line.seq})`);
     } else {
@@ -113,9 +118,9 @@ class Unread {
     this.at = at;
   }
 
-  add(text: string): void {
-    if (this.lines++ > 0) this.#update("\n");
-    this.#update(text);
+  add(text: string, bytes: Uint8Array): void {
+    if (this.lines++ > 0) this.#update(LINE_END);
+    this.#update(bytes);
     this.hasWhole ||= isJson(text);
   }
 
@@ -125,8 +130,7 @@ class Unread {
     return [without, wordsOf(this.#bytes + 1, this.#digest.copy().update("\n"))];
   }
 
-  #update(text: string): void {
-    const bytes = Buffer.from(text);
+  #update(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
     this.#digest.update(bytes);
   }

@@ -21,11 +21,18 @@ export interface BrokerFile {
   readonly tls: FileTls | undefined;
 }
 
+/** Files are read when they are asked about: a flag that says the same spares them. */
 export interface FileTls {
-  /** The file with the authority of its certificate; undefined: one that Node trusts, or none. */
-  readonly ca: string | undefined;
-  /** A name in its certificate, where `address` is none; for that address only. */
-  readonly serverName: string | undefined;
+  /**
+   * The file with the authority of its certificate; undefined: one that Node trusts, or none.
+   * Throws status 78 where the files cannot be read.
+   */
+  ca(): string | undefined;
+  /**
+   * A name in its certificate, where `address` is none; for that address only. undefined, too, when
+   * it cannot be read: then the address has to do.
+   */
+  serverName(): string | undefined;
 }
 
 type Section = Readonly<Record<string, unknown>>;
@@ -43,16 +50,27 @@ export function readBrokerFile(path: string, io: Reading): BrokerFile {
 }
 
 function tlsOf(api: Section, host: string, io: Reading): FileTls | undefined {
-  if (String(api["enable_tls"]) !== "true") return undefined;
-  const { tls_cert_path: own, tls_ca_path: ca } = api;
-  const chain = certificatesIn(own, io);
-  const [leaf, top] = [chain[0], chain.at(-1)];
-  if (leaf === undefined || top === undefined) return { ca: undefined, serverName: undefined };
-  // The authorities at hand are those of whoever connects: often, not always, the broker's as well.
+  // As brokers read it.
+  if (!/^(true|1)$/i.test(String(api["enable_tls"]))) return undefined;
+  return { ca: () => authorityIn(api, io), serverName: () => nameIn(api, host, io) };
+}
+
+/** The authorities at hand are those of whoever connects: often, but not always, its own. */
+function authorityIn({ tls_cert_path: own, tls_ca_path: ca }: Section, io: Reading) {
+  const top = certificatesIn(own, io).at(-1);
   const issuer = [ca, own].find((file) =>
-    certificatesIn(file, io).some((it) => top.checkIssued(it)),
+    certificatesIn(file, io).some((it) => top?.checkIssued(it)),
   );
-  return { ca: issuer as string | undefined, serverName: nameFor(host, leaf) };
+  return issuer as string | undefined;
+}
+
+function nameIn({ tls_cert_path: own }: Section, host: string, io: Reading): string | undefined {
+  try {
+    const [leaf] = certificatesIn(own, io);
+    return leaf && nameFor(host, leaf);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The names of a certificate as Node lists them: `DNS:a.example, IP Address:10.0.0.1`. */

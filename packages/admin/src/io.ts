@@ -65,6 +65,7 @@ export interface Io {
   stdoutAll(content: string | Uint8Array): Promise<void>;
   stderr(text: string): void;
   readFile(path: string): string;
+  readBytes(path: string): Buffer;
   readStdin(): string;
   /** One line of an answer; empty when the input ends. */
   ask(question: string): Promise<string>;
@@ -111,6 +112,7 @@ export const PROCESS_IO: Io = {
   stdoutAll: (content) => STANDARD_OUTPUT.writeAll(content),
   stderr: (text) => void process.stderr.write(text),
   readFile: (path) => readFileSync(path, "utf8"),
+  readBytes: (path) => readFileSync(path),
   readStdin: () => readFileSync(STDIN, "utf8"),
   ask: askOnTerminal,
   sleep: (ms, signal) => delay(ms, undefined, signal && { signal }).catch(() => undefined),

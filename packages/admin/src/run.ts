@@ -47,20 +47,24 @@ async function perform(command: Command, args: Arguments, io: Io): Promise<numbe
   const watch = new Reachability(servers, (text) => io.stderr(text));
   const tryMs = command.patient === true ? Math.min(timeoutMs, PATIENT_TRY_MS) : timeoutMs;
   const apiKey = () => apiKeyOf(args, io);
-  const tls = () => tlsOf(args, io, file);
+  const tls = (address: string) => tlsOf(args, io, file, address === file?.address);
   const stay = command.patient === true;
   let opened: AdminClient | undefined;
   const context: Context = {
     // Opened when it is first asked for, for some verbs need no broker.
     get client() {
-      opened ??= openClient(io, { servers, tls: tls(), apiKey, timeoutMs: tryMs, stay }, watch);
+      opened ??= openClient(
+        io,
+        { servers, tls: tls(servers), apiKey, timeoutMs: tryMs, stay },
+        watch,
+      );
       return opened;
     },
     connect: (address, ms) => {
-      const options = { servers: address, tls: tls(), apiKey, timeoutMs: ms, stay: true };
+      const options = { servers: address, tls: tls(address), apiKey, timeoutMs: ms, stay: true };
       return openClient(io, options, NO_WATCH);
     },
-    dial: () => ({ servers, tls: tls(), apiKey: apiKey() }),
+    dial: () => ({ servers, tls: tls(servers), apiKey: apiKey() }),
     io,
     out,
     args,
@@ -178,18 +182,24 @@ function formatOf(args: Arguments, io: Io): Format {
 }
 
 /** From the flags, the broker's file, or variables with the flags' names: `TQ_TLS_CA`. */
-function tlsOf(args: Arguments, io: Io, file: BrokerFile | undefined): TlsOptions | undefined {
+function tlsOf(
+  args: Arguments,
+  io: Io,
+  file: BrokerFile | undefined,
+  isOfFile: boolean,
+): TlsOptions | undefined {
   // --no-tls is false, which is not the same as nothing.
   const tls = args["tls"] === false ? undefined : file?.tls;
-  const isOwnAddress = args["broker-addr"] === undefined;
-  const inFile = new Map([
-    ["tls", tls && "true"],
-    ["tls-ca", tls?.ca],
-    ["tls-server-name", isOwnAddress ? tls?.serverName : undefined],
+  const inFile = new Map<string, () => string | undefined>([
+    ["tls", () => tls && "true"],
+    ["tls-ca", () => tls?.ca()],
+    ["tls-server-name", () => (isOfFile ? tls?.serverName() : undefined)],
   ]);
+  // No variable makes TLS of a file's plain text.
+  const env = file !== undefined && file.tls === undefined ? {} : io.env;
   const given = (name: string): string => {
     const variable = `TQ_${name.toUpperCase().replaceAll("-", "_")}`;
-    return (text(args, name) ?? inFile.get(name) ?? io.env[variable] ?? "").trim();
+    return (text(args, name) ?? inFile.get(name)?.() ?? env[variable] ?? "").trim();
   };
   try {
     return readTlsFiles({

@@ -1,15 +1,16 @@
 /** `tq-admin audit` before a broker that keeps its log, and `audit verify` of a copy of it. */
+import { createHash } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AuditJson, auditContent } from "task-queue-protocol";
+import { AUDIT_TORN, type AuditJson, auditContent } from "task-queue-protocol";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { hashOf } from "../../broker/src/audit/chain.ts";
 import { admin, type FakeClient, THREE } from "./doubles.ts";
 import { openKept, temporaryFolder } from "./real-broker.ts";
 
-function lineAfter(previous: string, seq: number, verb = "cancel"): AuditJson {
+function lineAfter(previous: string, seq: number, verb = "cancel", target = "t"): AuditJson {
   const head = { seq, time: "2030-01-31T12:00:00.000Z", node: "a", who: "ops", from: "::1" };
-  const entry = { ...head, door: "rest", verb, target: "t", outcome: "ok", index: 7, previous };
+  const entry = { ...head, door: "rest", verb, target, outcome: "ok", index: 7, previous };
   return { ...entry, hash: hashOf(auditContent(entry)) };
 }
 
@@ -17,8 +18,9 @@ const A = lineAfter("0".repeat(64), 1);
 const B = lineAfter(A.hash, 2, "retry");
 const ALL = `${JSON.stringify(A)}\n${JSON.stringify(B)}\n`;
 
-function verify(content: string, more = "") {
-  return admin(`audit verify copy.log ${more}`, () => {}, { readFile: () => content });
+function verify(content: string | Uint8Array, more = "") {
+  const io = { readBytes: () => Buffer.from(content as string) };
+  return admin(`audit verify copy.log ${more}`, () => {}, io);
 }
 
 describe("verify", () => {
@@ -43,6 +45,22 @@ describe("verify", () => {
   ])("%j %s is refused", async (content, more, fault) => {
     const { status, stderr } = await verify(content, more);
     expect([status, stderr]).toEqual([65, expect.stringContaining(`copy.log: ${fault}`)]);
+  });
+
+  test("bytes that a crash has left are what the next line says of them, text or not", async () => {
+    const left = Buffer.from([0x7b, 0xff, 0xfe, 0x80]);
+    const digest = createHash("sha256").update(left).digest("hex");
+    const torn = lineAfter(A.hash, 2, AUDIT_TORN, `${left.length} bytes, SHA-256 ${digest}`);
+    const content = Buffer.concat([
+      Buffer.from(`${JSON.stringify(A)}\n`),
+      left,
+      Buffer.from(`\n${JSON.stringify(torn)}\n`),
+    ]);
+    const { status, stdout } = await verify(content);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ lines: 2, torn: 1 });
+    const other = Buffer.from(content).fill(0x81, content.indexOf(0x80), content.indexOf(0x80) + 1);
+    expect((await verify(other)).stderr).toContain("line 2 is no line of an audit log");
   });
 
   test("what is asked for wrongly", async () => {

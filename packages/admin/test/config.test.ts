@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { Authority } from "../../../test/certificates.ts";
 import { askBrokerProgram } from "../src/broker-program.ts";
-import { admin } from "./doubles.ts";
+import type { ConnectOptions } from "../src/index.ts";
+import { admin, FakeClient } from "./doubles.ts";
 
 const readFile = (path: string) => readFileSync(path, "utf8");
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin/", import.meta.url));
@@ -102,11 +103,11 @@ describe("--config", () => {
     const named = ours.issue("task-queue", { names: ["DNS:queue.example", "DNS:other"] });
     const near = ours.issue("node1", { names: ["IP:127.0.0.1"] });
 
-    async function tlsOf(api: object, flags = "") {
+    async function tlsOf(api: object, flags = "", env = {}) {
       const file = join(dir, "c.yaml");
       writeFileSync(file, JSON.stringify({ api }));
       const line = `stats --config ${file} ${flags}`;
-      const { options, stderr } = await admin(line, undefined, { readFile });
+      const { options, stderr } = await admin(line, undefined, { readFile, env });
       expect(stderr).toBe("");
       return options?.tls;
     }
@@ -115,7 +116,9 @@ describe("--config", () => {
       const api = { enable_tls: true, tls_cert_path: named.cert, tls_ca_path: ours.ca };
       expect(await tlsOf(api)).toEqual({ ca: ours.caPem, serverName: "queue.example" });
       expect(await tlsOf({ ...api, tls_cert_path: near.cert })).toEqual({ ca: ours.caPem });
-      expect(await tlsOf({ ...api, enable_tls: false })).toBeUndefined();
+      expect(await tlsOf({ ...api, enable_tls: 1 })).toEqual(await tlsOf(api));
+      const variables = { TQ_TLS: "true", TQ_TLS_CA: theirs.ca };
+      expect(await tlsOf({ ...api, enable_tls: false }, "", variables)).toBeUndefined();
       expect(await tlsOf(api, "--no-tls")).toBeUndefined();
     });
 
@@ -133,6 +136,33 @@ describe("--config", () => {
       const flags = `--tls-ca ${theirs.ca} --tls-server-name mine`;
       expect(await tlsOf(api, flags)).toEqual({ ca: theirs.caPem, serverName: "mine" });
       expect(await tlsOf(api, "--broker-addr h:1")).toEqual({ ca: ours.caPem });
+    });
+
+    test("files that may not be read are spared by flags, and told else", async () => {
+      const api = { enable_tls: true, tls_cert_path: join(dir, "none"), tls_ca_path: ours.ca };
+      expect(await tlsOf(api, `--tls-ca ${ours.ca}`)).toEqual({ ca: ours.caPem });
+      expect(await tlsOf(api, "--no-tls")).toBeUndefined();
+      const file = join(dir, "c.yaml");
+      const { status, stderr } = await admin(`stats --config ${file}`, undefined, { readFile });
+      expect([status, stderr]).toEqual([78, expect.stringContaining(join(dir, "none"))]);
+    });
+
+    test("another member is asked for its own name", async () => {
+      const file = join(dir, "c.yaml");
+      const api = { enable_tls: true, tls_cert_path: named.cert, tls_ca_path: ours.ca };
+      writeFileSync(file, JSON.stringify({ api }));
+      const asked: ConnectOptions[] = [];
+      const client = new FakeClient();
+      const connect = (options: ConnectOptions) => {
+        asked.push(options);
+        return client;
+      };
+      await admin(`compact --all --config ${file}`, undefined, { readFile, connect });
+      const names = asked.map(({ servers, tls }) => [servers, tls?.serverName]);
+      expect(names.length).toBeGreaterThan(1);
+      for (const [servers, name] of names) {
+        expect(name).toBe(servers === "127.0.0.1:6379" ? "queue.example" : undefined);
+      }
     });
   });
 });

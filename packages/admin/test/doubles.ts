@@ -357,6 +357,9 @@ export async function admin(
     readFile: (path) => {
       throw new Error(`there is no ${path}`);
     },
+    readBytes: (path) => {
+      throw new Error(`there is no ${path}`);
+    },
     readStdin: () => '"from stdin"',
     ask: async () => "",
     sleep: async (ms) => {

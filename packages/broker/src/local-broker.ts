@@ -146,6 +146,10 @@ export class LocalBroker implements Broker {
     return this.#queue.queue(name);
   }
 
+  depthLimit(name: string): number {
+    return this.#queue.depthLimit(name);
+  }
+
   jobs(): readonly JobView[] {
     return this.#queue.jobs();
   }

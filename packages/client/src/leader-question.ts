@@ -8,8 +8,8 @@ import type { Link } from "./connection/index.ts";
 
 const BODY = new TextEncoder().encode("{}");
 const text = new TextDecoder();
-/** How often it is asked again. */
-export const ASK_MS = 100;
+/** How often it is asked again, whoever wants to know. */
+export const ASK_MS = 250;
 /** Beyond what the last answer took, the next one may take this much longer. */
 const ANSWER_SLACK_MS = 500;
 
@@ -18,6 +18,7 @@ export class LeaderQuestion {
   /** Told of each answer that names none, as of any refusal for want of a leader. */
   readonly #onOutcome: (code: string) => void;
   #asking: Promise<boolean> | undefined;
+  #answered: { readonly at: number; readonly isKnown: boolean } | undefined;
 
   constructor(link: Link, onOutcome: (code: string) => void) {
     this.#link = link;
@@ -26,8 +27,15 @@ export class LeaderQuestion {
 
   /** False: there is none, or no broker that could tell. One that may not say is believed in. */
   isKnown(): Promise<boolean> {
-    this.#asking ??= this.#ask().finally(() => {
+    if (this.#link.connection === undefined) return Promise.resolve(false);
+    const last = this.#answered;
+    if (last !== undefined && performance.now() - last.at < ASK_MS) {
+      return Promise.resolve(last.isKnown);
+    }
+    this.#asking ??= this.#ask().then((isKnown) => {
+      this.#answered = { at: performance.now(), isKnown };
       this.#asking = undefined;
+      return isKnown;
     });
     return this.#asking;
   }

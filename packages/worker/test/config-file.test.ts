@@ -49,7 +49,7 @@ labels: { zone: a, gpu: "no" }
 health_port: 0
 log_level: WARN
 exec_allow: { cat: /bin/cat, sh: /bin/sh }
-http_deny_private: true
+http_deny_private: "yes"
 name:
 `);
     expect(flags).toMatchObject({
@@ -116,6 +116,8 @@ log_level: warn
     ]);
     expect(flagsOf("concurrency: 3\n").notes).toEqual([]);
     expect(flagsOf("worker:\n  concurrency: 3\n  pool_size: 3\n").concurrency).toBe(3);
+    const paced = flagsOf("worker:\n  heartbeat_interval_secs: 1m30s\n");
+    expect(paced.heartbeatIntervalSecs).toBe(90);
   });
 
   test.each([
@@ -129,6 +131,7 @@ log_level: warn
     ["concurency: 8", /^78 \S+worker\.yaml:1: concurency: .*did you mean "concurrency"\?$/],
     ["a: 1\n\nlables: {}", /:1: a: [^\n]*there are broker_addr.*\n\S+:3: lables: .*"labels"\?$/s],
     ["config: other.yaml", /there is no such option/],
+    ["http_deny_private: perhaps", /^78 \S+worker\.yaml:1: .*"perhaps" is not true or false/],
     ["concurrency: 0", /^78 \S+worker\.yaml:1: concurrency: "0" is not a whole number from 1/],
     ["queues: { a: b }", /:1: queues: it must be a single value or a list/],
     ["concurrency: [1]", /:1: concurrency: it must be a single value$/],

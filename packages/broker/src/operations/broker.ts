@@ -114,6 +114,8 @@ export interface Broker {
   errorGroups(after: string | undefined, limit: number): Promise<readonly ErrorGroup[]>;
   queues(): readonly QueueView[];
   queue(name: string): QueueView | undefined;
+  /** How many unfinished tasks it may hold by its own settings; 0 = they do not say. */
+  depthLimit(name: string): number;
   /** In the order of their ids. */
   jobs(): readonly JobView[];
   job(id: TaskId): JobView | undefined;

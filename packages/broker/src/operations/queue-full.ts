@@ -8,12 +8,12 @@ import type { Broker } from "./broker.ts";
 /** The same refusal, in more words if it is that of a full queue. */
 export function nameFullQueue(
   error: TqError,
-  broker: Pick<Broker, "queue">,
+  broker: Pick<Broker, "depthLimit">,
   queue: string,
   { queueDepthThreshold }: { readonly queueDepthThreshold: number },
 ): TqError {
   if (error.code !== "queue_full") return error;
-  const own = broker.queue(queue)?.settings.depthLimit ?? 0;
+  const own = broker.depthLimit(queue);
   // The leader's threshold is in force, and should be this node's too.
   const bound = own > 0 ? `${own}, its depth_limit` : thresholdText(queueDepthThreshold);
   const text = `queue "${queue}" holds as many unfinished tasks as it may (${bound}); try later`;

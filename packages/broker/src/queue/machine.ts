@@ -34,7 +34,6 @@ import {
 } from "./keys.ts";
 import { FEED_BYTES_MAX, HOT_CONTENTS_MAX, LAPSES_MAX, TIME_MAX, WAKE_MAX } from "./limits.ts";
 import { listLive } from "./live-list.ts";
-import { NONE } from "./live-table.ts";
 import { Loader } from "./load.ts";
 import { type LogPage, readLogLines } from "./notes.ts";
 import { couldHave, countReady } from "./offers.ts";
@@ -45,7 +44,7 @@ import { replyNumber } from "./reply-number.ts";
 import type { Session } from "./sessions.ts";
 import { QueueState } from "./state.ts";
 import type { ClusterTime, TaskId, TaskView, Token } from "./task.ts";
-import { viewTask } from "./task-view.ts";
+import { isHeld, viewTask } from "./task-view.ts";
 import type {
   ColdDelivery,
   Delivery,
@@ -258,6 +257,11 @@ export class QueueMachine {
     return queue === undefined ? undefined : viewQueue(this.#s, queue);
   }
 
+  /** Of its own, 0 = none: for every refusal, so without a look at all its groups. */
+  depthLimit(name: string): number {
+    return this.#s.lanes.queues.get(name)?.settings.depthLimit ?? 0;
+  }
+
   /** In no particular order. */
   sessions(): SessionView[] {
     return [...this.#s.sessions.byId.values()].map(viewSession);
@@ -276,10 +280,7 @@ export class QueueMachine {
 
   /** Whether this token is that of a run under way, in this session. */
   holds(session: string, id: TaskId, token: Token): boolean {
-    const s = this.#s;
-    const slot = s.table.find(id);
-    if (slot === NONE || token === 0 || s.table.token[slot] !== token) return false;
-    return s.sessions.ofSlot(slot).record.id === session;
+    return isHeld(this.#s, session, id, token);
   }
 
   /** Tasks per state over all queues. */

@@ -10,7 +10,15 @@ import { findFinished, finishedContent, liveContent } from "./lookup.ts";
 import { readProgress } from "./notes.ts";
 import type { QueueState } from "./state.ts";
 import { RETRYING, RUNNING, SCHEDULED, stateName } from "./state-number.ts";
-import type { Attempt, ClusterTime, TaskContent, TaskError, TaskId, TaskView } from "./task.ts";
+import type {
+  Attempt,
+  ClusterTime,
+  TaskContent,
+  TaskError,
+  TaskId,
+  TaskView,
+  Token,
+} from "./task.ts";
 import { ATTEMPT_OUTCOMES } from "./task.ts";
 
 export function viewTask(s: QueueState, id: TaskId): TaskView | undefined {
@@ -131,4 +139,11 @@ function readAttempts(s: QueueState, id: TaskId, newest: number, last: number): 
 
 function newestError(attempts: readonly Attempt[]): TaskError | undefined {
   return attempts.findLast((attempt) => attempt.error !== undefined)?.error;
+}
+
+/** Whether this token is that of a run under way, in this session. */
+export function isHeld(s: QueueState, session: string, id: TaskId, token: Token): boolean {
+  const slot = s.table.find(id);
+  if (slot === NONE || token === 0 || s.table.token[slot] !== token) return false;
+  return s.sessions.ofSlot(slot).record.id === session;
 }

@@ -20,7 +20,7 @@ export function answered(
     method,
     code: String(statusCode),
     // A follower says 503 to each who asks whether it leads: that is an answer, and no failure.
-    isError: statusCode >= 500 && !isProbe(url),
+    isError: statusCode >= 500 && !(statusCode === 503 && isProbe(url)),
     ms: isStream ? undefined : elapsedTime,
   };
 }

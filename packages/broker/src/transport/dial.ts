@@ -40,13 +40,13 @@ const TLS_WORDS: readonly (readonly [said: RegExp, words: string])[] = [
     /unable to (verify|get)|self.signed/,
     "its certificate is of another authority than raft.tls_ca_path has here",
   ],
+  [/certificate has expired/, "its certificate has expired: renew its raft.tls_cert_path"],
   [
     // The handshake was done, as far as this end can tell, and no reason travels after that.
     /Failed to connect/,
     "it closed the connection at once; with TLS on the bus that is how it refuses a certificate, " +
       "here raft.tls_cert_path: its log says why",
   ],
-  [/certificate has expired/, "its certificate has expired: renew its raft.tls_cert_path"],
 ];
 
 /** The status of a failed call without what the library adds to it: a moment, and its own steps. */

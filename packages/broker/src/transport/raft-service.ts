@@ -152,7 +152,8 @@ export function encodeHello(value: Hello): Buffer {
 
 /** Throws on bytes that are no Hello. */
 export function decodeHello(bytes: Buffer): Hello {
-  return withoutNull(hello.deserialize(bytes) as FromWire<Hello>);
+  const { program, ...rest } = withoutNull(hello.deserialize(bytes) as FromWire<Hello>);
+  return program ? { ...rest, program } : rest;
 }
 
 export function encodeWelcome(value: Welcome): Buffer {

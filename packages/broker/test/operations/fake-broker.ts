@@ -180,6 +180,10 @@ export class FakeBroker implements Broker {
     return this.machine.queue(name);
   }
 
+  depthLimit(name: string): number {
+    return this.machine.depthLimit(name);
+  }
+
   jobs() {
     return this.machine.jobs();
   }

@@ -2,13 +2,11 @@
 import { TqError } from "task-queue-protocol";
 import { expect, test } from "vitest";
 import { nameFullQueue } from "../../src/operations/queue-full.ts";
-import type { QueueView } from "../../src/queue/index.ts";
 
 const FULL = new TqError("queue_full", "The queue holds as many unfinished tasks as it may.");
 
 function said(depthLimit: number, queueDepthThreshold: number, error = FULL): string {
-  const view = { settings: { depthLimit } } as unknown as QueueView;
-  const broker = { queue: (name: string) => (name === "mail" ? view : undefined) };
+  const broker = { depthLimit: (name: string) => (name === "mail" ? depthLimit : 0) };
   const named = nameFullQueue(error, broker, "mail", { queueDepthThreshold });
   expect([named.code, named.field]).toEqual([error.code, error.field]);
   return named.message;

@@ -35,6 +35,10 @@ export class MachineReads {
     return this.#machine.queue(name);
   }
 
+  depthLimit(name: string) {
+    return this.#machine.depthLimit(name);
+  }
+
   jobs() {
     return this.#machine.jobs();
   }

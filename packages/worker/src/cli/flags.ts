@@ -9,7 +9,7 @@ import yargs from "yargs";
 import { VERSION } from "../version.ts";
 import { type FileContent, readConfigFile } from "./config-file.ts";
 import { EXIT, StartError } from "./exit-status.ts";
-import { labels, list, logLevel, numberFrom, programs, text, whole } from "./values.ts";
+import { isOn, labels, list, logLevel, numberFrom, programs, text, whole } from "./values.ts";
 
 export interface WorkerFlags {
   readonly brokerAddr: string;
@@ -228,10 +228,6 @@ function fileOf(argv: Readonly<Record<string, unknown>>, env: Environment): File
   const { value: path, given } = lookUp("config", argv, env, NO_FILE);
   if (given && path === "") throw usage("--config needs the path of a file");
   return path === "" ? { values: NO_FILE, notes: [] } : readConfigFile(path, IN_FILE);
-}
-
-function isOn(value: string): boolean {
-  return value === "true" || value === "1";
 }
 
 function tlsOf(paths: TlsPaths): TlsOptions | undefined {

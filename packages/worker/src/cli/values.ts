@@ -18,6 +18,25 @@ export function list(value: string): readonly string[] {
     .filter((each) => each !== "");
 }
 
+const SWITCH: Readonly<Record<string, boolean>> = {
+  true: true,
+  "1": true,
+  yes: true,
+  on: true,
+  false: false,
+  "0": false,
+  no: false,
+  off: false,
+  "": false,
+};
+
+/** In the words in which YAML and shells say it. */
+export function isOn(value: string, source: string): boolean {
+  const on = SWITCH[value.trim().toLowerCase()];
+  if (on !== undefined) return on;
+  throw wrong(source, value, "true or false");
+}
+
 /** A parser of whole numbers from `min` to `max`. */
 export function whole(min: number, max: number): (value: string, source: string) => number {
   return (value, source) => {

@@ -4,6 +4,7 @@ import type { Context } from "../../command.ts";
 import { CliError, EXIT } from "../../exit-status.ts";
 import { text } from "../../values.ts";
 
+const LINE_END = 0x0a;
 const HASH = /^[0-9a-f]{64}$/;
 
 export async function verifyCopy({ args, io, out }: Context): Promise<number> {
@@ -14,11 +15,10 @@ export async function verifyCopy({ args, io, out }: Context): Promise<number> {
     throw new CliError(EXIT.usage, "--expect: a hash has 64 hex digits in lower case");
   }
   const content = read(path, io);
-  const isWhole = content.endsWith("\n");
+  const isWhole = content.length === 0 || content.at(-1) === LINE_END;
   const check = new AuditCheck(expected);
-  const lines = (isWhole ? content.slice(0, -1) : content).split("\n");
-  for (const line of content === "" ? [] : lines) if (!check.take(line)) break;
-  const { fault, ...found } = check.finish(isWhole || content === "");
+  for (const line of linesOf(content)) if (!check.take(line.toString(), line)) break;
+  const { fault, ...found } = check.finish(isWhole);
   if (fault !== undefined) throw new CliError(EXIT.data, `${path}: ${fault}`);
   const message = `whole: ${found.lines} lines follow one another`;
   out.item({ ...found, message }, () => [
@@ -30,9 +30,19 @@ export async function verifyCopy({ args, io, out }: Context): Promise<number> {
   return EXIT.ok;
 }
 
-function read(path: string, io: Context["io"]): string {
+/** Without their ends; the last one may have none. */
+function* linesOf(content: Buffer): Generator<Buffer> {
+  for (let at = 0; at < content.length; ) {
+    const found = content.indexOf(LINE_END, at);
+    const end = found < 0 ? content.length : found;
+    yield content.subarray(at, end);
+    at = end + 1;
+  }
+}
+
+function read(path: string, io: Context["io"]): Buffer {
   try {
-    return io.readFile(path);
+    return io.readBytes(path);
   } catch (cause) {
     throw new CliError(EXIT.notFound, (cause as Error).message, cause);
   }
