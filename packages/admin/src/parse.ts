@@ -49,6 +49,7 @@ export async function parse(argv: readonly string[]): Promise<Parsed | { readonl
   if (text !== "") return { text: `${text}\n` };
   if (parsed === undefined) throw new CliError(EXIT.usage, "no verb\nSee tq-admin --help.");
   refuseEmpty(parsed, argv);
+  refuseWords(parsed, argv);
   return parsed;
 }
 
@@ -58,6 +59,16 @@ function refuseEmpty({ command, args }: Parsed, argv: readonly string[]): void {
   for (const [, name = ""] of command.usage.matchAll(/[<[]([a-z-]+)/g)) {
     if (args[name] !== "") continue;
     throw new CliError(EXIT.usage, `${name} is empty; is it a variable that is not set?`);
+  }
+}
+
+/** The parser takes all that a switch is told, but for "true", as no. */
+function refuseWords({ args }: Parsed, argv: readonly string[]): void {
+  for (const word of argv) {
+    if (word === "--") return;
+    const [, name = "", value = ""] = /^--([a-z-]+)=(.*)$/s.exec(word) ?? [];
+    if (typeof args[name] !== "boolean" || value === "true" || value === "false") continue;
+    throw new CliError(EXIT.usage, `--${name}: "${value}" is not true or false`);
   }
 }
 

@@ -195,15 +195,13 @@ function tlsOf(
     ["tls-ca", () => tls?.ca()],
     ["tls-server-name", () => (isOfFile ? tls?.serverName() : undefined)],
   ]);
-  // No variable makes TLS of a file's plain text.
-  const env = file !== undefined && file.tls === undefined ? {} : io.env;
   const given = (name: string): string => {
     const variable = `TQ_${name.toUpperCase().replaceAll("-", "_")}`;
-    return (text(args, name) ?? inFile.get(name)?.() ?? env[variable] ?? "").trim();
+    return (text(args, name) ?? inFile.get(name)?.() ?? io.env[variable] ?? "").trim();
   };
   try {
     return readTlsFiles({
-      tls: ["true", "1"].includes(given("tls")),
+      tls: isOn(given("tls"), "TQ_TLS"),
       ca: given("tls-ca"),
       cert: given("tls-cert"),
       key: given("tls-key"),
@@ -213,6 +211,13 @@ function tlsOf(
     if (cause instanceof CliError) throw cause;
     throw new CliError(EXIT.config, (cause as Error).message, cause);
   }
+}
+
+/** As `tq-worker` takes its variables. What is neither must not end in plain text. */
+function isOn(value: string, source: string): boolean {
+  if (/^(true|1|yes|on)$/i.test(value)) return true;
+  if (/^(false|0|no|off|)$/i.test(value)) return false;
+  throw new CliError(EXIT.config, `${source}: "${value}" is not true or false`);
 }
 
 /** A flag would show the key itself to everybody on the machine, so there is none for it. */

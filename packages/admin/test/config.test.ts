@@ -117,9 +117,25 @@ describe("--config", () => {
       expect(await tlsOf(api)).toEqual({ ca: ours.caPem, serverName: "queue.example" });
       expect(await tlsOf({ ...api, tls_cert_path: near.cert })).toEqual({ ca: ours.caPem });
       expect(await tlsOf({ ...api, enable_tls: 1 })).toEqual(await tlsOf(api));
-      const variables = { TQ_TLS: "true", TQ_TLS_CA: theirs.ca };
-      expect(await tlsOf({ ...api, enable_tls: false }, "", variables)).toBeUndefined();
+      const variables = { TQ_TLS_CA: theirs.ca };
+      expect(await tlsOf(api, "", variables)).toMatchObject({ ca: ours.caPem });
       expect(await tlsOf(api, "--no-tls")).toBeUndefined();
+    });
+
+    test("no plain text where a variable asks for TLS", async () => {
+      const variables = { TQ_TLS: "yes", TQ_TLS_CA: theirs.ca };
+      const named = { ca: theirs.caPem };
+      expect(await tlsOf({ enable_tls: false }, "", variables)).toEqual(named);
+      expect(await tlsOf({}, "--broker-addr h:1", variables)).toEqual(named);
+      expect(await tlsOf({}, "--tls", { TQ_TLS_CA: theirs.ca })).toEqual(named);
+      for (const [flags, env, status] of [
+        ["--tls=yes", {}, 64],
+        ["", { TQ_TLS: "perhaps" }, 78],
+      ] as const) {
+        const refused = await admin(`stats ${flags}`, undefined, { env });
+        expect([refused.status, refused.options]).toEqual([status, undefined]);
+        expect(refused.stderr).toContain("is not true or false");
+      }
     });
 
     test("its own certificate where that is its own authority, else what Node trusts", async () => {

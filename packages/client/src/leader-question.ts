@@ -4,21 +4,34 @@
  * it would lie there beyond the deadline, and nobody could say what became of it.
  */
 import type { Message } from "task-queue-protocol";
-import type { Link } from "./connection/index.ts";
+import type { Connection, Link } from "./connection/index.ts";
 
 const BODY = new TextEncoder().encode("{}");
 const text = new TextDecoder();
-/** How often it is asked again, whoever wants to know. */
+/** How often those who wait ask again. */
 export const ASK_MS = 250;
+/** How long a "no" counts, whoever asks. Less than `ASK_MS`, for timers are early. */
+const KEPT_MS = 200;
 /** Beyond what the last answer took, the next one may take this much longer. */
 const ANSWER_SLACK_MS = 500;
+
+interface Question {
+  readonly connection: Connection;
+  readonly isKnown: Promise<boolean>;
+}
+
+interface No {
+  readonly connection: Connection;
+  /** When it was asked. */
+  readonly at: number;
+}
 
 export class LeaderQuestion {
   readonly #link: Link;
   /** Told of each answer that names none, as of any refusal for want of a leader. */
   readonly #onOutcome: (code: string) => void;
-  #asking: Promise<boolean> | undefined;
-  #answered: { readonly at: number; readonly isKnown: boolean } | undefined;
+  #asking: Question | undefined;
+  #no: No | undefined;
 
   constructor(link: Link, onOutcome: (code: string) => void) {
     this.#link = link;
@@ -27,29 +40,40 @@ export class LeaderQuestion {
 
   /** False: there is none, or no broker that could tell. One that may not say is believed in. */
   isKnown(): Promise<boolean> {
-    if (this.#link.connection === undefined) return Promise.resolve(false);
-    const last = this.#answered;
-    if (last !== undefined && performance.now() - last.at < ASK_MS) {
-      return Promise.resolve(last.isKnown);
+    const { connection } = this.#link;
+    if (connection === undefined) return Promise.resolve(false);
+    if (this.#saidNo(connection)) return Promise.resolve(false);
+    if (this.#asking?.connection !== connection) {
+      this.#asking = { connection, isKnown: this.#ask(connection) };
     }
-    this.#asking ??= this.#ask().then((isKnown) => {
-      this.#answered = { at: performance.now(), isKnown };
-      this.#asking = undefined;
-      return isKnown;
-    });
-    return this.#asking;
+    return this.#asking.isKnown;
   }
 
-  async #ask(): Promise<boolean> {
-    const { connection } = this.#link;
-    if (connection === undefined) return false;
-    const answer = await new Promise<Message | undefined>((resolve) => {
-      connection.request({ kind: "call", verb: "cluster", minIndex: 0, body: BODY }, resolve);
-    });
-    if (answer?.kind !== "answer" || !namesNone(answer.body)) return answer !== undefined;
-    this.#onOutcome("no_leader");
-    return false;
+  /** A "yes" is not kept: who asks was told of no leader since. */
+  #saidNo(connection: Connection): boolean {
+    const no = this.#no;
+    return no?.connection === connection && performance.now() - no.at < KEPT_MS;
   }
+
+  async #ask(connection: Connection): Promise<boolean> {
+    const at = performance.now();
+    try {
+      const answer = await answerOf(connection);
+      if (answer?.kind !== "answer" || !namesNone(answer.body)) return answer !== undefined;
+      this.#no = { connection, at };
+      this.#onOutcome("no_leader");
+      return false;
+    } finally {
+      if (this.#asking?.connection === connection) this.#asking = undefined;
+    }
+  }
+}
+
+/** undefined: the connection has ended before. */
+function answerOf(connection: Connection): Promise<Message | undefined> {
+  return new Promise((resolve) => {
+    connection.request({ kind: "call", verb: "cluster", minIndex: 0, body: BODY }, resolve);
+  });
 }
 
 function namesNone(body: Uint8Array): boolean {

@@ -52,6 +52,18 @@ describe("flags", () => {
     });
   });
 
+  test("switches in the words of YAML and shells, and in no others", () => {
+    for (const word of ["true", "yes", "on", "1", "TRUE"]) {
+      expect(flags(`--http-deny-private=${word}`)).toMatchObject({ httpDenyPrivate: true });
+    }
+    for (const word of ["false", "no", "off", "0"]) {
+      expect(flags(`--http-deny-private=${word}`)).toMatchObject({ httpDenyPrivate: false });
+    }
+    for (const word of ["perhaps", "constructor"]) {
+      expect(() => flags(`--tls=${word}`)).toThrow(`--tls: "${word}" is not true or false`);
+    }
+  });
+
   test("every flag", () => {
     const line =
       "--broker-addr a:1,b:2 --concurrency 8 --prefetch 16 --heartbeat-interval-secs 2.5 " +

@@ -118,11 +118,16 @@ log_level: warn
     expect(flagsOf("worker:\n  concurrency: 3\n  pool_size: 3\n").concurrency).toBe(3);
     const paced = flagsOf("worker:\n  heartbeat_interval_secs: 1m30s\n");
     expect(paced.heartbeatIntervalSecs).toBe(90);
+    expect(flagsOf("heartbeat_interval_secs: 500ms\n").heartbeatIntervalSecs).toBe(0.5);
   });
 
   test.each([
     ["worker: { size: 8 }", /^78 \S+:1: worker\.size: there is no such key; there are concurrency/],
     ["worker: { pool_size: 0 }", /^78 \S+:1: worker\.pool_size: "0" is not a whole number/],
+    [
+      "worker: { heartbeat_interval_secs: 90m }",
+      /:1: worker\.heartbeat_interval_secs: "90m" is not a number from 0\.1 to 3600, or a duration/,
+    ],
     ["worker: 4", /:1: worker: there is no such option/],
     [
       "concurrency: 3\nworker:\n  pool_size: 4",

@@ -61,7 +61,10 @@ describe("settings", () => {
   test("they are in force", async () => {
     await h.send("PUT", "/queues/mail", { depth_limit: 1 });
     expect((await h.post("/tasks", { type: "t", queue: "mail" })).status).toBe(201);
-    expect((await h.post("/tasks", { type: "t", queue: "mail" })).status).toBe(429);
+    const full = await h.post("/tasks", { type: "t", queue: "mail" });
+    expect(full.status).toBe(429);
+    expect(full.body.detail).toContain('queue "mail" holds as many');
+    expect(full.body.detail).toContain("(1, its depth_limit)");
   });
 
   test("a revision that is no longer there is refused, and changes nothing", async () => {

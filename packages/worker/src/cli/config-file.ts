@@ -11,7 +11,6 @@ import { EXIT, StartError } from "./exit-status.ts";
 import {
   isBrokerSection,
   optionOf,
-  plainValue,
   reasonWithout,
   WORKER_KEYS,
   WORKER_SECTION,
@@ -91,7 +90,7 @@ class Reading {
     const source = `${place}${WORKER_SECTION}.${key}`;
     const name = optionOf(key);
     const why = reasonWithout(key);
-    if (name !== undefined) this.take(name, plainValue(key, given), source);
+    if (name !== undefined) this.take(name, given, source);
     else if (why !== undefined) this.note(`${source} has no effect here: ${why}`);
     else
       this.#mistakes.push(`${source}: there is no such key; there are ${WORKER_KEYS.join(", ")}`);

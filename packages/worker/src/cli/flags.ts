@@ -9,7 +9,7 @@ import yargs from "yargs";
 import { VERSION } from "../version.ts";
 import { type FileContent, readConfigFile } from "./config-file.ts";
 import { EXIT, StartError } from "./exit-status.ts";
-import { isOn, labels, list, logLevel, numberFrom, programs, text, whole } from "./values.ts";
+import { isOn, labels, list, logLevel, programs, seconds, text, whole } from "./values.ts";
 
 export interface WorkerFlags {
   readonly brokerAddr: string;
@@ -164,7 +164,7 @@ export function parseFlags(
     concurrency: read("concurrency", whole(1, 10_000)),
     prefetch: read("prefetch", whole(0, 10_000)),
     heartbeatIntervalSecs: read("heartbeat-interval-secs", (value, source) => {
-      return value === "" ? undefined : numberFrom(0.1, 3_600)(value, source);
+      return value === "" ? undefined : seconds(0.1, 3_600)(value, source);
     }),
     queues: read("queues", list),
     types: read("types", list),
@@ -175,7 +175,7 @@ export function parseFlags(
     healthPort: read("health-port", whole(0, 65_535)),
     healthPortGiven: find("health-port").given,
     metricsPort: read("metrics-port", whole(0, 65_535)),
-    graceSecs: read("grace-secs", numberFrom(0, 86_400)),
+    graceSecs: read("grace-secs", seconds(0, 86_400)),
     logLevel: read("log-level", logLevel),
     execAllow: read("exec-allow", programs),
     httpDenyPrivate: read("http-deny-private", isOn),
@@ -238,6 +238,13 @@ function tlsOf(paths: TlsPaths): TlsOptions | undefined {
   }
 }
 
+/** The parser takes all that a switch is told, but for "true", as no. */
+function plainSwitch(word: string): string {
+  const [, name = "", value = ""] = /^--([a-z-]+)=(.*)$/s.exec(word) ?? [];
+  const flag: Flag | undefined = Object.hasOwn(FLAGS, name) ? FLAGS[name as FlagName] : undefined;
+  return flag?.kind === "switch" ? `--${name}=${isOn(value, `--${name}`)}` : word;
+}
+
 function parseArguments(
   args: readonly string[],
   print: (text: string) => void,
@@ -266,7 +273,7 @@ function parseArguments(
     const describe = flag.fallback === "" ? flag.describe : `${flag.describe} [${flag.fallback}]`;
     parser.option(name, { type, describe, array: flag.kind === "repeatable" });
   }
-  const argv = parser.parse(args, {}, (error, _argv, output) => {
+  const argv = parser.parse(args.map(plainSwitch), {}, (error, _argv, output) => {
     if (error) message = error.message;
     if (output !== "" && !error) {
       asked = true;

@@ -50,17 +50,4 @@ export function reasonWithout(key: string): string | undefined {
   return WITHOUT_EFFECT.get(key);
 }
 
-const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3_600 };
-
-/** Durations as brokers read them, `15s` or `1m30s`, in the seconds that an option takes. */
-export function plainValue(key: string, given: unknown): unknown {
-  const isDuration = typeof given === "string" && /^(\d+(\.\d+)?(ms|s|m|h))+$/.test(given);
-  if (!key.endsWith("_secs") || !isDuration) return given;
-  let seconds = 0;
-  for (const [, number, unit] of given.matchAll(/([\d.]+)(ms|s|m|h)/g)) {
-    seconds += Number(number) * SECONDS[unit as string]!;
-  }
-  return seconds;
-}
-
 export const WORKER_KEYS: readonly string[] = [...OPTIONS.keys(), ...WITHOUT_EFFECT.keys()];

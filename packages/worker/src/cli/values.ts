@@ -18,21 +18,21 @@ export function list(value: string): readonly string[] {
     .filter((each) => each !== "");
 }
 
-const SWITCH: Readonly<Record<string, boolean>> = {
-  true: true,
-  "1": true,
-  yes: true,
-  on: true,
-  false: false,
-  "0": false,
-  no: false,
-  off: false,
-  "": false,
-};
+const SWITCH: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["yes", true],
+  ["on", true],
+  ["false", false],
+  ["0", false],
+  ["no", false],
+  ["off", false],
+  ["", false],
+]);
 
 /** In the words in which YAML and shells say it. */
 export function isOn(value: string, source: string): boolean {
-  const on = SWITCH[value.trim().toLowerCase()];
+  const on = SWITCH.get(value.trim().toLowerCase());
   if (on !== undefined) return on;
   throw wrong(source, value, "true or false");
 }
@@ -46,12 +46,34 @@ export function whole(min: number, max: number): (value: string, source: string)
   };
 }
 
-export function numberFrom(min: number, max: number): (value: string, source: string) => number {
+const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
+  ["ms", 0.001],
+  ["s", 1],
+  ["m", 60],
+  ["h", 3_600],
+  ["d", 86_400],
+]);
+
+/** A parser of seconds from `min` to `max`: a number of them, or as brokers read it, `1m30s`. */
+export function seconds(min: number, max: number): (value: string, source: string) => number {
   return (value, source) => {
-    const number = value.trim() === "" ? Number.NaN : Number(value);
-    if (number >= min && number <= max) return number;
-    throw wrong(source, value, `a number from ${min} to ${max}`);
+    const found = secondsIn(value.trim());
+    if (found >= min && found <= max) return found;
+    throw wrong(
+      source,
+      value,
+      `a number from ${min} to ${max}, or a duration such as 15s or 1m30s`,
+    );
   };
+}
+
+function secondsIn(value: string): number {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(value)) return value === "" ? Number.NaN : Number(value);
+  let sum = 0;
+  for (const [, number, unit] of value.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) {
+    sum += Number(number) * (UNIT_SECONDS.get(unit as string) as number);
+  }
+  return sum;
 }
 
 export function logLevel(value: string, source: string): string {
