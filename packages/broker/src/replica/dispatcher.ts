@@ -4,8 +4,10 @@
  * sessions cost next to nothing. Invariant: for a parked session nothing is ready.
  *
  * Leader memory only. A session's credit is what its worker is willing to hold (its window) minus
- * what it holds in applied state; a completion on its way frees its credit at once, so that the
- * next lease rides in the same entry.
+ * what it holds in applied state and what leases on their way ask for; a completion on its way
+ * frees its credit at once, so that the next lease rides in the same entry. Nothing waits for an
+ * earlier lease: at a rate whose tasks come faster than entries are committed, each would cost an
+ * entry more, and its task a second wait for a majority.
  */
 import {
   Claims,
@@ -29,13 +31,21 @@ interface Attached {
   hasBeaten: boolean;
 }
 
+/** A lease on its way: how many tasks it asks for, and how many of these were ready by then. */
+interface Asked {
+  readonly count: number;
+  readonly waiting: number;
+}
+
+const NONE_ASKED: readonly Asked[] = [];
+
 export class Dispatcher {
   readonly #queue: QueueMachine;
   /** Attached sessions, in two kinds, in round-robin order: who got a lease goes to the end. */
   readonly #awake = new Map<string, Attached>();
   readonly #parked = new Map<string, Attached>();
-  /** Whose `lease` is on its way. It may outlive the connection that it was asked for. */
-  readonly #asking = new Set<string>();
+  /** In the order of the log, by session. They may outlive the connection they are for. */
+  readonly #asked = new Map<string, Asked[]>();
   /** Lanes that tasks entered since the parked sessions were last looked at. */
   readonly #readied = new Set<number>();
   #attachments = 0;
@@ -68,7 +78,7 @@ export class Dispatcher {
   clear(): void {
     this.#awake.clear();
     this.#parked.clear();
-    this.#asking.clear();
+    this.#asked.clear();
     this.#readied.clear();
   }
 
@@ -109,9 +119,11 @@ export class Dispatcher {
     attached.ending = Math.max(0, attached.ending + change);
   }
 
-  /** The session's lease was applied; `tookAll`: it found fewer tasks than it asked for. */
+  /** Its first lease on its way was applied; `tookAll`: it found fewer tasks than it asked for. */
   leaseApplied(session: string, tookAll: boolean): void {
-    this.#asking.delete(session);
+    const asked = this.#asked.get(session);
+    asked?.shift();
+    if (asked?.length === 0) this.#asked.delete(session);
     if (tookAll) this.#park(session);
   }
 
@@ -126,7 +138,7 @@ export class Dispatcher {
   /** These commands did not get into the log after all. */
   leasesDropped(commands: readonly Command[]): void {
     for (const command of commands) {
-      if (command.type === "lease") this.#asking.delete(command.session);
+      if (command.type === "lease") this.#asked.get(command.session)?.pop();
     }
   }
 
@@ -140,20 +152,17 @@ export class Dispatcher {
     for (const [session, attached] of this.#awake) {
       const credit = this.#credit(session, attached);
       if (credit <= 0) continue;
-      const waiting = this.#queue.readyFor(session, credit, claims);
+      const waiting = this.#waitingFor(session, credit, claims);
       const count = waiting + this.#take(demand, session, credit - waiting);
-      if (count > 0) leases.push({ type: "lease", session, count });
+      if (count > 0) leases.push(this.#ask(session, count, waiting));
       else if (this.#queue.readyFor(session, 1) === 0) this.#park(session);
     }
     for (const [session, attached] of this.#parked) {
       if (demand.every((each) => each.count === 0)) break;
       const count = this.#take(demand, session, this.#credit(session, attached));
-      if (count > 0) leases.push({ type: "lease", session, count });
+      if (count > 0) leases.push(this.#ask(session, count, 0));
     }
-    for (const { session } of leases) {
-      this.#asking.add(session);
-      this.#wake(session);
-    }
+    for (const { session } of leases) this.#wake(session);
     return leases;
   }
 
@@ -187,9 +196,27 @@ export class Dispatcher {
   }
 
   #credit(session: string, attached: Attached): number {
-    if (this.#asking.has(session)) return 0;
-    const held = this.#queue.leaseCount(session);
-    return attached.window - attached.recalled - Math.max(0, held - attached.ending);
+    let taken = Math.max(0, this.#queue.leaseCount(session) - attached.ending);
+    for (const { count } of this.#askedFor(session)) taken += count;
+    return attached.window - attached.recalled - taken;
+  }
+
+  /** Tasks that are ready and that no lease on its way to this session was asked for. */
+  #waitingFor(session: string, max: number, claims: Claims): number {
+    let due = 0;
+    for (const { waiting } of this.#askedFor(session)) due += waiting;
+    return Math.max(0, this.#queue.readyFor(session, max + due, claims) - due);
+  }
+
+  #askedFor(session: string): readonly Asked[] {
+    return this.#asked.get(session) ?? NONE_ASKED;
+  }
+
+  #ask(session: string, count: number, waiting: number): Lease {
+    const asked = this.#asked.get(session);
+    if (asked === undefined) this.#asked.set(session, [{ count, waiting }]);
+    else asked.push({ count, waiting });
+    return { type: "lease", session, count };
   }
 
   /** How many of the batch's own submits this session can have; takes them off `demand`. */

@@ -146,11 +146,58 @@ describe("the dispatcher", () => {
     expect(asked()).toEqual([]);
   });
 
+  test("asks for tasks of each entry, though no earlier lease is applied, up to the window", () => {
+    const { dispatcher, apply, asked } = setup(["w1", ALL]);
+    dispatcher.setWindow("w1", 5);
+    const tasks = Array.from({ length: 6 }, () => submit());
+    expect(asked(tasks.slice(0, 1))).toEqual(["w1 1"]);
+    expect(asked(tasks.slice(1, 2))).toEqual(["w1 1"]);
+    expect(asked(tasks.slice(2, 6))).toEqual(["w1 3"]);
+    expect(asked([submit()])).toEqual([]);
+    apply(tasks[0]!, lease("w1", 1));
+    expect(asked([submit()])).toEqual([]);
+    dispatcher.countEnding("w1", 1);
+    expect(asked([submit()])).toEqual(["w1 1"]);
+  });
+
+  test("asks for what else is ready behind a lease on its way, and for no task twice", () => {
+    const { dispatcher, apply, asked } = setup(["w1", ALL]);
+    dispatcher.setWindow("w1", 5);
+    apply(submit(), submit());
+    expect(asked()).toEqual(["w1 2"]);
+    expect(asked()).toEqual([]);
+    apply(submit());
+    expect(asked([submit()])).toEqual(["w1 2"]);
+    expect(asked()).toEqual([]);
+    apply(lease("w1", 2));
+    expect(asked()).toEqual([]);
+    apply(submit(), lease("w1", 2));
+    expect(asked()).toEqual([]);
+    apply(submit());
+    expect(asked()).toEqual(["w1 1"]);
+  });
+
+  test("a lease that found too little leaves those behind it counted", () => {
+    const { dispatcher, apply, asked } = setup(["w1", ALL]);
+    dispatcher.setWindow("w1", 2);
+    expect(asked([submit()])).toEqual(["w1 1"]);
+    expect(asked([submit()])).toEqual(["w1 1"]);
+    apply(lease("w1", 1));
+    expect(asked([submit(), submit()])).toEqual(["w1 1"]);
+    apply(lease("w1", 1), lease("w1", 1));
+    expect(asked([submit(), submit()])).toEqual(["w1 2"]);
+  });
+
   test("asks again for what did not get into the log", () => {
     const { dispatcher, apply, asked } = setup(["w1", ALL]);
     apply(submit());
     dispatcher.leasesDropped(dispatcher.leases([]));
     expect(asked()).toEqual(["w1 1"]);
+    dispatcher.setWindow("w1", 2);
+    const tasks = [submit()];
+    dispatcher.leasesDropped(dispatcher.leases(tasks));
+    expect(asked(tasks)).toEqual(["w1 1"]);
+    expect(asked([submit()])).toEqual([]);
   });
 });
 
