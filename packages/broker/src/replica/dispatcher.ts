@@ -121,9 +121,8 @@ export class Dispatcher {
 
   /** Its first lease on its way was applied; `tookAll`: it found fewer tasks than it asked for. */
   leaseApplied(session: string, tookAll: boolean): void {
-    const asked = this.#asked.get(session);
-    asked?.shift();
-    if (asked?.length === 0) this.#asked.delete(session);
+    this.#asked.get(session)?.shift();
+    this.#tidy(session);
     if (tookAll) this.#park(session);
   }
 
@@ -138,7 +137,9 @@ export class Dispatcher {
   /** These commands did not get into the log after all. */
   leasesDropped(commands: readonly Command[]): void {
     for (const command of commands) {
-      if (command.type === "lease") this.#asked.get(command.session)?.pop();
+      if (command.type !== "lease") continue;
+      this.#asked.get(command.session)?.pop();
+      this.#tidy(command.session);
     }
   }
 
@@ -162,7 +163,11 @@ export class Dispatcher {
       const count = this.#take(demand, session, this.#credit(session, attached));
       if (count > 0) leases.push(this.#ask(session, count, 0));
     }
-    for (const { session } of leases) this.#wake(session);
+    for (const { session } of leases) {
+      this.#wake(session);
+      // Of the next entry's tasks it is to have none before those that were given none.
+      if (this.#queue.readyFor(session, 1) === 0) this.#park(session);
+    }
     return leases;
   }
 
@@ -210,6 +215,10 @@ export class Dispatcher {
 
   #askedFor(session: string): readonly Asked[] {
     return this.#asked.get(session) ?? NONE_ASKED;
+  }
+
+  #tidy(session: string): void {
+    if (this.#asked.get(session)?.length === 0) this.#asked.delete(session);
   }
 
   #ask(session: string, count: number, waiting: number): Lease {

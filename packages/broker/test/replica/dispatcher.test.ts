@@ -134,6 +134,14 @@ describe("the dispatcher", () => {
     expect(asked()).toEqual(["w2 1"]);
   });
 
+  test("gives the next entry to another, though the first still has room", () => {
+    const { dispatcher, asked } = bothParked();
+    dispatcher.setWindow("w1", 2);
+    dispatcher.setWindow("w2", 2);
+    const turns = Array.from({ length: 5 }, () => asked([submit()]));
+    expect(turns).toEqual([["w1 1"], ["w2 1"], ["w1 1"], ["w2 1"], []]);
+  });
+
   test("keeps to the window when a session is attached anew while its lease is on its way", () => {
     const { dispatcher, apply, asked } = setup(["w1", ALL]);
     apply(submit(), submit());
