@@ -18,6 +18,7 @@ export { versionOf } from "./codec/message-version.ts";
 export { PRIORITY_NAMES, TASK_STATE_NAMES } from "./codec/parts.ts";
 export { SECRET_BYTES } from "./codec/session.ts";
 export { NO_SUBMIT_EXTRAS } from "./codec/submit-task.ts";
+export { formatDuration, parseDuration } from "./duration.ts";
 export { ERRORS, type ErrorBody, type ErrorCode, type ErrorKind } from "./errors.ts";
 export { type Frame, FrameReader } from "./frame-reader.ts";
 export * from "./job-json.ts";

@@ -2,7 +2,7 @@
  * The kinds of values that settings have. Each reads a YAML value or the text of a variable or
  * flag, says what is allowed when it cannot, and writes a value back as a file would have it.
  */
-import { formatDuration, parseDuration } from "../operations/duration.ts";
+import { formatDuration, parseDuration } from "task-queue-protocol";
 import { formatSize, parseSize } from "./size.ts";
 
 /** What an editor may know of a value: a JSON Schema. */

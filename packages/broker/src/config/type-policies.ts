@@ -2,7 +2,7 @@
  * The setting of retry policies by task type: a map in YAML, or the same as JSON in a variable.
  * Each policy has the keys of the section it stands in, and those that only a type has.
  */
-import { parseDuration } from "../operations/duration.ts";
+import { parseDuration } from "task-queue-protocol";
 import { RETRY_DELAYS_MAX } from "../operations/limits.ts";
 import { BACKOFFS, type RetryPolicy } from "../queue/index.ts";
 import { decimal, duration, integer, type Kind, list, NotAllowed, oneOf, share } from "./kinds.ts";

@@ -1,8 +1,7 @@
 /** Small readers and writers of text: durations, instants, cursors, guesses, places in JSON. */
 import fc from "fast-check";
-import { nearest } from "task-queue-protocol";
+import { formatDuration, nearest, parseDuration } from "task-queue-protocol";
 import { describe, expect, test } from "vitest";
-import { formatDuration, parseDuration } from "../../src/operations/duration.ts";
 import { mintId } from "../../src/operations/ids.ts";
 import { nestsDeeperThan } from "../../src/operations/json-depth.ts";
 import { decodeCursor, encodeCursor } from "../../src/operations/list-cursor.ts";

@@ -3,6 +3,7 @@
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
+import { parseDuration } from "task-queue-protocol";
 import { EXIT, StartError } from "./exit-status.ts";
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
@@ -46,18 +47,10 @@ export function whole(min: number, max: number): (value: string, source: string)
   };
 }
 
-const UNIT_SECONDS: ReadonlyMap<string, number> = new Map([
-  ["ms", 0.001],
-  ["s", 1],
-  ["m", 60],
-  ["h", 3_600],
-  ["d", 86_400],
-]);
-
 /** A parser of seconds from `min` to `max`: a number of them, or as brokers read it, `1m30s`. */
 export function seconds(min: number, max: number): (value: string, source: string) => number {
   return (value, source) => {
-    const found = secondsIn(value.trim());
+    const found = (parseDuration(value, 1_000) ?? Number.NaN) / 1_000;
     if (found >= min && found <= max) return found;
     throw wrong(
       source,
@@ -65,15 +58,6 @@ export function seconds(min: number, max: number): (value: string, source: strin
       `a number from ${min} to ${max}, or a duration such as 15s or 1m30s`,
     );
   };
-}
-
-function secondsIn(value: string): number {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(value)) return value === "" ? Number.NaN : Number(value);
-  let sum = 0;
-  for (const [, number, unit] of value.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) {
-    sum += Number(number) * (UNIT_SECONDS.get(unit as string) as number);
-  }
-  return sum;
 }
 
 export function logLevel(value: string, source: string): string {

@@ -1,8 +1,7 @@
 /** Submit, read, wait for, cancel and retry tasks. */
 import { createHash } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { TqError } from "task-queue-protocol";
-import { parseDuration } from "../../operations/duration.ts";
+import { parseDuration, TqError } from "task-queue-protocol";
 import { readGraph } from "../../operations/graph.ts";
 import { invalid, shown } from "../../operations/invalid.ts";
 import { listTasks } from "../../operations/list.ts";
