@@ -16,5 +16,6 @@ export const REGRESSIONS: readonly Regression[] = [
   { seed: 4000023, note: "a draining queue takes in the children of its last tasks" },
   { seed: 4000047, note: "retention comes to a task that is not what it had found" },
   { seed: 4000062, note: "a leader is cut off while it takes a node back, and its answer is lost" },
+  { seed: 142412195, note: "a job starts a task again, and a submit of its entry takes the key" },
   { seed: 4000063, note: "a volume rolled back, and a crash behind the last step of an install" },
 ];

@@ -30,14 +30,18 @@ export class TermsChecker {
   readonly #rules = new Map<string, Rules>();
   readonly #running = new Map<string, number>();
   readonly #labels = new Map<string, readonly string[]>();
+  /** Live tasks with a unique key, by its name. */
   readonly #holders = new Map<string, LedgerTask>();
   readonly #expiries = new Map<LedgerTask, number>();
   /** Queues that the entry under way says something of. */
   #touched = new Set<string>();
   /** Unfinished tasks. */
   readonly #live = new Map<string, number>();
-  /** Tasks that have lost their unique key in the entry under way. */
-  #dispossessed: LedgerTask[] = [];
+  /**
+   * Of each unique key that the entry under way gives to a task: who had it before, and who has
+   * taken it, in no order, as what jobs do is known after all commands.
+   */
+  readonly #claims = new Map<string, Set<LedgerTask>>();
   /** Tasks that jobs of the entry under way may start again. */
   #stepped = new Set<string>();
   #clock = 0;
@@ -69,12 +73,15 @@ export class TermsChecker {
   }
 
   end(index: number): void {
-    for (const task of this.#dispossessed) {
-      demand(isFinal(task) || task.deleted, "unique keys", () => {
+    for (const [name, claimants] of this.#claims) {
+      const [holder, another] = [...claimants].filter((task) => !isFinal(task) && !task.deleted);
+      demand(another === undefined, "unique keys", () => {
         return `at ${index} two live tasks have one unique key`;
       });
+      if (holder === undefined) this.#holders.delete(name);
+      else this.#holders.set(name, holder);
     }
-    this.#dispossessed = [];
+    this.#claims.clear();
   }
 
   configured({ queue, paused, draining, settings }: Configure): void {
@@ -109,9 +116,12 @@ export class TermsChecker {
     this.#takesKey(task);
   }
 
-  /** It goes on as a dead letter, and does not expire any more. */
+  /** It goes on as a dead letter, does not expire any more, and has left its key. */
   moved(task: LedgerTask, to: string): void {
     this.#expiries.delete(task);
+    const name = uniqueNameOf(task);
+    if (this.#holders.get(name) === task) this.#holders.delete(name);
+    this.#claims.get(name)?.delete(task);
     this.#countLive(task.queue, -1);
     this.#countLive(to, 1);
   }
@@ -168,7 +178,7 @@ export class TermsChecker {
     if (state !== "completed") this.#doomChildren(index, task);
     if (state === "dead" || state === "cancelled") {
       const fate = task.submit.content.onParentFailure === "cancel" ? "cancelled" : "dead";
-      const isReplaced = state === "cancelled" && this.#dispossessed.includes(task);
+      const isReplaced = state === "cancelled" && this.#isRivalled(task);
       const isFailed = fate === state && this.#parentsOf(task).some(({ hasFailed }) => hasFailed);
       demand(isMeant || isReplaced || isFailed, "reasons", () => {
         return `at ${index} a task is ${state} for no reason`;
@@ -231,15 +241,19 @@ export class TermsChecker {
     return parents.filter((parent) => parent !== undefined);
   }
 
-  /** A dead letter has left its key with its queue. */
   #takesKey(task: LedgerTask): void {
     const { queue, unique } = task.submit.content;
     if (unique === undefined || task.queue !== queue) return;
-    const name = `${queue} ${unique.key}`;
-    const before = this.#holders.get(name);
-    const isHeld = before !== undefined && before !== task && before.queue === queue;
-    if (isHeld) this.#dispossessed.push(before);
-    this.#holders.set(name, task);
+    const name = uniqueNameOf(task);
+    const holder = this.#holders.get(name);
+    const claimants = this.#claims.get(name) ?? new Set(holder === undefined ? [] : [holder]);
+    this.#claims.set(name, claimants.add(task));
+  }
+
+  /** Another task has taken its key in this entry, or had it before. */
+  #isRivalled(task: LedgerTask): boolean {
+    const claimants = this.#claims.get(uniqueNameOf(task));
+    return claimants?.has(task) === true && claimants.size > 1;
   }
 
   #countLive(queue: string, change: number): void {
@@ -256,6 +270,11 @@ export class TermsChecker {
       this.#running.set(name, (this.#running.get(name) ?? 0) + change);
     }
   }
+}
+
+/** Of the key that it asked for, in the queue that it asked for. */
+function uniqueNameOf({ submit }: LedgerTask): string {
+  return `${submit.content.queue} ${submit.content.unique?.key}`;
 }
 
 function nameOf(queue: string, group?: string): string {
