@@ -3,7 +3,7 @@
  * through an open-addressed table: a million tasks are a few dozen arrays and no objects, so the
  * garbage collector has nothing to walk.
  *
- * The only module that knows the layout. The arrays are replaced when the table grows: read them
+ * The only module that knows the layout. The arrays are replaced as the table grows: read them
  * through the table each time, never keep one across `add`.
  */
 import { assert } from "./assert.ts";
@@ -27,11 +27,14 @@ export const HAS_PROGRESS = 8;
 export const DEAD_LETTER = 16;
 
 const CAPACITY_MIN = 1024;
+/** The last part of the capacity, on the way through which the next one is made ready. */
+const LAST_PART = 1 / 4;
+const NO_BUCKETS = new Int32Array(0);
 
 export class LiveTable {
   size = 0;
   capacity = CAPACITY_MIN;
-  state = new Uint8Array(CAPACITY_MIN).fill(FREE);
+  state = new Uint8Array(CAPACITY_MIN);
   flags = new Uint8Array(CAPACITY_MIN);
   priority = new Uint8Array(CAPACITY_MIN);
   /** How the run with `endedToken` ended: position in ATTEMPT_OUTCOMES. */
@@ -46,7 +49,7 @@ export class LiveTable {
   deliveries = new Uint32Array(CAPACITY_MIN);
   failures = new Uint32Array(CAPACITY_MIN);
   /** Number in `policies`. */
-  #policy = new Int32Array(CAPACITY_MIN);
+  policyNumber = new Int32Array(CAPACITY_MIN);
   /** Number of the group in its queue, or NONE. */
   group = new Int32Array(CAPACITY_MIN);
   /** Parents that a blocked task still waits for. */
@@ -84,15 +87,23 @@ export class LiveTable {
   token = new Float64Array(CAPACITY_MIN);
   /** Of the newest run that ended; 0 = none did. */
   endedToken = new Float64Array(CAPACITY_MIN);
+  /** Four words of each; see `idWord`. */
+  ids = new Uint32Array(CAPACITY_MIN * 4);
   /** Canonical content bytes until they are flushed, and for a while after. */
   readonly content: (Uint8Array | undefined)[] = [];
 
   readonly #policies = new Policies();
-  #ids = new Uint32Array(CAPACITY_MIN * 4);
-  #buckets = new Int32Array(CAPACITY_MIN * 2).fill(NONE);
+  /** By hash of the id: a slot + 1, or 0. */
+  #buckets = new Int32Array(CAPACITY_MIN * 2);
   #mask = CAPACITY_MIN * 2 - 1;
   #free = NONE;
   #used = 0;
+
+  // What of the next capacity is ready; see `#prepare`.
+  #columnsReady = 0;
+  #nextBuckets = NO_BUCKETS;
+  /** Tasks below this slot are in `#nextBuckets`, too. */
+  #rebound = 0;
 
   /** Slots at or beyond this one were never used. */
   get used(): number {
@@ -105,29 +116,33 @@ export class LiveTable {
     const b = wordAt(id, 4);
     const c = wordAt(id, 8);
     const d = wordAt(id, 12);
-    const ids = this.#ids;
+    const ids = this.ids;
     for (let at = hashWords(a, b, c, d) & this.#mask; ; at = (at + 1) & this.#mask) {
-      const slot = this.#buckets[at]!;
+      const slot = this.#buckets[at]! - 1;
       if (slot === NONE) return NONE;
       const i = slot * 4;
       if (ids[i + 3] === d && ids[i + 2] === c && ids[i + 1] === b && ids[i] === a) return slot;
     }
   }
 
-  /** Room for this many tasks without growing on the way. */
+  /** Room for this many tasks without growing on the way. Before the first of them. */
   reserve(tasks: number): void {
+    if (tasks <= this.capacity) return;
+    assert(this.#used === 0, "room is reserved in a table with tasks");
     let capacity = this.capacity;
     while (capacity < tasks) capacity *= 2;
-    if (capacity > this.capacity) this.#grow(capacity);
+    for (const name of COLUMNS) this.#enlarge(name, capacity / this.capacity);
+    this.#grown(capacity, new Int32Array(capacity * 2));
   }
 
-  /** A slot for a new task, all columns empty. The caller gives it a state. */
+  /** A slot for a new task, all columns empty. The caller gives it a state before the next one. */
   add(id: TaskId): number {
-    if (this.#free === NONE && this.#used === this.capacity) this.#grow(this.capacity * 2);
+    if (this.#free === NONE) this.#prepare();
     const slot = this.#takeSlot();
     const i = slot * 4;
-    for (let word = 0; word < 4; word++) this.#ids[i + word] = wordAt(id, word * 4);
-    this.#bind(slot);
+    for (let word = 0; word < 4; word++) this.ids[i + word] = wordAt(id, word * 4);
+    this.#bind(this.#buckets, slot);
+    if (slot < this.#rebound) this.#bind(this.#nextBuckets, slot);
     this.size++;
     this.#clear(slot);
     return slot;
@@ -137,8 +152,9 @@ export class LiveTable {
     assert(this.state[slot] !== FREE, "slot removed twice");
     assert(this.heapAt[slot] === NONE, "a removed task is still in a heap");
     assert(this.expiryAt[slot] === NONE, "a removed task could still expire");
-    this.#unbind(slot);
-    if (this.#policy[slot] !== NONE) this.#policies.drop(this.#policy[slot]!);
+    this.#unbind(this.#buckets, slot);
+    if (slot < this.#rebound) this.#unbind(this.#nextBuckets, slot);
+    if (this.policyNumber[slot] !== NONE) this.#policies.drop(this.policyNumber[slot]!);
     this.state[slot] = FREE;
     this.content[slot] = undefined;
     this.flags[slot]! &= LISTED;
@@ -149,14 +165,14 @@ export class LiveTable {
 
   /** One of the four words of the id. */
   idWord(slot: number, word: number): number {
-    return this.#ids[slot * 4 + word]!;
+    return this.ids[slot * 4 + word]!;
   }
 
   /** A fresh copy of the id. */
   id(slot: number): TaskId {
     const id = new Uint8Array(16);
     for (let word = 0; word < 4; word++) {
-      const value = this.#ids[slot * 4 + word]!;
+      const value = this.ids[slot * 4 + word]!;
       const at = word * 4;
       id[at] = value >>> 24;
       id[at + 1] = value >>> 16;
@@ -170,27 +186,30 @@ export class LiveTable {
   compareId(slot: number, words: ArrayLike<number>, from: number): number {
     const at = slot * 4;
     for (let word = 0; word < 4; word++) {
-      const difference = this.#ids[at + word]! - words[from + word]!;
+      const difference = this.ids[at + word]! - words[from + word]!;
       if (difference !== 0) return difference;
     }
     return 0;
   }
 
   compareSlots(slot: number, other: number): number {
-    return this.compareId(slot, this.#ids, other * 4);
+    return this.compareId(slot, this.ids, other * 4);
   }
 
   /** To be called once for each task. */
   setPolicy(slot: number, policy: RetryPolicy): void {
-    this.#policy[slot] = this.#policies.take(policy);
+    this.policyNumber[slot] = this.#policies.take(policy);
   }
 
   policy(slot: number): RetryPolicy {
-    return this.#policies.get(this.#policy[slot]!);
+    return this.#policies.get(this.policyNumber[slot]!);
   }
 
   #takeSlot(): number {
-    if (this.#free === NONE) return this.#used++;
+    if (this.#free === NONE) {
+      this.state[this.#used] = FREE;
+      return this.#used++;
+    }
     const slot = this.#free;
     this.#free = this.sessionNext[slot]!;
     return slot;
@@ -205,7 +224,7 @@ export class LiveTable {
     this.attempt[slot] = 0;
     this.deliveries[slot] = 0;
     this.failures[slot] = 0;
-    this.#policy[slot] = NONE;
+    this.policyNumber[slot] = NONE;
     this.group[slot] = NONE;
     this.waitsFor[slot] = 0;
     this.fate[slot] = 0;
@@ -226,90 +245,82 @@ export class LiveTable {
     this.endedOutcome[slot] = 0;
   }
 
-  #home(slot: number): number {
-    const ids = this.#ids;
+  #hashOf(slot: number): number {
+    const ids = this.ids;
     const i = slot * 4;
-    return hashWords(ids[i]!, ids[i + 1]!, ids[i + 2]!, ids[i + 3]!) & this.#mask;
+    return hashWords(ids[i]!, ids[i + 1]!, ids[i + 2]!, ids[i + 3]!);
   }
 
-  #bind(slot: number): void {
-    let at = this.#home(slot);
-    while (this.#buckets[at] !== NONE) at = (at + 1) & this.#mask;
-    this.#buckets[at] = slot;
+  #bind(buckets: Int32Array, slot: number): void {
+    const mask = buckets.length - 1;
+    let at = this.#hashOf(slot) & mask;
+    while (buckets[at] !== 0) at = (at + 1) & mask;
+    buckets[at] = slot + 1;
   }
 
   /** Linear probing without grave markers: later members of the run move up into the gap. */
-  #unbind(slot: number): void {
-    const buckets = this.#buckets;
-    const mask = this.#mask;
-    let gap = this.#home(slot);
-    while (buckets[gap] !== slot) gap = (gap + 1) & mask;
+  #unbind(buckets: Int32Array, slot: number): void {
+    const mask = buckets.length - 1;
+    let gap = this.#hashOf(slot) & mask;
+    while (buckets[gap] !== slot + 1) gap = (gap + 1) & mask;
     for (let at = (gap + 1) & mask; ; at = (at + 1) & mask) {
       const other = buckets[at]!;
-      if (other === NONE) break;
+      if (other === 0) break;
       // It may move only if its home is not between the gap and where it stands.
-      if (((at - this.#home(other)) & mask) >= ((at - gap) & mask)) {
+      const home = this.#hashOf(other - 1) & mask;
+      if (((at - home) & mask) >= ((at - gap) & mask)) {
         buckets[gap] = other;
         gap = at;
       }
     }
-    buckets[gap] = NONE;
+    buckets[gap] = 0;
   }
 
-  /** `capacity`: a power of two. */
-  #grow(capacity: number): void {
-    this.state = enlarge(this.state, capacity).fill(FREE, this.capacity);
-    this.flags = enlarge(this.flags, capacity);
-    this.priority = enlarge(this.priority, capacity);
-    this.endedOutcome = enlarge(this.endedOutcome, capacity);
-    this.lane = enlarge(this.lane, capacity);
-    this.session = enlarge(this.session, capacity);
-    this.sessionNext = enlarge(this.sessionNext, capacity);
-    this.sessionBefore = enlarge(this.sessionBefore, capacity);
-    this.heapAt = enlarge(this.heapAt, capacity);
-    this.attempt = enlarge(this.attempt, capacity);
-    this.deliveries = enlarge(this.deliveries, capacity);
-    this.failures = enlarge(this.failures, capacity);
-    this.#policy = enlarge(this.#policy, capacity);
-    this.group = enlarge(this.group, capacity);
-    this.waitsFor = enlarge(this.waitsFor, capacity);
-    this.fate = enlarge(this.fate, capacity);
-    this.firstChild = enlarge(this.firstChild, capacity);
-    this.firstParent = enlarge(this.firstParent, capacity);
-    this.childCount = enlarge(this.childCount, capacity);
-    this.contentBytes = enlarge(this.contentBytes, capacity);
-    this.logLines = enlarge(this.logLines, capacity);
-    this.expiryAt = enlarge(this.expiryAt, capacity);
-    this.requestHigh = enlarge(this.requestHigh, capacity);
-    this.requestLow = enlarge(this.requestLow, capacity);
-    this.order = enlarge(this.order, capacity);
-    this.dueAt = enlarge(this.dueAt, capacity);
-    this.timerAt = enlarge(this.timerAt, capacity);
-    this.createdAt = enlarge(this.createdAt, capacity);
-    this.updatedAt = enlarge(this.updatedAt, capacity);
-    this.startedAt = enlarge(this.startedAt, capacity);
-    this.timeoutMs = enlarge(this.timeoutMs, capacity);
-    this.expiresAt = enlarge(this.expiresAt, capacity);
-    this.extendedTo = enlarge(this.extendedTo, capacity);
-    this.token = enlarge(this.token, capacity);
-    this.endedToken = enlarge(this.endedToken, capacity);
-    this.#ids = enlarge(this.#ids, capacity * 4);
-    this.capacity = capacity;
-    this.#buckets = new Int32Array(capacity * 2).fill(NONE);
-    this.#mask = capacity * 2 - 1;
-    for (let slot = 0; slot < this.#used; slot++) {
-      if (this.state[slot] !== FREE) this.#bind(slot);
+  /**
+   * Twice the capacity is made ready while the last part of this one is used up, a column or a few
+   * places at a time: done at once it would hold up the caller for 150 ms at half a million tasks.
+   */
+  #prepare(): void {
+    const part = this.capacity * LAST_PART;
+    const share = (this.#used - this.capacity + part) / part;
+    if (share <= 0) return;
+    if (this.#columnsReady === 0) this.#nextBuckets = new Int32Array(this.capacity * 4);
+    const columns = Math.ceil(share * COLUMNS.length);
+    while (this.#columnsReady < columns) this.#enlarge(COLUMNS[this.#columnsReady++]!, 2);
+    const rebound = Math.ceil(share * this.#used);
+    for (; this.#rebound < rebound; this.#rebound++) {
+      if (this.state[this.#rebound] !== FREE) this.#bind(this.#nextBuckets, this.#rebound);
     }
+    if (share === 1) this.#grown(this.capacity * 2, this.#nextBuckets);
+  }
+
+  #enlarge(name: ColumnName, times: number): void {
+    const column: Column = this[name];
+    const next = new (column.constructor as ColumnType)(column.length * times);
+    next.set(column);
+    (this as Record<ColumnName, Column>)[name] = next;
+  }
+
+  #grown(capacity: number, buckets: Int32Array<ArrayBuffer>): void {
+    this.capacity = capacity;
+    this.#buckets = buckets;
+    this.#mask = buckets.length - 1;
+    this.#columnsReady = 0;
+    this.#nextBuckets = NO_BUCKETS;
+    this.#rebound = 0;
   }
 }
 
 type Column = Uint8Array | Int32Array | Uint32Array | Float64Array;
+type ColumnType = new (length: number) => Column;
+type ColumnName = {
+  [Name in keyof LiveTable]: LiveTable[Name] extends Column ? Name : never;
+}[keyof LiveTable];
 
-function enlarge<T extends Column>(column: T, length: number): T {
-  const next = new (column.constructor as new (length: number) => T)(length);
-  next.set(column);
-  return next;
-}
+/** All that is an array by itself. */
+const COLUMNS = Object.entries(new LiveTable())
+  .filter(([, value]) => ArrayBuffer.isView(value))
+  .map(([name]) => name as ColumnName);
 
 /** Four bytes of an id as a number, the first byte highest, so that numbers sort as ids do. */
 export function wordAt(id: TaskId, at: number): number {

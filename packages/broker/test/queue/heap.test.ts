@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SlotHeap } from "../../src/queue/heap.ts";
-import { FREE, LiveTable, NONE } from "../../src/queue/live-table.ts";
+import { LiveTable, NONE } from "../../src/queue/live-table.ts";
 import { makeId } from "./harness.ts";
 
 describe("SlotHeap", () => {
@@ -127,20 +127,63 @@ describe("LiveTable", () => {
       expect(table.order[slot]).toBe(serial);
       expect(table.id(slot)).toEqual(makeId(serial));
     }
-    expect(table.state[count]).toBe(FREE);
   });
 
-  test("does not grow up to what was reserved, and keeps what it has", () => {
+  test("finds what came, stayed and went while it was getting ready to grow", () => {
+    const seen = fc.record({ leaves: fc.nat(9), pick: fc.nat() });
+    fc.assert(
+      fc.property(fc.array(seen, { minLength: 1, maxLength: 20 }), (dice) => {
+        const table = new LiveTable();
+        const slots = new Map<number, number>();
+        let serial = 0;
+        for (; table.capacity < 4096; serial++) {
+          const { leaves, pick } = dice[serial % dice.length]!;
+          const slot = table.add(makeId(serial));
+          table.state[slot] = 0;
+          slots.set(serial, slot);
+          const leaver = leaves === 0 ? (pick + serial * 7919) % serial : -1;
+          const place = slots.get(leaver);
+          if (place === undefined) continue;
+          table.remove(place);
+          slots.delete(leaver);
+        }
+        for (let each = 0; each < serial; each++) {
+          expect(table.find(makeId(each))).toBe(slots.get(each) ?? NONE);
+        }
+        expect(table.size).toBe(slots.size);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("grows by one column at a time, before there is no room left", () => {
     const table = new LiveTable();
-    table.state[table.add(makeId(0))] = 1;
+    const isColumn = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value);
+    const columns = () => Object.values(table).filter(isColumn);
+    let before = columns();
+    let changes = 0;
+    for (let serial = 0; table.capacity < 8192; serial++) {
+      table.state[table.add(makeId(serial))] = 0;
+      const now = columns();
+      const changed = now.filter((column, i) => column !== before[i]).length;
+      expect(changed).toBeLessThanOrEqual(1);
+      changes += changed;
+      before = now;
+    }
+    expect(changes).toBe(3 * before.length);
+    const words = before.map(({ length }) => length / table.capacity);
+    expect(new Set(words)).toEqual(new Set([1, 4]));
+  });
+
+  test("does not grow up to what was reserved", () => {
+    const table = new LiveTable();
     table.reserve(5000);
     const { capacity, order } = table;
     expect(capacity).toBe(8192);
-    for (let serial = 1; serial < 5000; serial++) table.state[table.add(makeId(serial))] = 1;
+    for (let serial = 0; serial < 5000; serial++) table.state[table.add(makeId(serial))] = 1;
     expect(table.order).toBe(order);
     table.reserve(10);
     expect(table.capacity).toBe(capacity);
     for (let serial = 0; serial < 5000; serial++) expect(table.find(makeId(serial))).toBe(serial);
-    expect(table.state[5000]).toBe(FREE);
   });
 });

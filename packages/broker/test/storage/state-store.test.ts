@@ -166,3 +166,39 @@ test("after a failed flush nothing is read or written any more", async () => {
   await expect(state.load(bytes("last"))).rejects.toBeInstanceOf(StorageStopped);
   expect(() => state.get(bytes("last"))).toThrow(StorageStopped);
 });
+
+describe("a flush of many records", () => {
+  const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`new ${n}`, "v"]));
+
+  test("leaves the event loop its turns, and is seen whole or not at all", async () => {
+    const path = await stateAfter(1);
+    const state = await openStateStore(path, { mode: "existing" });
+    let turns = 0;
+    const turn = (): NodeJS.Immediate =>
+      setImmediate(() => {
+        turns++;
+        const isThere = state.get(bytes("new 0")) !== undefined;
+        expect(state.get(bytes("new 9999")) !== undefined).toBe(isThere);
+        if (!isThere) turn();
+      });
+    turn();
+    await flushTexts(state, 2, many);
+    expect(turns).toBeGreaterThan(3);
+    expect(await state.scan({ gte: bytes("new"), lt: bytes("nex") }, 20_000)).toHaveLength(10_000);
+    await state.close();
+  });
+
+  test("is not written when a read finds damage meanwhile", async () => {
+    const path = await stateAfter(1);
+    await changed(path, (level) => level.put(recordKey(bytes("last")), Buffer.from("damaged")));
+    const state = await openStateStore(path, { mode: "existing" });
+    const flush = flushTexts(state, 2, many);
+    expect(() => state.get(bytes("last"))).toThrow(StorageDamage);
+    await expect(flush).rejects.toBeInstanceOf(StorageStopped);
+    await state.close();
+    const after = await openStateStore(path, { mode: "existing" });
+    expect(after.mark).toEqual(markAt(1));
+    expect(after.get(bytes("new 0"))).toBeUndefined();
+    await after.close();
+  });
+});
