@@ -49,6 +49,8 @@ interface Birth {
 }
 
 const FORWARD_IDS_A_LIFE = 0x1_0000_0000;
+/** So few that a node often has more to apply than one turn takes. */
+const APPLY_BYTES = 16 * 1024;
 
 export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
   const { random, options, inspector } = birth;
@@ -87,6 +89,7 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
     now: birth.now,
     wallMs: birth.wallMs,
     firstForwardId: birth.life * FORWARD_IDS_A_LIFE,
+    applyBytes: APPLY_BYTES,
   });
   inspector.tap(id, replica.raft);
   return replica;

@@ -30,6 +30,7 @@ const NAMED = [
   "crash between hard state and log",
   "restart from flushed state",
   "restart replays the log",
+  "more to apply than a turn takes",
   "restart with a shorter log",
   "restart with a compacted log",
   "restart redoes the reset of the log",

@@ -169,6 +169,7 @@ export class Inspector {
 
   turned(id: NodeId, replica: SimulatedReplica): void {
     this.log.turned(id, replica);
+    this.#sightings.turned(replica);
     if (this.#random.chance(DEEP_CHECK_RATE)) checkDeep(id, replica.queue);
   }
 

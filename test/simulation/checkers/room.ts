@@ -15,7 +15,7 @@ export class RoomChecker {
   readonly #id: NodeId;
   #isLow = false;
   readonly #lowPeers = new Set<NodeId>();
-  /** Since when it leads without room. */
+  /** Since when it leads without room; what frees some begins this anew, however short it lasts. */
   #since: number | undefined;
 
   constructor(id: NodeId) {
@@ -24,12 +24,13 @@ export class RoomChecker {
 
   told(isLow: boolean): void {
     this.#isLow = isLow;
+    if (!isLow) this.#since = undefined;
   }
 
   heard(from: NodeId, { beacon }: Envelope): void {
     if (beacon === undefined) return;
     if (beacon.diskLow) this.#lowPeers.add(from);
-    else this.#lowPeers.delete(from);
+    else if (this.#lowPeers.delete(from)) this.#since = undefined;
   }
 
   turned(raft: Raft, persists: readonly PersistBatch[], now: number): void {

@@ -9,6 +9,7 @@ import {
   type Reply,
 } from "../../../packages/broker/src/queue/index.ts";
 import type { Forward } from "../../../packages/broker/src/replica/index.ts";
+import type { SimulatedReplica } from "../boot.ts";
 import type { Situation, Situations } from "../situations.ts";
 import { LaterSightings } from "./later-sightings.ts";
 import type { Ledger } from "./ledger.ts";
@@ -119,6 +120,12 @@ export class Sightings {
       if (this.#forwarded.has(key)) this.#situations.hit("forwarded write sent again");
       this.#forwarded.add(key);
     }
+  }
+
+  turned({ queue, raft }: SimulatedReplica): void {
+    // Apply is held back only where the log is not on disk yet.
+    const isLeft = queue.applied < Math.min(raft.commit, raft.durableIndex);
+    if (isLeft) this.#situations.hit("more to apply than a turn takes");
   }
 
   #elected(term: number): void {

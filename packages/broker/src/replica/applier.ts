@@ -1,6 +1,6 @@
 /**
  * Applies committed entries to the queue machine, in order and once, and tells those who stand on
- * it. It holds back while a flush is overdue: see `Flusher`.
+ * it: a bounded amount at a time. It holds back while a flush is overdue: see `Flusher`.
  */
 import type { Entry, LogIndex, Raft } from "task-queue-raft";
 import {
@@ -10,8 +10,10 @@ import {
   type Reply,
   type TaskId,
 } from "../queue/index.ts";
+import { APPLY_BYTES_MAX } from "./limits.ts";
 import type { Machinery } from "./machinery.ts";
 import { decodeRoster } from "./members.ts";
+import type { ReplicaOptions } from "./options.ts";
 import { clusterVersionOf } from "./versions.ts";
 
 /** Who else has to know. */
@@ -25,11 +27,19 @@ const NO_REPLIES: readonly Reply[] = [];
 
 export class Applier {
   readonly #raft: Raft;
+  readonly #bytesMax: number;
   readonly #listener: ApplyListener;
   #committed: Entry[] = [];
+  /** The last run has left some, because they were too many for it. */
+  #isBehind = false;
 
-  constructor(raft: Raft, listener: ApplyListener) {
+  constructor(
+    raft: Raft,
+    { applyBytes = APPLY_BYTES_MAX }: Pick<ReplicaOptions, "applyBytes">,
+    listener: ApplyListener,
+  ) {
     this.#raft = raft;
+    this.#bytesMax = applyBytes;
     this.#listener = listener;
   }
 
@@ -42,11 +52,21 @@ export class Applier {
     this.#committed = this.#committed.filter((entry) => entry.index > index);
   }
 
+  /** When the rest of what it left is due. */
+  nextDeadline(now: number): number {
+    return this.#isBehind ? now : Number.POSITIVE_INFINITY;
+  }
+
   run(machinery: Machinery, now: number): void {
     let count = 0;
+    let bytes = 0;
+    this.#isBehind = false;
     for (const entry of this.#committed) {
+      this.#isBehind = bytes >= this.#bytesMax;
+      if (this.#isBehind) break;
       if (!machinery.flusher.mayApply(entry.index, this.#raft.durableIndex, now)) break;
       this.#apply(machinery, entry, now);
+      bytes += entry.data.length;
       count++;
     }
     if (count > 0) this.#committed.splice(0, count);

@@ -55,6 +55,12 @@ export const FLUSH_ENTRIES_MAX = 1_000;
 /** A flush overdue by this much holds back apply until the log on disk has caught up with it. */
 export const FLUSH_OVERDUE_MS = 1_000;
 
+/**
+ * Bytes of entries that are applied in one go, some 30 ms: a node that has much to catch up with
+ * must still answer its leader, and its readers, meanwhile.
+ */
+export const APPLY_BYTES_MAX = 256 * 1024;
+
 /** Wall clocks that differ by more than this deserve a warning. */
 export const CLOCK_ALARM_MS = 60_000;
 

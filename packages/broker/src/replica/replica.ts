@@ -6,7 +6,6 @@
  * All commands of a turn become one log entry, closed while no earlier one is on its way to the
  * disk: that is the whole of group commit. The simulator drives this very class.
  */
-
 import { type Entry, type EntryId, type Leadership, type NodeId, Raft } from "task-queue-raft";
 import type { Command, QueueMachine, Reply, Token } from "../queue/index.ts";
 import { Agreement } from "./agreement.ts";
@@ -75,7 +74,7 @@ export class Replica<W, R, C = unknown> {
     this.raft = raft;
     this.clock = new ClusterClock(now, wallMs);
     this.#machinery = buildMachinery(queue, applied, membership, this.clock);
-    this.#applier = new Applier(raft, {
+    this.#applier = new Applier(raft, options, {
       applied: (entry, replies) => this.#applied(entry, replies),
       finished: (id) => this.#out.finished.push(id),
     });
@@ -91,8 +90,8 @@ export class Replica<W, R, C = unknown> {
       forget: (id) => this.#forget(id),
     });
     this.#handover = new Handover(raft, () => this.members, electionTimeoutMs, settings.priority);
-    const own = { index: applied.index, effectHash: queue.effectHash };
-    this.#agreement = new Agreement(own, electionTimeoutMs, () => raft.membership.voters);
+    const voters = () => raft.membership.voters;
+    this.#agreement = new Agreement(this.#ownClaim(), electionTimeoutMs, voters);
     this.#compaction = Compaction.at(options, raft.lastIndex);
     const requests = new Requests<W>(options.firstForwardId);
     this.#intake = new Intake(raft);
@@ -307,6 +306,7 @@ export class Replica<W, R, C = unknown> {
       this.#reads.nextDeadline(),
       this.#membership.nextDeadline(),
       this.#handover.nextDeadline(),
+      this.#applier.nextDeadline(this.#now),
       this.#diskWatch.nextDeadline(),
     );
   }

@@ -46,8 +46,8 @@ export interface StateStoreOptions {
 }
 
 /**
- * Records of a flush that are handed to LevelDB in one turn of the event loop, some 5 ms: a disk that
- * was slow for a second leaves 30,000 to be written, which took 100 ms.
+ * Records of a flush that are handed to LevelDB in one turn of the event loop, some 5 ms: a disk
+ * that was slow for a second leaves 30,000 to be written, which took 100 ms.
  */
 const PUTS_PER_TURN = 2_000;
 /** First bytes of keys. */
