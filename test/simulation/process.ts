@@ -222,7 +222,7 @@ export class SimulatedProcess {
   }
 
   #turn(replica: SimulatedReplica): void {
-    const { inspector, trace } = this.#around;
+    const { inspector, trace, time } = this.#around;
     this.#advance(replica);
     const backlog = this.#backlog;
     this.#backlog = [];
@@ -230,7 +230,7 @@ export class SimulatedProcess {
     this.#turnPlanned = false;
     const outputs = replica.turn();
     trace.note(this.#host.id, () => describeOutputs(replica, outputs));
-    inspector.turned(this.#host.id, replica);
+    inspector.turned(this.#host.id, replica, this.#host.clock.monotonic(time.now));
     this.#checkOffice(replica, outputs);
     this.#perform(outputs);
   }

@@ -167,9 +167,10 @@ export class Inspector {
     this.#sightings.forwarded(id, forwards);
   }
 
-  turned(id: NodeId, replica: SimulatedReplica): void {
+  /** `now`: of its own clock. */
+  turned(id: NodeId, replica: SimulatedReplica, now: number): void {
     this.log.turned(id, replica);
-    this.#sightings.turned(replica);
+    this.#sightings.turned(replica, now);
     if (this.#random.chance(DEEP_CHECK_RATE)) checkDeep(id, replica.queue);
   }
 

@@ -122,10 +122,12 @@ export class Sightings {
     }
   }
 
-  turned({ queue, raft }: SimulatedReplica): void {
-    // Apply is held back only where the log is not on disk yet.
-    const isLeft = queue.applied < Math.min(raft.commit, raft.durableIndex);
-    if (isLeft) this.#situations.hit("more to apply than a turn takes");
+  turned(replica: SimulatedReplica, now: number): void {
+    const { commit, durableIndex } = replica.raft;
+    const isBehind = replica.queue.applied < Math.min(commit, durableIndex);
+    if (isBehind && replica.nextDeadline() <= now) {
+      this.#situations.hit("more to apply than a turn takes");
+    }
   }
 
   #elected(term: number): void {
