@@ -122,6 +122,24 @@ test("what is wrong with a file is told with its name", async () => {
   expect(nowhere.status).toBe(EXIT.notFound);
 });
 
+test("what went to standard output before it was broken off is said to be no snapshot", async () => {
+  const { broker } = await someTasks();
+  const broken = await broker.callWith(
+    (client) => {
+      const snapshot = async function* () {
+        yield Buffer.from("half of it");
+        throw new TqError("no_leader", "no leader could be reached; nothing was done");
+      };
+      return replacing(client, { snapshot });
+    },
+    "create-snapshot",
+    "-",
+  );
+  expect(broken).toMatchObject({ status: EXIT.temporary, stdout: "half of it" });
+  expect(broken.stderr).toContain("no_leader: broken off after 10 bytes, which are no snapshot");
+  expect(broken.stderr).not.toContain("nothing was done");
+});
+
 test("a download that its broker cannot go on with is begun anew, a few times", async () => {
   const { broker, folder, path } = await someTasks();
   let begun = 0;

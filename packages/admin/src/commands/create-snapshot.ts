@@ -109,13 +109,24 @@ function toStdout(context: Context): Promise<Written> {
   return withFiles("standard output", async (backup) => {
     const key = await keyOf(backup, args);
     const pieces = download(context, NEVER);
-    const write = (bytes: Uint8Array) => {
-      return io.stdoutAll(bytes).catch((cause) => {
+    let written = 0;
+    const write = async (bytes: Uint8Array) => {
+      await io.stdoutAll(bytes).catch((cause) => {
         throw unwritten("standard output", cause);
       });
+      written += bytes.length;
     };
-    return await backup.copyBackup(key === undefined ? pieces : backup.seal(pieces, key), write);
+    const copied = key === undefined ? pieces : backup.seal(pieces, key);
+    return await backup.copyBackup(copied, write).catch((error) => {
+      throw written > 0 && error instanceof TqError ? brokenOff(error, written) : error;
+    });
   });
+}
+
+/** Whoever reads has a part of a snapshot, though `no_leader` says that nothing was done. */
+function brokenOff(error: TqError, bytes: number): CliError {
+  const text = `broken off after ${bytes} bytes, which are no snapshot; drop them and begin anew`;
+  return new CliError(EXIT.temporary, `${error.code}: ${text}`, error);
 }
 
 /** All of it, with a line that tells how far it is. */
