@@ -50,7 +50,7 @@ interface Birth {
 
 const FORWARD_IDS_A_LIFE = 0x1_0000_0000;
 /** So few that a node often has more to apply than one turn takes. */
-const APPLY_BYTES = 16 * 1024;
+const APPLY_WORK = 16 * 1024;
 
 export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
   const { random, options, inspector } = birth;
@@ -89,7 +89,7 @@ export function boot(id: NodeId, disk: Disk, birth: Birth): SimulatedReplica {
     now: birth.now,
     wallMs: birth.wallMs,
     firstForwardId: birth.life * FORWARD_IDS_A_LIFE,
-    applyBytes: APPLY_BYTES,
+    applyWork: APPLY_WORK,
   });
   inspector.tap(id, replica.raft);
   return replica;

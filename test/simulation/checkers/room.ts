@@ -15,7 +15,8 @@ export class RoomChecker {
   readonly #id: NodeId;
   #isLow = false;
   readonly #lowPeers = new Set<NodeId>();
-  /** Since when it leads without room; what frees some begins this anew, however short it lasts. */
+  #raft: Raft | undefined;
+  /** Since when it leads without room; begun anew by the shortest moment with some. */
   #since: number | undefined;
 
   constructor(id: NodeId) {
@@ -24,16 +25,23 @@ export class RoomChecker {
 
   told(isLow: boolean): void {
     this.#isLow = isLow;
-    if (!isLow) this.#since = undefined;
+    this.#freed();
   }
 
   heard(from: NodeId, { beacon }: Envelope): void {
     if (beacon === undefined) return;
     if (beacon.diskLow) this.#lowPeers.add(from);
-    else if (this.#lowPeers.delete(from)) this.#since = undefined;
+    else this.#lowPeers.delete(from);
+    this.#freed();
+  }
+
+  /** Between two turns of a process that was frozen there may have been room, and none again. */
+  #freed(): void {
+    if (this.#raft !== undefined && this.#hasRoom(this.#raft)) this.#since = undefined;
   }
 
   turned(raft: Raft, persists: readonly PersistBatch[], now: number): void {
+    this.#raft = raft;
     if (raft.role !== "leader" || this.#hasRoom(raft)) {
       this.#since = undefined;
       return;

@@ -37,10 +37,7 @@ export class TermsChecker {
   #touched = new Set<string>();
   /** Unfinished tasks. */
   readonly #live = new Map<string, number>();
-  /**
-   * Of each unique key that the entry under way gives to a task: who had it before, and who has
-   * taken it, in no order, as what jobs do is known after all commands.
-   */
+  /** Of each unique key that the entry under way gives to a task: who had it, and who took it. */
   readonly #claims = new Map<string, Set<LedgerTask>>();
   /** Tasks that jobs of the entry under way may start again. */
   #stepped = new Set<string>();
@@ -74,9 +71,15 @@ export class TermsChecker {
 
   end(index: number): void {
     for (const [name, claimants] of this.#claims) {
-      const [holder, another] = [...claimants].filter((task) => !isFinal(task) && !task.deleted);
+      const all = [...claimants];
+      const [holder, another] = all.filter(isLive);
       demand(another === undefined, "unique keys", () => {
         return `at ${index} two live tasks have one unique key`;
+      });
+      // What jobs have restarted is known after all commands: with it there is no order.
+      const isOrdered = !all.some(({ submit }) => this.#stepped.has(idText(submit.id)));
+      demand(!isOrdered || holder === undefined || holder === all.at(-1), "unique keys", () => {
+        return `at ${index} a task keeps a unique key that a later one took`;
       });
       if (holder === undefined) this.#holders.delete(name);
       else this.#holders.set(name, holder);
@@ -246,7 +249,10 @@ export class TermsChecker {
     if (unique === undefined || task.queue !== queue) return;
     const name = uniqueNameOf(task);
     const holder = this.#holders.get(name);
-    const claimants = this.#claims.get(name) ?? new Set(holder === undefined ? [] : [holder]);
+    const before = holder !== undefined && isLive(holder) ? [holder] : [];
+    const claimants = this.#claims.get(name) ?? new Set(before);
+    // The last one stands last, though it may have had the key before.
+    claimants.delete(task);
     this.#claims.set(name, claimants.add(task));
   }
 
@@ -270,6 +276,10 @@ export class TermsChecker {
       this.#running.set(name, (this.#running.get(name) ?? 0) + change);
     }
   }
+}
+
+function isLive(task: LedgerTask): boolean {
+  return !isFinal(task) && !task.deleted;
 }
 
 /** Of the key that it asked for, in the queue that it asked for. */

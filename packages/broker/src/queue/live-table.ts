@@ -12,7 +12,7 @@ import type { RetryPolicy, TaskId } from "./task.ts";
 
 /** "No slot", "no session", "in no heap". */
 export const NONE = -1;
-/** Value of `state` for a slot that holds no task. */
+/** Value of `state` for a slot below `used` that holds no task. */
 export const FREE = 0xff;
 
 /** Bits of `flags`. `LISTED` belongs to the slot, the others to the task in it. */
@@ -27,8 +27,8 @@ export const HAS_PROGRESS = 8;
 export const DEAD_LETTER = 16;
 
 const CAPACITY_MIN = 1024;
-/** The last part of the capacity, on the way through which the next one is made ready. */
-const LAST_PART = 1 / 4;
+/** The last part of the capacity: while it is used up the next one is made ready. */
+const PREPARE_SHARE = 1 / 4;
 const NO_BUCKETS = new Int32Array(0);
 
 export class LiveTable {
@@ -103,7 +103,7 @@ export class LiveTable {
   #columnsReady = 0;
   #nextBuckets = NO_BUCKETS;
   /** Tasks below this slot are in `#nextBuckets`, too. */
-  #rebound = 0;
+  #boundBelow = 0;
 
   /** Slots at or beyond this one were never used. */
   get used(): number {
@@ -142,7 +142,7 @@ export class LiveTable {
     const i = slot * 4;
     for (let word = 0; word < 4; word++) this.ids[i + word] = wordAt(id, word * 4);
     this.#bind(this.#buckets, slot);
-    if (slot < this.#rebound) this.#bind(this.#nextBuckets, slot);
+    if (slot < this.#boundBelow) this.#bind(this.#nextBuckets, slot);
     this.size++;
     this.#clear(slot);
     return slot;
@@ -153,7 +153,7 @@ export class LiveTable {
     assert(this.heapAt[slot] === NONE, "a removed task is still in a heap");
     assert(this.expiryAt[slot] === NONE, "a removed task could still expire");
     this.#unbind(this.#buckets, slot);
-    if (slot < this.#rebound) this.#unbind(this.#nextBuckets, slot);
+    if (slot < this.#boundBelow) this.#unbind(this.#nextBuckets, slot);
     if (this.policyNumber[slot] !== NONE) this.#policies.drop(this.policyNumber[slot]!);
     this.state[slot] = FREE;
     this.content[slot] = undefined;
@@ -262,7 +262,10 @@ export class LiveTable {
   #unbind(buckets: Int32Array, slot: number): void {
     const mask = buckets.length - 1;
     let gap = this.#hashOf(slot) & mask;
-    while (buckets[gap] !== slot + 1) gap = (gap + 1) & mask;
+    while (buckets[gap] !== slot + 1) {
+      assert(buckets[gap] !== 0, "a task cannot be found by its id");
+      gap = (gap + 1) & mask;
+    }
     for (let at = (gap + 1) & mask; ; at = (at + 1) & mask) {
       const other = buckets[at]!;
       if (other === 0) break;
@@ -281,15 +284,15 @@ export class LiveTable {
    * places at a time: done at once it would hold up the caller for 150 ms at half a million tasks.
    */
   #prepare(): void {
-    const part = this.capacity * LAST_PART;
+    const part = this.capacity * PREPARE_SHARE;
     const share = (this.#used - this.capacity + part) / part;
     if (share <= 0) return;
     if (this.#columnsReady === 0) this.#nextBuckets = new Int32Array(this.capacity * 4);
     const columns = Math.ceil(share * COLUMNS.length);
     while (this.#columnsReady < columns) this.#enlarge(COLUMNS[this.#columnsReady++]!, 2);
-    const rebound = Math.ceil(share * this.#used);
-    for (; this.#rebound < rebound; this.#rebound++) {
-      if (this.state[this.#rebound] !== FREE) this.#bind(this.#nextBuckets, this.#rebound);
+    const boundBelow = Math.ceil(share * this.#used);
+    for (; this.#boundBelow < boundBelow; this.#boundBelow++) {
+      if (this.state[this.#boundBelow] !== FREE) this.#bind(this.#nextBuckets, this.#boundBelow);
     }
     if (share === 1) this.#grown(this.capacity * 2, this.#nextBuckets);
   }
@@ -307,7 +310,7 @@ export class LiveTable {
     this.#mask = buckets.length - 1;
     this.#columnsReady = 0;
     this.#nextBuckets = NO_BUCKETS;
-    this.#rebound = 0;
+    this.#boundBelow = 0;
   }
 }
 
@@ -317,7 +320,7 @@ type ColumnName = {
   [Name in keyof LiveTable]: LiveTable[Name] extends Column ? Name : never;
 }[keyof LiveTable];
 
-/** All that is an array by itself. */
+/** The public typed arrays. */
 const COLUMNS = Object.entries(new LiveTable())
   .filter(([, value]) => ArrayBuffer.isView(value))
   .map(([name]) => name as ColumnName);

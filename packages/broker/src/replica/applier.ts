@@ -1,6 +1,6 @@
 /**
  * Applies committed entries to the queue machine, in order and once, and tells those who stand on
- * it: a bounded amount at a time. It holds back while a flush is overdue: see `Flusher`.
+ * it: a bounded amount at a time. It holds back for the disk now and then: see `Flusher`.
  */
 import type { Entry, LogIndex, Raft } from "task-queue-raft";
 import {
@@ -10,7 +10,7 @@ import {
   type Reply,
   type TaskId,
 } from "../queue/index.ts";
-import { APPLY_BYTES_MAX } from "./limits.ts";
+import { APPLY_WORK_MAX, WORK_PER_RESULT } from "./limits.ts";
 import type { Machinery } from "./machinery.ts";
 import { decodeRoster } from "./members.ts";
 import type { ReplicaOptions } from "./options.ts";
@@ -27,7 +27,7 @@ const NO_REPLIES: readonly Reply[] = [];
 
 export class Applier {
   readonly #raft: Raft;
-  readonly #bytesMax: number;
+  readonly #workMax: number;
   readonly #listener: ApplyListener;
   #committed: Entry[] = [];
   /** The last run has left some, because they were too many for it. */
@@ -35,11 +35,11 @@ export class Applier {
 
   constructor(
     raft: Raft,
-    { applyBytes = APPLY_BYTES_MAX }: Pick<ReplicaOptions, "applyBytes">,
+    { applyWork = APPLY_WORK_MAX }: Pick<ReplicaOptions, "applyWork">,
     listener: ApplyListener,
   ) {
     this.#raft = raft;
-    this.#bytesMax = applyBytes;
+    this.#workMax = applyWork;
     this.#listener = listener;
   }
 
@@ -59,20 +59,22 @@ export class Applier {
 
   run(machinery: Machinery, now: number): void {
     let count = 0;
-    let bytes = 0;
+    let work = 0;
     this.#isBehind = false;
     for (const entry of this.#committed) {
-      this.#isBehind = bytes >= this.#bytesMax;
-      if (this.#isBehind) break;
+      if (work >= this.#workMax) {
+        this.#isBehind = true;
+        break;
+      }
       if (!machinery.flusher.mayApply(entry.index, this.#raft.durableIndex, now)) break;
-      this.#apply(machinery, entry, now);
-      bytes += entry.data.length;
+      work += this.#apply(machinery, entry, now);
       count++;
     }
     if (count > 0) this.#committed.splice(0, count);
   }
 
-  #apply(machinery: Machinery, entry: Entry, now: number): void {
+  /** Returns how much work it was, as `APPLY_WORK_MAX` has it. */
+  #apply(machinery: Machinery, entry: Entry, now: number): number {
     const { queue, sessions, office, flusher } = machinery;
     const leads = this.#raft.role === "leader";
     let replies = NO_REPLIES;
@@ -93,7 +95,9 @@ export class Applier {
       if (event.type === "finished") this.#listener.finished(event.id);
       else if (leads) sessions.handle(event);
     }
+    const results = replies.length + queue.events.length;
     queue.events.length = 0;
+    return entry.data.length + results * WORK_PER_RESULT;
   }
 }
 

@@ -29,8 +29,8 @@ export interface ReplicaOptions {
   readonly wallMs: number;
   /** Differs from start to start; see `Requests`. */
   readonly firstForwardId: number;
-  /** Bytes of entries that are applied in one go; `APPLY_BYTES_MAX` by default. */
-  readonly applyBytes?: number;
+  /** What is applied in one go; `APPLY_WORK_MAX` by default. */
+  readonly applyWork?: number;
 }
 
 /** What this node, while it leads, fills into commands that leave it open. */

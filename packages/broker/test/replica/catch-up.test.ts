@@ -10,7 +10,7 @@ const GOES_PER_TURN = 2;
 
 /** A follower that has missed so many entries, has just got them all, and applies one at a go. */
 function behind() {
-  const cluster = new Cluster(3, "durable", () => ({ applyBytes: 1 }));
+  const cluster = new Cluster(3, "durable", () => ({ applyWork: 1 }));
   const leader = cluster.elect();
   const late = cluster.nodes.find((node) => node !== leader)!;
   cluster.cut.add(late.id);

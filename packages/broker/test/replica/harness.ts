@@ -49,7 +49,7 @@ export interface NodeOptions {
   readonly random?: () => number;
   /** See `ReplicaOptions`. */
   readonly joinedAt?: number;
-  readonly applyBytes?: number;
+  readonly applyWork?: number;
   /** Of a node that joins; usually the same as its name. */
   readonly incarnation?: string;
   /** What its binary can work with; usually all that there is. */
@@ -137,7 +137,7 @@ export class TestNode {
       now: cluster.now,
       wallMs: WALL + cluster.now,
       firstForwardId: 1_000,
-      ...(options.applyBytes === undefined ? {} : { applyBytes: options.applyBytes }),
+      ...(options.applyWork === undefined ? {} : { applyWork: options.applyWork }),
     });
   }
 

@@ -169,23 +169,51 @@ test("after a failed flush nothing is read or written any more", async () => {
 
 describe("a flush of many records", () => {
   const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`new ${n}`, "v"]));
+  const large = Object.fromEntries(
+    Array.from({ length: 32 }, (_, n) => [`new ${n}`, "v".repeat(1024 * 1024)]),
+  );
+
+  /** Over how many turns of the event loop it was handed to LevelDB; others read meanwhile. */
+  async function turnsOf(texts: Readonly<Record<string, string>>): Promise<number> {
+    const level = levelAt(await stateAfter(1));
+    await level.open();
+    const state = new LevelStateStore(level, { sequence: 1, mark: markAt(1) });
+    const batch = level.batch();
+    const keys = Object.keys(texts);
+    let turn = 0;
+    const turnOfPut = new Set<number>();
+    const put = batch.put.bind(batch);
+    batch.put = ((key: Buffer, value: Buffer) => {
+      turnOfPut.add(turn);
+      return put(key, value);
+    }) as typeof put;
+    level.batch = (() => batch) as typeof level.batch;
+    const isThere = (key = "") => state.get(bytes(key)) !== undefined;
+    const next = (): NodeJS.Immediate =>
+      setImmediate(() => {
+        turn++;
+        if (isThere(keys[0])) expect(isThere(keys.at(-1))).toBe(true);
+        else next();
+      });
+    next();
+    await flushTexts(state, 2, texts);
+    const found = await state.scan({ gte: bytes("new"), lt: bytes("nex") }, 20_000);
+    expect(found).toHaveLength(keys.length);
+    await state.close();
+    return turnOfPut.size;
+  }
 
   test("leaves the event loop its turns, and is seen whole or not at all", async () => {
-    const path = await stateAfter(1);
-    const state = await openStateStore(path, { mode: "existing" });
-    let turns = 0;
-    const turn = (): NodeJS.Immediate =>
-      setImmediate(() => {
-        turns++;
-        const isThere = state.get(bytes("new 0")) !== undefined;
-        expect(state.get(bytes("new 9999")) !== undefined).toBe(isThere);
-        if (!isThere) turn();
-      });
-    turn();
-    await flushTexts(state, 2, many);
-    expect(turns).toBeGreaterThan(3);
-    expect(await state.scan({ gte: bytes("new"), lt: bytes("nex") }, 20_000)).toHaveLength(10_000);
-    await state.close();
+    expect(await turnsOf(many)).toBe(5);
+  });
+
+  test("so does one of large records", async () => {
+    expect(await turnsOf(large)).toBe(8);
+  });
+
+  test("the largest takes no more turns, in which ever more would gather for the next", async () => {
+    const most = Array.from({ length: 19_999 }, (_, n) => [`new ${n}`, "v"]);
+    expect(await turnsOf(Object.fromEntries(most))).toBe(8);
   });
 
   test("is not written when a read finds damage meanwhile", async () => {
