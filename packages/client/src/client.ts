@@ -59,7 +59,7 @@ import {
 import { type ListFilter, TaskList } from "./task-list.ts";
 import type { AnyTasks, PayloadOf, ProgressOf, ResultOf, TaskMap, TypeOf } from "./task-map.ts";
 
-const VERSION = "0.5.0";
+const VERSION = "0.5.1";
 const DEADLINE_MS = 30_000;
 /** One `wait` call asks for this much less than its own deadline, so that the answer can arrive. */
 const WAIT_MARGIN_MS = 10_000;
