@@ -99,7 +99,10 @@ export class Ledger {
 
   #settle(index: number, events: readonly QueueEvent[], look: Look): Tally {
     const tally = this.#steps.settle(index, events, look);
-    for (const task of tally.restarted) this.#restarted(index, task);
+    for (const task of tally.restarted) {
+      // A command behind the job's has deleted it again: what jobs did is known after all of them.
+      this.#restarted(index, task, task.deleted && this.#mustHaveEnded.has(task));
+    }
     for (const task of [...tally.deleted, ...tally.expunged]) this.#deleted(task);
     return tally;
   }
@@ -279,14 +282,16 @@ export class Ledger {
     }
   }
 
-  #restarted(index: number, task: LedgerTask): void {
+  #restarted(index: number, task: LedgerTask, isGoneAgain = false): void {
     task.restarts++;
     task.failures = 0;
     task.deliveries = 0;
     this.#mustEnd.delete(task);
     this.#mustHaveEnded.add(task);
     this.terms.restarted(task);
-    demand(!task.deleted, "terminal is terminal", () => `at ${index} a deleted task starts again`);
+    demand(!task.deleted || isGoneAgain, "terminal is terminal", () => {
+      return `at ${index} a deleted task starts again`;
+    });
   }
 
   #deleted(task: LedgerTask): void {

@@ -1,6 +1,6 @@
 /**
  * Applies committed entries to the queue machine, in order and once, and tells those who stand on
- * it: a bounded amount at a time. It holds back for the disk now and then: see `Flusher`.
+ * it: a bounded amount at a time. It holds back while a flush is overdue: see `Flusher`.
  */
 import type { Entry, LogIndex, Raft } from "task-queue-raft";
 import {
@@ -77,6 +77,7 @@ export class Applier {
   #apply(machinery: Machinery, entry: Entry, now: number): number {
     const { queue, sessions, office, flusher } = machinery;
     const leads = this.#raft.role === "leader";
+    const dirtyBefore = queue.dirtyCount;
     let replies = NO_REPLIES;
     if (entry.kind === "normal") {
       const batch = decodeBatch(entry.data);
@@ -95,7 +96,7 @@ export class Applier {
       if (event.type === "finished") this.#listener.finished(event.id);
       else if (leads) sessions.handle(event);
     }
-    const results = replies.length + queue.events.length;
+    const results = replies.length + queue.events.length + queue.dirtyCount - dirtyBefore;
     queue.events.length = 0;
     return entry.data.length + results * WORK_PER_RESULT;
   }

@@ -2,12 +2,11 @@
  * When state may go to disk. A flush writes the state at the applied index; it may start only when
  * the log up to there is durable on this node, for otherwise a crash would leave state that is
  * newer than the log. Under steady load a slow disk could put that off for ever, so an overdue
- * flush holds back apply until the disk has caught up; so does one under way behind which too much
- * has gathered.
+ * flush holds back apply until the disk has caught up.
  */
 import type { EntryId, LogIndex } from "task-queue-raft";
 import type { QueueMachine } from "../queue/index.ts";
-import { DIRTY_MAX, FLUSH_ENTRIES_MAX, FLUSH_INTERVAL_MS, FLUSH_OVERDUE_MS } from "./limits.ts";
+import { FLUSH_ENTRIES_MAX, FLUSH_INTERVAL_MS, FLUSH_OVERDUE_MS } from "./limits.ts";
 import type { Outputs } from "./output.ts";
 
 export class Flusher {
@@ -30,7 +29,6 @@ export class Flusher {
   }
 
   mayApply(index: LogIndex, durable: LogIndex, now: number): boolean {
-    if (this.isFlushing && this.#queue.dirtyCount >= DIRTY_MAX) return false;
     if (index <= durable || this.#dirtySince === undefined) return true;
     return now < this.#dirtySince + FLUSH_OVERDUE_MS;
   }

@@ -58,16 +58,10 @@ export const FLUSH_OVERDUE_MS = 1_000;
 /**
  * What is applied in one go, of which a turn has two; some 15 ms. A node that has much to catch up
  * with must still answer its leader, and its readers, meanwhile. Bytes of entries, and so many for
- * each reply and event: a short command may lease hundreds of tasks.
+ * each reply, event and changed record: a short command may lease, or delete, hundreds of tasks.
  */
-export const APPLY_WORK_MAX = 256 * 1024;
+export const APPLY_WORK_MAX = 512 * 1024;
 export const WORK_PER_RESULT = 64;
-
-/**
- * Records that a flush may find: with more, apply waits for the flush under way. They are encoded
- * in one turn, some 100 ms for so many, and while the disk is slow they would grow without end.
- */
-export const DIRTY_MAX = 50_000;
 
 /** Wall clocks that differ by more than this deserve a warning. */
 export const CLOCK_ALARM_MS = 60_000;

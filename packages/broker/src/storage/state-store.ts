@@ -4,7 +4,6 @@
  * log index. A damaged record throws: it never means "absent". Stops at its first error.
  */
 import assert from "node:assert/strict";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type FlushMark,
   type KeyRange,
@@ -13,7 +12,7 @@ import {
   type StateView,
   StoreUnavailable,
 } from "../ports.ts";
-import type { Flush, RecordWrite } from "../queue/records.ts";
+import type { Flush } from "../queue/records.ts";
 import { FailStop } from "./fail-stop.ts";
 import {
   decodeFlush,
@@ -45,15 +44,6 @@ export interface StateStoreOptions {
   readonly cacheSize?: number;
 }
 
-/**
- * A flush is handed to LevelDB over several turns of the event loop: a disk that was slow for a
- * second leaves 30,000 records, which take 40 to 100 ms in one. A part comes to some 5 ms: so many
- * records, of which one counts once more for each so many bytes. A larger flush has larger parts:
- * with ever more turns ever more would be applied in them, and the next one be larger still.
- */
-const RECORDS_PER_TURN = 2_000;
-const BYTES_PER_RECORD = 2_048;
-const TURNS_MAX = 8;
 /** First bytes of keys. */
 const KINDS = 0x80;
 /** Longer than the keys of records begin with it. */
@@ -218,16 +208,7 @@ export class LevelStateStore implements StateStore {
   async #write(flush: Flush, mark: FlushMark): Promise<void> {
     const sequence = this.#newest.sequence + 1;
     const batch = this.#level.batch();
-    const all = flush.writes.reduce((sum, write) => sum + weightOf(write), 0);
-    const part = Math.max(RECORDS_PER_TURN, all / TURNS_MAX);
-    let handed = 0;
-    for (const write of flush.writes) {
-      const { key, value } = write;
-      if (handed >= part) {
-        await nextTurn();
-        handed = 0;
-      }
-      handed += weightOf(write);
+    for (const { key, value } of flush.writes) {
       const prefixed = recordKey(key);
       if (value === undefined) {
         batch.del(prefixed);
@@ -235,8 +216,6 @@ export class LevelStateStore implements StateStore {
         batch.put(prefixed, wrapValue(prefixed, value));
       }
     }
-    // In one of those turns a read may have found damage.
-    this.#stop.check();
     const newest = { sequence, mark: { ...mark, membership: mark.membership.slice() } };
     batch.put(flushKey(sequence), encodeFlush(newest));
     if (sequence >= FLUSHES_KEPT) {
@@ -258,10 +237,6 @@ export class LevelStateStore implements StateStore {
     }
     return body;
   }
-}
-
-function weightOf({ value }: RecordWrite): number {
-  return 1 + (value === undefined ? 0 : value.length / BYTES_PER_RECORD);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { QueueMachine } from "../../src/queue/index.ts";
 import { Flusher } from "../../src/replica/flusher.ts";
-import { DIRTY_MAX, FLUSH_INTERVAL_MS } from "../../src/replica/limits.ts";
+import { FLUSH_INTERVAL_MS } from "../../src/replica/limits.ts";
 import { MemoryStore, makeId, START, submitOf } from "../queue/harness.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -46,20 +46,4 @@ test("the end of a flush that was never begun vouches for nothing", () => {
   const { flusher } = setup();
   expect(flusher.flushed()).toBeUndefined();
   expect(flusher.flushedIndex).toBe(0);
-});
-
-test("what gathers behind a flush is bounded: apply waits for its end", () => {
-  const queue = { dirtyCount: 1, beginFlush: () => ({}), flushed: () => undefined };
-  const machine = queue as unknown as QueueMachine;
-  const flusher = new Flusher(machine, { term: 0, index: 0 }, new Uint8Array());
-  flusher.applied({ term: 1, index: 1 }, undefined, 0);
-  queue.dirtyCount = DIRTY_MAX;
-  expect(flusher.mayApply(2, 9, FLUSH_INTERVAL_MS)).toBe(true);
-  expect(flusher.start(9, FLUSH_INTERVAL_MS)).toBeDefined();
-  queue.dirtyCount = DIRTY_MAX - 1;
-  expect(flusher.mayApply(2, 9, FLUSH_INTERVAL_MS)).toBe(true);
-  queue.dirtyCount = DIRTY_MAX;
-  expect(flusher.mayApply(2, 9, FLUSH_INTERVAL_MS)).toBe(false);
-  flusher.flushed();
-  expect(flusher.mayApply(2, 9, FLUSH_INTERVAL_MS)).toBe(true);
 });
